@@ -1,0 +1,35 @@
+"""The comments of a ticket."""
+
+from fastapi import APIRouter, Request, Response, status
+
+from api.dependencies import Page, TicketId, Tickets
+from api.errors import responses
+from api.headers import ExpectedVersions, etag, link_to_next
+from core.errors import IllegalTransition, InvalidCursor, TicketClosed, TicketNotFound, VersionMismatch
+from schemas.tickets import Comment, CommentCreate, CommentPage
+
+router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"])
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch),
+)
+async def create_comment(
+    ticket_id: TicketId, new: CommentCreate, expected: ExpectedVersions, tickets: Tickets, response: Response
+) -> Comment:
+    """Add a comment and, with `status`, make that transition in the same transaction."""
+    comment, version = await tickets.comment(ticket_id, new, expected=expected)
+    response.headers["ETag"] = etag(version)
+    return comment
+
+
+@router.get("", responses=responses(TicketNotFound, InvalidCursor))
+async def list_comments(
+    ticket_id: TicketId, page: Page, tickets: Tickets, request: Request, response: Response
+) -> CommentPage:
+    """List the comments of a ticket, the oldest first."""
+    found = await tickets.comments(ticket_id, limit=page.limit, cursor=page.cursor)
+    response.headers.update(link_to_next(request, found.next_cursor))
+    return found

@@ -1,0 +1,58 @@
+"""The headers with a meaning of their own: versions (RFC 9110), where an answer came from (RFC 9211), links."""
+
+import re
+from collections.abc import Set
+from typing import Annotated, Final
+
+from fastapi import Depends, Header, Request
+
+from db.cache import CacheOutcome
+
+# A proxy that compresses an answer may mark its tag weak; the version in it is the same.
+_ETAG: Final = re.compile(r'(?:W/)?"([0-9]{1,10})"')
+
+_CACHE_STATUS: Final = {
+    CacheOutcome.HIT: "tickets; hit",
+    CacheOutcome.FILLED: "tickets; fwd=miss; stored",
+    CacheOutcome.NOT_FILLED: "tickets; fwd=miss",
+    CacheOutcome.BYPASSED: "tickets; fwd=bypass",
+}
+
+
+def etag(version: int) -> str:
+    """Return the strong entity tag of a version."""
+    return f'"{version}"'
+
+
+def cache_status(outcome: CacheOutcome) -> str:
+    """Return the Cache-Status of a lookup."""
+    return _CACHE_STATUS[outcome]
+
+
+def link_to_next(request: Request, cursor: str | None) -> dict[str, str]:
+    """Return the Link header (RFC 8288) to the next page, none on the last one."""
+    if cursor is None:
+        return {}
+    return {"Link": f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'}
+
+
+async def _expected_versions(if_match: Annotated[str | None, Header()] = None) -> Set[int] | None:
+    return None if if_match is None or if_match.strip() == "*" else _versions(if_match)
+
+
+async def _known_versions(if_none_match: Annotated[str | None, Header()] = None) -> Set[int]:
+    return frozenset() if if_none_match is None else _versions(if_none_match)
+
+
+async def _wants_past_cache(cache_control: Annotated[str | None, Header()] = None) -> bool:
+    directives = (cache_control or "").lower().split(",")
+    return any(directive.strip() == "no-cache" for directive in directives)
+
+
+def _versions(tags: str) -> Set[int]:
+    return frozenset(int(version) for version in _ETAG.findall(tags))
+
+
+ExpectedVersions = Annotated[Set[int] | None, Depends(_expected_versions)]
+KnownVersions = Annotated[Set[int], Depends(_known_versions)]
+PastCache = Annotated[bool, Depends(_wants_past_cache)]

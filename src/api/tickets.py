@@ -1,0 +1,47 @@
+"""The tickets."""
+
+from fastapi import APIRouter, Request, Response, status
+
+from api.dependencies import Page, TicketId, Tickets
+from api.errors import responses
+from api.headers import ExpectedVersions, KnownVersions, PastCache, cache_status, etag, link_to_next
+from core.errors import IllegalTransition, InvalidCursor, TicketClosed, TicketNotFound, VersionMismatch
+from schemas.tickets import Ticket, TicketCreate, TicketDetails, TicketPage, TicketPatch
+
+router = APIRouter(prefix="/tickets", tags=["tickets"])
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, responses=responses())
+async def create_ticket(new: TicketCreate, tickets: Tickets, response: Response) -> Ticket:
+    """Open a ticket."""
+    ticket = await tickets.create(new)
+    response.headers.update({"Location": f"/tickets/{ticket.id}", "ETag": etag(ticket.version)})
+    return ticket
+
+
+@router.get("", responses=responses(InvalidCursor))
+async def list_tickets(page: Page, tickets: Tickets, request: Request, response: Response) -> TicketPage:
+    """List tickets, the newest first."""
+    found = await tickets.page(limit=page.limit, cursor=page.cursor)
+    response.headers.update(link_to_next(request, found.next_cursor))
+    return found
+
+
+@router.get("/{ticket_id}", response_model=TicketDetails, responses=responses(TicketNotFound))
+async def get_ticket(ticket_id: TicketId, known: KnownVersions, past_cache: PastCache, tickets: Tickets) -> Response:
+    """Show a ticket with the latest 50 of its comments."""
+    found, outcome = await tickets.look_up(ticket_id, past_cache=past_cache)
+    headers = {"ETag": etag(found.version), "Cache-Status": cache_status(outcome)}
+    if found.version in known:
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+    return Response(found.body, headers=headers, media_type="application/json")
+
+
+@router.patch("/{ticket_id}", responses=responses(TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch))
+async def change_ticket(
+    ticket_id: TicketId, patch: TicketPatch, expected: ExpectedVersions, tickets: Tickets, response: Response
+) -> Ticket:
+    """Edit a ticket, move it to another status, or both."""
+    ticket = await tickets.change(ticket_id, patch, expected=expected)
+    response.headers["ETag"] = etag(ticket.version)
+    return ticket

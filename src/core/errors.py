@@ -1,0 +1,63 @@
+"""Everything the service refuses, as exceptions that know nothing of HTTP.
+
+ServiceError
+├── TicketNotFound        no ticket has this id
+├── TicketClosed          the ticket is closed: no edit, no comment
+├── IllegalTransition     the status machine has no such edge
+├── VersionMismatch       the ticket moved on from the version the caller expected
+├── InvalidCursor         a page cursor this service did not issue
+└── Unavailable           a part the service needs does not answer; try again
+    └── DatabaseUnavailable
+"""
+
+from collections.abc import Sequence
+
+
+class ServiceError(Exception):
+    """The service will not, or can not now, do what it was asked."""
+
+
+class TicketNotFound(ServiceError):
+    """No ticket has this id."""
+
+    def __init__(self, ticket_id: int) -> None:
+        super().__init__(f"no ticket {ticket_id}")
+        self.ticket_id = ticket_id
+
+
+class TicketClosed(ServiceError):
+    """The ticket is closed, which is final: it takes no edit and no comment."""
+
+    def __init__(self, ticket_id: int) -> None:
+        super().__init__(f"ticket {ticket_id} is closed")
+        self.ticket_id = ticket_id
+
+
+class IllegalTransition(ServiceError):
+    """The status machine does not lead from `source` to `target`; `allowed` is where it leads."""
+
+    def __init__(self, source: str, target: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"{source} may not become {target}")
+        self.source = source
+        self.target = target
+        self.allowed = tuple(allowed)
+
+
+class VersionMismatch(ServiceError):
+    """The ticket is at version `current`, not at one the caller expected."""
+
+    def __init__(self, current: int) -> None:
+        super().__init__(f"the ticket is at version {current}")
+        self.current = current
+
+
+class InvalidCursor(ServiceError):
+    """The page cursor was not issued by this service."""
+
+
+class Unavailable(ServiceError):
+    """A part the service needs does not answer now."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL does not answer, or not in time; a write's outcome may be unknown."""

@@ -1,0 +1,91 @@
+"""The servers of a machine that has none: what is not configured is started, and stopped at the end."""
+
+import fcntl
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from core.settings import Settings, async_dsn
+from db.embedded.postgres import EmbeddedPostgres, running_dsn
+from db.embedded.process import ServerDidNotStart
+from db.embedded.valkey import EmbeddedValkey
+
+__all__ = ["EmbeddedPostgres", "EmbeddedServers", "EmbeddedValkey", "ServerDidNotStart", "postgres_dsn"]
+
+_log = logging.getLogger(__name__)
+
+
+class EmbeddedServers(AbstractContextManager["EmbeddedServers"]):
+    """PostgreSQL unless DATABASE_DSN is set, and Valkey unless REDIS_HOST is set, while the context lasts.
+
+    `settings` leads to them, by the names of the environment variables. Entering raises ServerDidNotStart, also
+    when another process runs them on the same data.
+    """
+
+    def __init__(self, configured: Settings) -> None:
+        self._configured = configured
+        self._stack = ExitStack()
+        self._servers: list[EmbeddedPostgres | EmbeddedValkey] = []
+        self.settings: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            folder = self._configured.data_dir
+            stack.enter_context(_only_user_of(folder))
+            # Valkey first: a new cluster takes two seconds to accept commands, which the rest can use.
+            if self._configured.redis_host is None:
+                valkey = EmbeddedValkey(folder / "valkey")
+                self._start(valkey, stack)
+                self.settings |= {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(valkey.port)}
+            if self._configured.database_dsn is None:
+                postgres = EmbeddedPostgres(folder / "postgres")
+                self._start(postgres, stack)
+                self.settings["DATABASE_DSN"] = postgres.dsn
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def restart_ended(self) -> None:
+        """Start again what has ended by itself or was killed; what does not start is tried again next time."""
+        for server in self._servers:
+            if not server.is_running:
+                _log.warning("%s ended; starting it again", type(server).__name__)
+                try:
+                    server.start()
+                except ServerDidNotStart as error:
+                    _log.warning("%s", error)
+
+    def _start(self, server: EmbeddedPostgres | EmbeddedValkey, stack: ExitStack) -> None:
+        self._servers.append(server)
+        stack.callback(server.stop)
+        server.start()
+
+
+@contextmanager
+def postgres_dsn(settings: Settings) -> Iterator[str]:
+    """Yield the address of the configured PostgreSQL; without one, of the embedded one, started if need be."""
+    if settings.database_dsn is not None:
+        yield settings.database_dsn.get_secret_value()
+    elif (dsn := running_dsn(settings.data_dir / "postgres")) is not None:
+        yield async_dsn(dsn)
+    else:
+        with EmbeddedServers(settings) as servers:
+            yield async_dsn(servers.settings["DATABASE_DSN"])
+
+
+@contextmanager
+def _only_user_of(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServerDidNotStart(f"the data in {folder} is in use by another instance; stop it first") from None
+        yield

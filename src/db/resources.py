@@ -1,0 +1,26 @@
+"""What the service holds open while it runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from core.settings import Settings
+from db.cache import TicketCache
+from db.postgres import Database
+from db.redis import connect
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[Database, TicketCache]]:
+    """Lend the database and the cache, and close both at the end. Both connect when first used.
+
+    Raises ValueError when the settings name no database or no Redis.
+    """
+    if settings.database_dsn is None or settings.redis_host is None:
+        raise ValueError("DATABASE_DSN and REDIS_HOST must be set; ./entrypoint.sh starts servers and sets them")
+    database = Database(settings.database_dsn.get_secret_value(), pool_size=settings.database_pool_size)
+    cache = TicketCache(connect(settings.redis_host, settings.redis_port), prefix=settings.redis_prefix)
+    try:
+        yield database, cache
+    finally:
+        await cache.close()
+        await database.close()

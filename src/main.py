@@ -1,0 +1,50 @@
+"""The application: everything is wired here, once, from the settings."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
+
+from api import comments, errors, health, tickets, workflow
+from api.declared_length import DeclaredLengthMiddleware
+from api.request_id import RequestIdMiddleware
+from core.settings import Settings
+from db.resources import opened
+from services.health import HealthService
+from services.tickets import TicketService
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the service as an ASGI application; uvicorn calls this in every worker."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings) as (database, cache):
+            app.state.tickets = TicketService(database, cache)
+            app.state.health = HealthService(database, cache)
+            yield
+
+    app = FastAPIOffline(
+        title="Ticket service",
+        version="1.0.0",
+        description="Tickets, their comments and their status machine.",
+        static_url="/docs/assets",
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+    )
+    for router in (tickets.router, comments.router, workflow.router, health.router):
+        app.include_router(router, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(DeclaredLengthMiddleware, most_bytes=MAX_BODY_BYTES)
+    app.add_middleware(RequestIdMiddleware)
+    errors.install(app)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Name the operation after its function, so that generated clients read `create_ticket(…)`."""
+    return route.name

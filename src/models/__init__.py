@@ -1,0 +1,8 @@
+"""The entities as tables: the one place where the schema is declared."""
+
+from models.base import Base
+from models.comment import Comment
+from models.ticket import Ticket, TicketStatus
+from models.ticket_event import EventType, TicketEvent
+
+__all__ = ["Base", "Comment", "EventType", "Ticket", "TicketEvent", "TicketStatus"]

@@ -1,0 +1,31 @@
+"""The declarative base: the naming convention of constraints, and the CHECK that holds an enum."""
+
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    """Every table of the service."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+        }
+    )
+
+
+def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    """Return the CHECK that lets `column` hold the values of an enum and nothing else."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def length_between(column: str, least: int, most: int) -> CheckConstraint:
+    """Return the CHECK on the length of a text column, in characters."""
+    return CheckConstraint(f"char_length({column}) BETWEEN {least} AND {most}", name=f"{column}_length")

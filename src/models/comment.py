@@ -1,0 +1,27 @@
+"""A comment: one contribution to a ticket's discussion, never changed afterwards."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Text
+from sqlalchemy import text as sql
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, length_between
+from models.ticket import EMAIL_MAX_LENGTH, TEXT_MAX_LENGTH
+
+
+class Comment(Base):
+    """One row a comment. Ids grow in the order the comments of a ticket were committed."""
+
+    __tablename__ = "comments"
+    __table_args__ = (
+        length_between("text", 1, TEXT_MAX_LENGTH),
+        length_between("email", 3, EMAIL_MAX_LENGTH),
+    )
+
+    # The ticket's id comes first: it serves the pages of one ticket, and lets the table be sharded by it.
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    email: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=sql("now()"))

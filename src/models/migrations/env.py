@@ -1,0 +1,61 @@
+"""Alembic's entry: one migrating process at a time, and none that stops traffic by waiting for a lock.
+
+The advisory lock is taken first and waited for; `lock_timeout` is set after it, so that it bounds only the
+locks on tables, behind which the queries of the running service would queue.
+"""
+
+import asyncio
+import logging
+
+from alembic import context
+from sqlalchemy import Connection, pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from core.settings import Settings
+from db.embedded import postgres_dsn
+from models import Base
+
+# Any constant will do, as long as it is the same in every release.
+_ADVISORY_LOCK = 7_415_530_148
+_LOCK_TIMEOUT = "2s"
+
+
+def _migrate(connection: Connection) -> None:
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+    connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
+    connection.commit()
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def _connect_and_migrate(dsn: str) -> None:
+    engine = create_async_engine(dsn, poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_migrate)
+    finally:
+        await engine.dispose()
+
+
+def _run() -> None:
+    dsn = context.config.attributes.get("dsn")
+    if dsn is not None:
+        asyncio.run(_connect_and_migrate(dsn))
+        return
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with postgres_dsn(Settings()) as found:
+        asyncio.run(_connect_and_migrate(found))
+
+
+if context.is_offline_mode():
+    context.configure(dialect_name="postgresql", target_metadata=Base.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    _run()

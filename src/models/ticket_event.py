@@ -1,0 +1,34 @@
+"""A ticket's history: exactly one event for each version the ticket ever had."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import DateTime, ForeignKey, Integer, Text
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, one_of
+
+
+class EventType(StrEnum):
+    """What made the version."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    COMMENTED = "commented"
+
+
+class TicketEvent(Base):
+    """One row a version. `data` holds what changed: {field: {"from": …, "to": …}} and {"comment_id": …}."""
+
+    __tablename__ = "ticket_events"
+    __table_args__ = (one_of("type", EventType),)
+
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    type: Mapped[EventType] = mapped_column(Text)
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sql("'{}'"))
+    actor: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=sql("now()"))

@@ -1,0 +1,59 @@
+"""The kinds of field the bodies are made of: text, e-mail address, identifier."""
+
+from typing import Annotated
+
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from models import ticket
+
+ID_MAX = 2**63 - 1
+
+# Refused by default as nothing the public Internet can deliver to; the mail of many a closed network ends so.
+_PRIVATE_DOMAIN = "local"
+if _PRIVATE_DOMAIN in SPECIAL_USE_DOMAIN_NAMES:
+    SPECIAL_USE_DOMAIN_NAMES.remove(_PRIVATE_DOMAIN)
+
+
+def _storable(value: str) -> str:
+    """Keep text exactly as sent, refusing what says nothing and what PostgreSQL can not hold."""
+    if not value.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    if "\0" in value:
+        raise PydanticCustomError("nul_character", "must not contain the NUL character")
+    return value
+
+
+def _email(value: str) -> str:
+    """Return the address in its normal form: the domain in lower case, characters composed."""
+    try:
+        return validate_email(value, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise PydanticCustomError("email", "must be a valid email address") from None
+
+
+Subject = Annotated[
+    str,
+    Field(min_length=1, max_length=ticket.SUBJECT_MAX_LENGTH, examples=["The printer is on fire"]),
+    AfterValidator(_storable),
+]
+Text = Annotated[
+    str,
+    Field(min_length=1, max_length=ticket.TEXT_MAX_LENGTH, examples=["It started after lunch."]),
+    AfterValidator(_storable),
+]
+Email = Annotated[
+    str,
+    Field(max_length=ticket.EMAIL_MAX_LENGTH),
+    AfterValidator(_email),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "email",
+            "maxLength": ticket.EMAIL_MAX_LENGTH,
+            "examples": ["alice@example.com"],
+        }
+    ),
+]
+Id = Annotated[int, Field(ge=1, le=ID_MAX)]

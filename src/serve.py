@@ -1,0 +1,165 @@
+"""Running the service: start what is missing, migrate, serve, and stop it all in order.
+
+    python src/serve.py     with the settings of .env.example; ./entrypoint.sh calls it
+
+When everything is configured, uvicorn takes this process's place. When servers have to be started, this process
+stays as their parent, and everything it started ends with it.
+"""
+
+import asyncio
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+
+from pydantic import ValidationError
+
+from core.errors import DatabaseUnavailable
+from core.settings import Settings
+from db.embedded import EmbeddedServers, ServerDidNotStart
+from db.embedded.process import spawn, stop
+from db.migrations import migrate
+from db.postgres import wait_until_reachable
+
+SOURCE: Final = Path(__file__).parent
+DATABASE_WITHIN_S: Final = 10
+READY_WITHIN_S: Final = 30
+GRACEFUL_SHUTDOWN_S: Final = 10
+WATCH_EVERY_S: Final = 0.5
+
+
+class CannotServe(Exception):
+    """Why the service does not run, in one line for the person at the terminal."""
+
+
+def main() -> None:
+    """Serve until told to stop. Exits with status 1 and one clear line when that is not possible."""
+    try:
+        _serve(_settings())
+    except (CannotServe, ServerDidNotStart) as reason:
+        sys.exit(f"tickets: {reason}")
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{str(part['loc'][0]).upper()}: {part['msg']}" for part in error.errors())
+        raise CannotServe(f"the settings are invalid: {wrong}") from None
+
+
+def _serve(settings: Settings) -> None:
+    _refuse_busy_port(settings)
+    if settings.database_dsn is not None and settings.redis_host is not None:
+        _migrate(settings)
+        os.execv(sys.executable, _uvicorn(settings))
+    _stop_on_signals()
+    with ExitStack() as stack:
+        servers = stack.enter_context(EmbeddedServers(settings))
+        os.environ.update(servers.settings)
+        settings = _settings()
+        _migrate(settings)
+        uvicorn = spawn(_uvicorn(settings))
+        stack.callback(_stop_uvicorn, uvicorn)
+        _wait_until_ready(settings, uvicorn)
+        _tell_where(settings)
+        _watch(servers, uvicorn)
+
+
+def _refuse_busy_port(settings: Settings) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotServe(f"can not listen on {settings.host}:{settings.port} ({reason}); set HOST and PORT") from None
+
+
+def _migrate(settings: Settings) -> None:
+    assert settings.database_dsn is not None  # noqa: S101 - configured or started by now
+    dsn = settings.database_dsn.get_secret_value()
+    try:
+        asyncio.run(wait_until_reachable(dsn, within_s=DATABASE_WITHIN_S))
+    except DatabaseUnavailable as error:
+        raise CannotServe(f"the database in DATABASE_DSN can not be used: {error}") from None
+    migrate(dsn)
+
+
+def _uvicorn(settings: Settings) -> list[str]:
+    options = {
+        "--app-dir": str(SOURCE),
+        "--host": settings.host,
+        "--port": str(settings.port),
+        "--workers": str(settings.workers),
+        "--timeout-graceful-shutdown": str(GRACEFUL_SHUTDOWN_S),
+    }
+    arguments = [part for option in options.items() for part in option]
+    return [sys.executable, "-m", "uvicorn", "main:create_app", "--factory", "--no-access-log", *arguments]
+
+
+def _stop_uvicorn(uvicorn: subprocess.Popen[bytes]) -> None:
+    stop(uvicorn, with_signal=signal.SIGTERM, patience_s=GRACEFUL_SHUTDOWN_S + 5)
+
+
+def _wait_until_ready(settings: Settings, uvicorn: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not _is_ready(settings):
+        if uvicorn.poll() is not None:
+            raise CannotServe(f"uvicorn ended with status {uvicorn.returncode}; see above")
+        if time.monotonic() > deadline:
+            raise CannotServe(f"the service was not ready within {READY_WITHIN_S} s")
+        time.sleep(0.05)
+
+
+def _is_ready(settings: Settings) -> bool:
+    connection = http.client.HTTPConnection(_reachable_host(settings), settings.port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _reachable_host(settings: Settings) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
+
+
+def _tell_where(settings: Settings) -> None:
+    host = _reachable_host(settings)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    print(f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {settings.data_dir}\n\nCtrl-C stops.", flush=True)
+
+
+def _watch(servers: EmbeddedServers, uvicorn: subprocess.Popen[bytes]) -> NoReturn:
+    """Start embedded servers again should they end, until uvicorn ends or a signal comes."""
+    while uvicorn.poll() is None:
+        time.sleep(WATCH_EVERY_S)
+        servers.restart_ended()
+    raise CannotServe(f"uvicorn ended with status {uvicorn.returncode}; see above")
+
+
+def _stop_on_signals() -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _stop)
+
+
+def _stop(_signum: int, _frame: FrameType | None) -> NoReturn:
+    # An impatient second Ctrl-C must not interrupt the stopping of what the first one stops.
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

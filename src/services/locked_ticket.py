@@ -1,0 +1,74 @@
+"""A ticket in the hands of the one transaction that may change it."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Row
+
+from core.errors import TicketClosed
+from models import EventType, TicketStatus
+from schemas.tickets import CommentCreate
+from services.ticket_status import is_final, judge
+
+
+class LockedTicket:
+    """Takes the one change that a transaction makes to a ticket, by the rules; saving it is not its business.
+
+    `id`, `version` and `status` say how the ticket stands; `saved` is its row once the change was committed.
+    """
+
+    def __init__(self, row: Row[Any]) -> None:
+        self._before = row
+        self.id: int = row.id
+        self.version: int = row.version
+        self.status = TicketStatus(row.status)
+        self._changes: dict[str, dict[str, str]] = {}
+        self._comment: CommentCreate | None = None
+        self.saved: Row[Any] = row
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to save: giving a field the value it has is no change."""
+        return bool(self._changes) or self._comment is not None
+
+    def edit(self, field: str, value: str) -> None:
+        """Give `subject` or `text` a new value. Raises TicketClosed."""
+        self._refuse_if_closed()
+        self._record(field, getattr(self._before, field), value)
+
+    def move_to(self, status: TicketStatus) -> None:
+        """Make a transition. Raises IllegalTransition."""
+        judge(self.status, status)
+        self._record("status", self.status, status)
+        self.status = status
+
+    def add_comment(self, comment: CommentCreate) -> None:
+        """Add to the discussion. Raises TicketClosed."""
+        self._refuse_if_closed()
+        self._comment = comment
+
+    def to_save(self, actor: str) -> dict[str, Any]:
+        """Return the parameters of the statement that saves the change; a field left as it was is None."""
+        return {
+            "ticket_id": self.id,
+            "subject": self._new("subject"),
+            "text": self._new("text"),
+            "status": self._new("status"),
+            "comment_email": self._comment.email if self._comment else None,
+            "comment_text": self._comment.text if self._comment else None,
+            "type": EventType.COMMENTED if self._comment else EventType.CHANGED,
+            "changes": json.dumps(self._changes, ensure_ascii=False),
+            "actor": actor,
+        }
+
+    def _record(self, field: str, before: str, after: str) -> None:
+        if before != after:
+            self._changes[field] = {"from": before, "to": after}
+
+    def _new(self, field: str) -> str | None:
+        change = self._changes.get(field)
+        return change["to"] if change else None
+
+    def _refuse_if_closed(self) -> None:
+        if is_final(self.status):
+            raise TicketClosed(self.id)

@@ -1,0 +1,83 @@
+"""The SQL of the tickets, one round trip a step.
+
+LOCK      take a ticket's row for this transaction
+SAVE      write one change to a locked ticket: the row, its version, a comment if there is one, the event
+CREATE    write a new ticket and its first event
+DETAILS   a ticket and the latest of its comments, in one snapshot
+PAGE …    keyset pages: what comes after the last seen id
+"""
+
+from typing import Final
+
+from sqlalchemy import text
+
+LATEST_COMMENTS: Final = 50
+
+LOCK: Final = text("SELECT * FROM tickets WHERE id = :ticket_id FOR NO KEY UPDATE")
+
+# The comment must be in before its ticket is closed, or the guard of the comments refuses it; counting the new
+# comments makes the update wait for them. The clock is read after the lock was had, so that times follow versions.
+SAVE: Final = text("""
+    WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
+    new_comment AS (
+        INSERT INTO comments (ticket_id, email, text, created_at)
+        SELECT :ticket_id, CAST(:comment_email AS text), CAST(:comment_text AS text), at FROM moment
+        WHERE CAST(:comment_text AS text) IS NOT NULL
+        RETURNING id, created_at
+    ),
+    saved AS (
+        UPDATE tickets SET
+            subject = COALESCE(CAST(:subject AS text), subject),
+            text = COALESCE(CAST(:text AS text), text),
+            status = COALESCE(CAST(:status AS text), status),
+            version = version + 1,
+            comment_count = comment_count + added.comments,
+            updated_at = GREATEST(updated_at, moment.at),
+            closed_at = CASE WHEN CAST(:status AS text) = 'closed' THEN GREATEST(updated_at, moment.at) END
+        FROM moment, (SELECT count(*)::integer AS comments FROM new_comment) AS added
+        WHERE id = :ticket_id
+        RETURNING tickets.*
+    ),
+    event AS (
+        INSERT INTO ticket_events (ticket_id, version, type, data, actor, created_at)
+        SELECT id, version, :type,
+            CAST(:changes AS jsonb) || COALESCE((SELECT jsonb_build_object('comment_id', id) FROM new_comment), '{}'),
+            :actor, updated_at
+        FROM saved
+    )
+    SELECT saved.*, new_comment.id AS comment_id, new_comment.created_at AS commented_at
+    FROM saved LEFT JOIN new_comment ON true
+""")
+
+CREATE: Final = text("""
+    WITH created AS (
+        INSERT INTO tickets (subject, text, email) VALUES (:subject, :text, :email) RETURNING *
+    ),
+    event AS (
+        INSERT INTO ticket_events (ticket_id, version, type, actor, created_at)
+        SELECT id, version, 'created', :actor, created_at FROM created
+    )
+    SELECT * FROM created
+""")
+
+DETAILS: Final = text(f"""
+    SELECT tickets.*, (
+        SELECT CAST(COALESCE(json_agg(latest ORDER BY latest.id), '[]') AS text)
+        FROM (
+            SELECT id, ticket_id, email, text, created_at FROM comments
+            WHERE ticket_id = tickets.id ORDER BY id DESC LIMIT {LATEST_COMMENTS}
+        ) AS latest
+    ) AS comments
+    FROM tickets WHERE id = :ticket_id
+""")  # noqa: S608 - a constant of this module
+
+PAGE_OF_TICKETS: Final = text("""
+    SELECT * FROM tickets WHERE CAST(:after AS bigint) IS NULL OR id < :after ORDER BY id DESC LIMIT :limit
+""")
+
+PAGE_OF_COMMENTS: Final = text("""
+    SELECT id, ticket_id, email, text, created_at FROM comments
+    WHERE ticket_id = :ticket_id AND id > :after ORDER BY id LIMIT :limit
+""")
+
+EXISTS: Final = text("SELECT 1 FROM tickets WHERE id = :ticket_id")

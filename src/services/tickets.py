@@ -1,0 +1,152 @@
+"""The ticket service: everything that can be done with a ticket, and the one way it is written."""
+
+import time
+from collections.abc import AsyncIterator, Sequence, Set
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row
+
+from core.errors import DatabaseUnavailable, TicketNotFound, VersionMismatch
+from db.cache import CacheOutcome, Stored, TicketCache
+from db.postgres import Database
+from schemas.tickets import (
+    Comment,
+    CommentCreate,
+    CommentPage,
+    Ticket,
+    TicketCreate,
+    TicketDetails,
+    TicketPage,
+    TicketPatch,
+)
+from services import cursors
+from services import ticket_statements as sql
+from services.locked_ticket import LockedTicket
+from services.ticket_status import allowed_from
+
+# The cache's floor lives 30 s. A commit that comes later than this after the floor was put might outlive it.
+COMMIT_WITHIN_S: Final = 10
+
+ANONYMOUS: Final = "anonymous"
+
+_COMMENTS = TypeAdapter(list[Comment])
+
+
+class TicketService:
+    """Reads come from the cache where they can; decisions are only taken on the locked row in PostgreSQL."""
+
+    def __init__(self, database: Database, cache: TicketCache) -> None:
+        self._database = database
+        self._cache = cache
+
+    async def create(self, new: TicketCreate, *, actor: str = ANONYMOUS) -> Ticket:
+        """Open a ticket."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(sql.CREATE, new.model_dump() | {"actor": actor})).one()
+        return _ticket(row)
+
+    async def look_up(self, ticket_id: int, *, past_cache: bool = False) -> tuple[Stored, CacheOutcome]:
+        """Return a ticket with its latest comments, serialized as TicketDetails, and how it was found.
+
+        Raises TicketNotFound.
+        """
+        if past_cache:
+            return await self._load(ticket_id), CacheOutcome.BYPASSED
+        return await self._cache.read_through(ticket_id, lambda: self._load(ticket_id))
+
+    async def change(
+        self, ticket_id: int, patch: TicketPatch, *, expected: Set[int] | None = None, actor: str = ANONYMOUS
+    ) -> Ticket:
+        """Edit a ticket, move it to another status, or both.
+
+        Raises TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
+        """
+        async with self._changing(ticket_id, expected, actor) as ticket:
+            for field in patch.model_fields_set & {"subject", "text"}:
+                ticket.edit(field, getattr(patch, field))
+            if "status" in patch.model_fields_set:
+                ticket.move_to(patch.status)
+        return _ticket(ticket.saved)
+
+    async def comment(
+        self, ticket_id: int, new: CommentCreate, *, expected: Set[int] | None = None, actor: str = ANONYMOUS
+    ) -> tuple[Comment, int]:
+        """Add a comment and, if it names a status, make that transition with it; return it and the new version.
+
+        Raises TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
+        """
+        async with self._changing(ticket_id, expected, actor) as ticket:
+            ticket.add_comment(new)
+            if new.status is not None:
+                ticket.move_to(new.status)
+        row = ticket.saved
+        comment = Comment(
+            id=row.comment_id, ticket_id=row.id, email=new.email, text=new.text, created_at=row.commented_at
+        )
+        return comment, row.version
+
+    async def page(self, *, limit: int, cursor: str | None) -> TicketPage:
+        """Return tickets, the newest first. Raises InvalidCursor."""
+        after = None if cursor is None else cursors.decode(cursor)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(sql.PAGE_OF_TICKETS, {"after": after, "limit": limit + 1})).all()
+        return TicketPage(items=[_ticket(row) for row in rows[:limit]], next_cursor=_next(rows, limit))
+
+    async def comments(self, ticket_id: int, *, limit: int, cursor: str | None) -> CommentPage:
+        """Return comments of a ticket, the oldest first. Raises TicketNotFound, InvalidCursor."""
+        after = 0 if cursor is None else cursors.decode(cursor)
+        wanted = {"ticket_id": ticket_id, "after": after, "limit": limit + 1}
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(sql.PAGE_OF_COMMENTS, wanted)).all()
+            if not rows and (await connection.execute(sql.EXISTS, {"ticket_id": ticket_id})).first() is None:
+                raise TicketNotFound(ticket_id)
+        items = [Comment.model_validate(dict(row._mapping)) for row in rows[:limit]]
+        return CommentPage(items=items, next_cursor=_next(rows, limit))
+
+    @asynccontextmanager
+    async def _changing(self, ticket_id: int, expected: Set[int] | None, actor: str) -> AsyncIterator[LockedTicket]:
+        """Lend a ticket, locked, for one change; at the end of the block the change is committed as one version.
+
+        Every write to an existing ticket goes through here. Raises TicketNotFound, VersionMismatch.
+        """
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(sql.LOCK, {"ticket_id": ticket_id})).one_or_none()
+            if row is None:
+                raise TicketNotFound(ticket_id)
+            if expected is not None and row.version not in expected:
+                raise VersionMismatch(row.version)
+            ticket = LockedTicket(row)
+            yield ticket
+            if not ticket.is_changed:
+                return
+            await self._cache.invalidate(ticket.id, ticket.version + 1)
+            floor_put_at = time.monotonic()
+            ticket.saved = (await connection.execute(sql.SAVE, ticket.to_save(actor))).one()
+            if time.monotonic() - floor_put_at > COMMIT_WITHIN_S:
+                raise DatabaseUnavailable("the change took too long to be committed safely")
+        await self._cache.invalidate(ticket.id, ticket.saved.version)
+
+    async def _load(self, ticket_id: int) -> Stored:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(sql.DETAILS, {"ticket_id": ticket_id})).one_or_none()
+        if row is None:
+            raise TicketNotFound(ticket_id)
+        details = TicketDetails.model_validate(
+            dict(row._mapping)
+            | {
+                "allowed_transitions": allowed_from(row.status),
+                "comments": _COMMENTS.validate_json(row.comments),
+            }
+        )
+        return Stored(row.version, details.model_dump_json().encode())
+
+
+def _ticket(row: Row[Any]) -> Ticket:
+    return Ticket.model_validate(dict(row._mapping) | {"allowed_transitions": allowed_from(row.status)})
+
+
+def _next(rows: Sequence[Row[Any]], limit: int) -> str | None:
+    """Return the cursor behind the last row of a page, None if no row was found beyond it."""
+    return cursors.encode(rows[limit - 1].id) if len(rows) > limit else None

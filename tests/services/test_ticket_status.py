@@ -1,0 +1,39 @@
+import pytest
+
+from core.errors import IllegalTransition
+from models import TicketStatus
+from services.ticket_status import INITIAL, TRANSITIONS, allowed_from, is_final, judge
+
+
+def test_every_status_says_what_it_may_become() -> None:
+    assert set(TRANSITIONS) == set(TicketStatus)
+
+
+def test_the_table_is_the_one_that_was_decided() -> None:
+    assert {str(source): {str(target) for target in targets} for source, targets in TRANSITIONS.items()} == {
+        "open": {"answered", "closed"},
+        "answered": {"awaiting_reply", "closed"},
+        "awaiting_reply": {"answered", "closed"},
+        "closed": set(),
+    }
+
+
+def test_only_closed_is_final() -> None:
+    assert [status for status in TicketStatus if is_final(status)] == [TicketStatus.CLOSED]
+
+
+def test_every_status_can_be_reached_from_the_first() -> None:
+    reached, ahead = {INITIAL}, [INITIAL]
+    while ahead:
+        for target in TRANSITIONS[ahead.pop()] - reached:
+            reached.add(target)
+            ahead.append(target)
+    assert reached == set(TicketStatus)
+
+
+@pytest.mark.parametrize("status", TicketStatus)
+def test_staying_where_one_is_is_illegal(status: TicketStatus) -> None:
+    with pytest.raises(IllegalTransition) as refused:
+        judge(status, status)
+    assert (refused.value.source, refused.value.target) == (status, status)
+    assert refused.value.allowed == tuple(allowed_from(status))

@@ -1,0 +1,95 @@
+"""What the tests build their worlds from: databases, applications, and tickets in a wanted state."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx2
+from fastapi import FastAPI
+
+from core.settings import Settings, async_dsn
+from db.migrations import migrate
+from main import create_app
+
+JSON = dict[str, Any]
+
+# The shortest way from a new ticket to each status.
+PATHS = {
+    "open": [],
+    "answered": ["answered"],
+    "awaiting_reply": ["answered", "awaiting_reply"],
+    "closed": ["closed"],
+}
+
+
+@asynccontextmanager
+async def new_database(server_dsn: str) -> AsyncIterator[str]:
+    """Lend a new, empty database on a server, by its postgresql:// address."""
+    name = f"tickets_test_{secrets.token_hex(4)}"
+    server = await asyncpg.connect(server_dsn)
+    await server.execute(f"CREATE DATABASE {name}")
+    base, _, query = server_dsn.partition("?")
+    try:
+        yield f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+    finally:
+        await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await server.close()
+
+
+async def migrate_to_head(dsn: str) -> None:
+    """Apply the migrations; Alembic runs an event loop of its own, so it gets a thread of its own."""
+    await asyncio.to_thread(migrate, async_dsn(dsn))
+
+
+def settings_for(dsn: str, redis_host: str, redis_port: int, **others: Any) -> Settings:
+    """Return settings that take nothing from this machine, with a part of the cache that is nobody else's."""
+    prefix = f"test-{secrets.token_hex(4)}:"
+    wanted = {"database_dsn": dsn, "redis_host": redis_host, "redis_port": redis_port, "redis_prefix": prefix}
+    return Settings.model_validate(wanted | others)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
+    """Lend an application between its start and its stop, and a client of it."""
+    app = create_app(settings)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://tickets") as client,
+    ):
+        yield app, client
+
+
+def a_ticket(**fields: Any) -> JSON:
+    """Return the body of a valid new ticket."""
+    return {
+        "subject": "The printer is on fire",
+        "text": "It started after lunch.",
+        "email": "alice@example.com",
+    } | fields
+
+
+def a_comment(**fields: Any) -> JSON:
+    """Return the body of a valid comment."""
+    return {"email": "bob@example.com", "text": "Have you tried water?"} | fields
+
+
+async def open_ticket(client: httpx2.AsyncClient, **fields: Any) -> JSON:
+    """Create a ticket and return it."""
+    answer = await client.post("/tickets", json=a_ticket(**fields))
+    assert answer.status_code == 201, answer.text
+    ticket: JSON = answer.json()
+    return ticket
+
+
+async def ticket_in(client: httpx2.AsyncClient, status: str) -> JSON:
+    """Create a ticket, lead it to a status and return it."""
+    ticket = await open_ticket(client)
+    for step in PATHS[status]:
+        answer = await client.patch(f"/tickets/{ticket['id']}", json={"status": step})
+        assert answer.status_code == 200, answer.text
+        ticket = answer.json()
+    return ticket
