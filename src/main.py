@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from api import comments, errors, health, tickets, workflow
+from api import comments, errors, health, openapi, tickets, workflow
 from api.declared_length import DeclaredLengthMiddleware
 from api.request_id import RequestIdMiddleware
 from core.settings import Settings
@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(DeclaredLengthMiddleware, most_bytes=MAX_BODY_BYTES)
     app.add_middleware(RequestIdMiddleware)
     errors.install(app)
+    openapi.install(app)
     return app
 
 

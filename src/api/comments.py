@@ -14,7 +14,7 @@ router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"])
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
-    responses=responses(TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch),
+    responses=responses(TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch, body=True),
 )
 async def create_comment(
     ticket_id: TicketId, new: CommentCreate, expected: ExpectedVersions, tickets: Tickets, response: Response

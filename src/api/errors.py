@@ -73,14 +73,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def responses(*kinds: type[Exception]) -> dict[int | str, dict[str, Any]]:
-    """Return what a route's `responses=` says about the errors it can answer with, and those every route can."""
+def responses(*kinds: type[Exception], body: bool = False) -> dict[int | str, dict[str, Any]]:
+    """Return what a route's `responses=` says of the errors it names, and of those that every such route can give."""
+    told_by_status = [_PLAIN[status] for status in (400, 413, 415)] if body else []
+    told_by_error = [KINDS[error] for error in (*kinds, RequestValidationError, errors.DatabaseUnavailable)]
     documented: dict[int | str, dict[str, Any]] = {}
-    for kind in (KINDS[error] for error in (*kinds, RequestValidationError, errors.DatabaseUnavailable)):
+    for kind in sorted(told_by_status + told_by_error, key=lambda kind: kind.status):
         titles = [documented[kind.status]["description"]] if kind.status in documented else []
         documented[kind.status] = {
             "description": ". ".join([*titles, kind.title]),
-            "content": {_MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
+            "content": {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     return documented
 

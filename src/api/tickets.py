@@ -11,7 +11,7 @@ from schemas.tickets import Ticket, TicketCreate, TicketDetails, TicketPage, Tic
 router = APIRouter(prefix="/tickets", tags=["tickets"])
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=responses())
+@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(body=True))
 async def create_ticket(new: TicketCreate, tickets: Tickets, response: Response) -> Ticket:
     """Open a ticket."""
     ticket = await tickets.create(new)
@@ -37,7 +37,9 @@ async def get_ticket(ticket_id: TicketId, known: KnownVersions, past_cache: Past
     return Response(found.body, headers=headers, media_type="application/json")
 
 
-@router.patch("/{ticket_id}", responses=responses(TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch))
+@router.patch(
+    "/{ticket_id}", responses=responses(TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch, body=True)
+)
 async def change_ticket(
     ticket_id: TicketId, patch: TicketPatch, expected: ExpectedVersions, tickets: Tickets, response: Response
 ) -> Ticket:

@@ -23,6 +23,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from db.cache_scripts import FILL, INVALIDATE, LEASE, Script
 
+WARM_UP_BUDGET_S: Final = 2
 READ_BUDGET_S: Final = 0.1
 INVALIDATE_BUDGET_S: Final = 0.05
 WAIT_STEPS_S: Final = (0.025, 0.025)
@@ -89,6 +90,14 @@ class TicketCache:
                 await self._run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS)
         except CacheUnavailable as error:
             _log.warning("ticket %d, version %d: invalidation failed: %s", ticket_id, version, error)
+
+    async def warm_up(self) -> None:
+        """Learn which node serves what, so that the first reads need not; without Redis, leave that to later."""
+        try:
+            async with _within(WARM_UP_BUDGET_S):
+                await self._redis.initialize()
+        except CacheUnavailable as error:
+            _log.warning("serving without the cache for now: %s", error)
 
     async def ping(self) -> None:
         """Return if the cluster serves keys. Raises CacheUnavailable."""

@@ -11,7 +11,7 @@ from db.redis import connect
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[tuple[Database, TicketCache]]:
-    """Lend the database and the cache, and close both at the end. Both connect when first used.
+    """Lend the database and the cache, and close both at the end.
 
     Raises ValueError when the settings name no database or no Redis.
     """
@@ -20,6 +20,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Database, TicketCach
     database = Database(settings.database_dsn.get_secret_value(), pool_size=settings.database_pool_size)
     cache = TicketCache(connect(settings.redis_host, settings.redis_port), prefix=settings.redis_prefix)
     try:
+        await cache.warm_up()
         yield database, cache
     finally:
         await cache.close()

@@ -14,17 +14,21 @@ from services.ticket_status import is_final, judge
 class LockedTicket:
     """Takes the one change that a transaction makes to a ticket, by the rules; saving it is not its business.
 
-    `id`, `version` and `status` say how the ticket stands; `saved` is its row once the change was committed.
+    `id` and `version` are those of the row that was locked; `saved` is the row once the change was committed.
     """
 
     def __init__(self, row: Row[Any]) -> None:
         self._before = row
         self.id: int = row.id
         self.version: int = row.version
-        self.status = TicketStatus(row.status)
         self._changes: dict[str, dict[str, str]] = {}
         self._comment: CommentCreate | None = None
         self.saved: Row[Any] = row
+
+    @property
+    def status(self) -> TicketStatus:
+        """How the ticket stands with the change that was taken so far."""
+        return TicketStatus(self._new("status") or self._before.status)
 
     @property
     def is_changed(self) -> bool:
@@ -40,7 +44,6 @@ class LockedTicket:
         """Make a transition. Raises IllegalTransition."""
         judge(self.status, status)
         self._record("status", self.status, status)
-        self.status = status
 
     def add_comment(self, comment: CommentCreate) -> None:
         """Add to the discussion. Raises TicketClosed."""

@@ -1,0 +1,42 @@
+import httpx2
+
+from world import a_comment, open_ticket, ticket_in
+
+
+async def test_a_comment_is_a_new_version_of_its_ticket(client: httpx2.AsyncClient) -> None:
+    ticket = await open_ticket(client)
+    answer = await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment())
+    assert answer.status_code == 201
+    assert answer.headers["ETag"] == '"2"'
+    comment = answer.json()
+    assert comment == a_comment() | {key: comment[key] for key in ("id", "ticket_id", "created_at")}
+    assert comment["ticket_id"] == ticket["id"]
+
+
+async def test_a_reply_that_closes_is_the_last_word(client: httpx2.AsyncClient) -> None:
+    ticket = await open_ticket(client)
+    path = f"/tickets/{ticket['id']}/comments"
+    assert (await client.post(path, json=a_comment(status="closed"))).status_code == 201
+    refused = await client.post(path, json=a_comment(text="and another thing"))
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/ticket-closed")
+    shown = (await client.get(f"/tickets/{ticket['id']}")).json()
+    assert (shown["status"], shown["version"], len(shown["comments"])) == ("closed", 2, 1)
+
+
+async def test_comments_are_paged_oldest_first(client: httpx2.AsyncClient) -> None:
+    ticket = await open_ticket(client)
+    texts = [f"comment {number}" for number in range(7)]
+    for text in texts:
+        await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment(text=text))
+    found, url = [], f"/tickets/{ticket['id']}/comments?limit=3"
+    while url:
+        answer = await client.get(url)
+        found += [comment["text"] for comment in answer.json()["items"]]
+        url = answer.links["next"]["url"] if "next" in answer.links else ""
+    assert found == texts
+
+
+async def test_a_ticket_without_comments_has_an_empty_page(client: httpx2.AsyncClient) -> None:
+    ticket = await ticket_in(client, "closed")
+    answer = await client.get(f"/tickets/{ticket['id']}/comments")
+    assert answer.json() == {"items": [], "next_cursor": None}

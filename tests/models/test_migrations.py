@@ -1,0 +1,88 @@
+import asyncio
+import re
+
+import asyncpg
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from core.settings import ROOT, async_dsn
+from db.migrations import alembic_config
+from models import Base, EventType, TicketStatus
+from services.ticket_status import TRANSITIONS
+from world import migrate_to_head, new_database
+
+OBJECTS = """
+    SELECT relname AS name, relkind::text AS kind FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    ORDER BY 1, 2
+"""
+
+
+async def test_up_down_and_up_again_ends_where_it_began(postgres_dsn: str) -> None:
+    async with new_database(postgres_dsn) as dsn:
+        await migrate_to_head(dsn)
+        first = await objects(dsn)
+        await asyncio.to_thread(command.downgrade, alembic_config(async_dsn(dsn)), "base")
+        assert all(row["name"].startswith("alembic_version") for row in await objects(dsn))
+        await migrate_to_head(dsn)
+        assert await objects(dsn) == first
+
+
+async def test_the_migrations_build_what_the_models_declare(database_dsn: str) -> None:
+    await asyncio.to_thread(command.check, alembic_config(async_dsn(database_dsn)))
+
+
+async def test_several_processes_may_migrate_at_once(postgres_dsn: str) -> None:
+    async with new_database(postgres_dsn) as dsn:
+        # Each in its own process, as instances of the service are: Alembic keeps its context in a module.
+        program = f"from db.migrations import migrate; migrate({async_dsn(dsn)!r})"
+        entry = ROOT / "entrypoint.sh"
+        started = [
+            await asyncio.create_subprocess_exec(entry, "python", "-c", program, env={"PYTHONPATH": str(ROOT / "src")})
+            for _ in range(3)
+        ]
+        assert [await process.wait() for process in started] == [0, 0, 0]
+
+
+async def test_every_check_constraint_of_the_models_is_in_the_database(sql: asyncpg.Connection) -> None:
+    checks = "SELECT conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
+    in_database = {row["conname"] for row in await sql.fetch(checks)}
+    declared = {
+        str(constraint.name)
+        for table in Base.metadata.tables.values()
+        for constraint in table.constraints
+        if str(constraint.name).startswith("ck_")
+    }
+    assert declared
+    assert declared == in_database
+
+
+async def test_the_check_constraints_hold_the_enums(sql: asyncpg.Connection) -> None:
+    for constraint, enum in (("ck_tickets_status", TicketStatus), ("ck_ticket_events_type", EventType)):
+        definition = await sql.fetchval(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1", constraint
+        )
+        assert set(re.findall(r"'(\w+)'", definition)) == {str(value) for value in enum}
+
+
+async def test_the_guard_in_the_database_knows_the_edges_of_the_status_machine(sql: asyncpg.Connection) -> None:
+    guard = await sql.fetchval("SELECT prosrc FROM pg_proc WHERE proname = 'tickets_guard'")
+    edges = {(str(source), str(target)) for source, targets in TRANSITIONS.items() for target in targets}
+    assert set(re.findall(r"\('(\w+)', '(\w+)'\)", guard)) == edges
+
+
+def test_there_is_one_line_of_migrations_and_their_files_are_dated() -> None:
+    scripts = ScriptDirectory.from_config(alembic_config("unused"))
+    assert len(scripts.get_heads()) == 1
+    for revision in scripts.walk_revisions():
+        assert re.search(r"/\d{4}-\d\d-\d\d-\d{4}_[a-z0-9_]+\.py$", revision.path)
+
+
+async def objects(dsn: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return list(await connection.fetch(OBJECTS))
+    finally:
+        await connection.close()

@@ -1,0 +1,89 @@
+"""Servers that go away and come back, for real."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from db.embedded import EmbeddedPostgres, EmbeddedValkey
+from world import a_comment, a_ticket, migrate_to_head, open_ticket, running, settings_for
+
+
+@pytest.fixture
+def postgres(server_folder: Path) -> Iterator[EmbeddedPostgres]:
+    postgres = EmbeddedPostgres(server_folder / "postgres-that-fails")
+    postgres.start()
+    yield postgres
+    postgres.stop()
+
+
+@pytest.fixture
+def valkey(server_folder: Path) -> Iterator[EmbeddedValkey]:
+    valkey = EmbeddedValkey(server_folder / "valkey-that-fails")
+    valkey.start()
+    valkey.wait_until_formed()
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture
+async def client(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> AsyncIterator[httpx2.AsyncClient]:
+    await migrate_to_head(postgres.dsn)
+    async with running(settings_for(postgres.dsn, "127.0.0.1", valkey.port)) as (_, client):
+        yield client
+
+
+async def test_without_postgresql_503_until_it_returns(client: httpx2.AsyncClient, postgres: EmbeddedPostgres) -> None:
+    cached, other = await open_ticket(client), await open_ticket(client)
+    await client.get(f"/tickets/{cached['id']}")
+    postgres.kill()
+
+    for method, path, body in (
+        ("GET", f"/tickets/{other['id']}", None),
+        ("GET", "/tickets", None),
+        ("POST", "/tickets", a_ticket()),
+        ("PATCH", f"/tickets/{other['id']}", {"status": "closed"}),
+        ("POST", f"/tickets/{other['id']}/comments", a_comment()),
+    ):
+        answer = await client.request(method, path, json=body)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/database-unavailable"), (method, path)
+        assert int(answer.headers["Retry-After"]) > 0
+    assert (await client.get(f"/tickets/{cached['id']}")).status_code == 200
+    readiness = await client.get("/readyz")
+    assert (readiness.status_code, readiness.json()["database"]) == (503, "unavailable")
+    assert (await client.get("/livez")).status_code == 200
+
+    postgres.start()
+    await eventually_ready(client)
+    assert (await client.get(f"/tickets/{other['id']}")).json()["id"] == other["id"]
+    assert (await client.patch(f"/tickets/{other['id']}", json={"status": "closed"})).status_code == 200
+
+
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+async def test_without_redis_everything_works(
+    client: httpx2.AsyncClient, valkey: EmbeddedValkey, fault: signal.Signals
+) -> None:
+    ticket = await open_ticket(client)
+    path = f"/tickets/{ticket['id']}"
+    await client.get(path)
+    (node,) = valkey.nodes
+    node.signal(fault)
+    try:
+        answer = await client.get(path)
+        assert (answer.status_code, answer.headers["Cache-Status"]) == (200, "tickets; fwd=bypass")
+        assert (await client.post(f"{path}/comments", json=a_comment(status="answered"))).status_code == 201
+        assert (await client.patch(path, json={"status": "closed"})).status_code == 200
+        assert (await client.get(path)).json()["status"] == "closed"
+        readiness = await client.get("/readyz")
+        assert (readiness.status_code, readiness.json()["cache"]) == (200, "unavailable")
+    finally:
+        node.signal(signal.SIGCONT)
+
+
+async def eventually_ready(client: httpx2.AsyncClient) -> None:
+    async with asyncio.timeout(15):
+        while (await client.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.05)

@@ -1,0 +1,85 @@
+"""What the project's own files promise each other."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.settings import ROOT, Settings
+from lock import without_sources
+from requirements import requirements
+from services.ticket_status import mermaid
+
+README = (ROOT / "README.md").read_text()
+LOCK: dict[str, Any] = json.loads((ROOT / "Pipfile.lock").read_text())
+# Read by docker-compose alone.
+COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
+
+
+def documented_in_example() -> set[str]:
+    return set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    assert documented_in_example() - COMPOSE_ONLY == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_example_is_valid_as_it_stands() -> None:
+    settings = Settings(_env_file=ROOT / ".env.example")
+    assert settings.database_dsn is not None
+    assert settings.redis_host == "127.0.0.1"
+
+
+def test_a_secret_is_not_shown() -> None:
+    settings = Settings.model_validate({"database_dsn": "postgresql://tickets:pass-word@127.0.0.1/tickets"})
+    assert "pass-word" not in repr(settings)
+
+
+def test_the_readme_names_every_setting_with_its_default() -> None:
+    table = README.partition("## Settings")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([A-Z_]+)`", table)) == {name.upper() for name in Settings.model_fields}
+    for name in ("database_pool_size", "redis_port", "host", "port", "workers"):
+        assert f"`{Settings.model_fields[name].default}`" in table
+
+
+def test_the_readme_draws_the_status_machine_as_it_is() -> None:
+    assert f"```mermaid\n{mermaid()}\n```" in README
+
+
+def test_the_pipfile_and_its_lock_name_no_package_index() -> None:
+    assert "source" not in tomllib.loads((ROOT / "Pipfile").read_text())
+    assert without_sources(LOCK) == LOCK
+    assert LOCK["_meta"]["sources"] == []
+
+
+def test_relocking_takes_the_sources_out() -> None:
+    package = {"version": "==1.0", "hashes": ["sha256:0"]}
+    written = {
+        "_meta": {"hash": {"sha256": "0"}, "sources": [{"name": "somewhere"}]},
+        "default": {"thing": package | {"index": "somewhere"}},
+    }
+    assert without_sources(written) == {
+        "_meta": {"hash": {"sha256": "0"}, "sources": []},
+        "default": {"thing": package},
+    }
+
+
+def test_every_pinned_package_has_a_version_and_hashes() -> None:
+    lines = list(requirements(LOCK, ["default", "develop"]))
+    assert len(lines) == len(LOCK["default"] | LOCK["develop"])
+    for line in lines:
+        assert re.fullmatch(r"[a-z0-9._-]+(\[[a-z0-9,._-]+\])?==\S+( ; .+?)?( --hash=sha256:[0-9a-f]{64})+", line)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "src").rglob("*.py")), ids=lambda path: path.name)
+def test_no_file_is_too_long_to_read(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 300
+
+
+@pytest.mark.parametrize("write", ["UPDATE tickets", "INSERT INTO tickets", "INSERT INTO comments"])
+def test_there_is_one_way_to_write(write: str) -> None:
+    sources = [path for path in (ROOT / "src").rglob("*.py") if "migrations" not in path.parts]
+    assert sum(path.read_text().count(write) for path in sources) == 1
