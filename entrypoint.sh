@@ -29,7 +29,7 @@ find_python() {
 
 # Make .venv hold exactly what Pipfile.lock pins. A copy of the lock, written last, marks a finished install.
 install() {
-  if cmp -s Pipfile.lock .venv/Pipfile.lock && .venv/bin/python -c '' 2>/dev/null; then
+  if [ -f .venv/Pipfile.lock ] && [ "$(<.venv/Pipfile.lock)" = "$(<Pipfile.lock)" ] && .venv/bin/python -c '' 2>/dev/null; then
     return
   fi
   local python

@@ -19,7 +19,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
+from alembic.util import CommandError
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 
 from core.errors import DatabaseUnavailable
 from core.settings import Settings
@@ -59,17 +61,19 @@ def _serve(settings: Settings) -> None:
     _refuse_busy_port(settings)
     if settings.database_dsn is not None and settings.redis_host is not None:
         _migrate(settings)
+        _tell_where(settings, "where DATABASE_DSN says")
         os.execv(sys.executable, _uvicorn(settings))
     _stop_on_signals()
     with ExitStack() as stack:
         servers = stack.enter_context(EmbeddedServers(settings))
+        data = str(settings.data_dir) if settings.database_dsn is None else "where DATABASE_DSN says"
         os.environ.update(servers.settings)
         settings = _settings()
         _migrate(settings)
         uvicorn = spawn(_uvicorn(settings))
         stack.callback(_stop_uvicorn, uvicorn)
         _wait_until_ready(settings, uvicorn)
-        _tell_where(settings)
+        _tell_where(settings, data)
         _watch(servers, uvicorn)
 
 
@@ -79,8 +83,8 @@ def _refuse_busy_port(settings: Settings) -> None:
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise CannotServe(f"can not listen on {settings.host}:{settings.port} ({reason}); set HOST and PORT") from None
 
 
@@ -89,9 +93,12 @@ def _migrate(settings: Settings) -> None:
     dsn = settings.database_dsn.get_secret_value()
     try:
         asyncio.run(wait_until_reachable(dsn, within_s=DATABASE_WITHIN_S))
+        migrate(dsn)
     except DatabaseUnavailable as error:
         raise CannotServe(f"the database in DATABASE_DSN can not be used: {error}") from None
-    migrate(dsn)
+    except (CommandError, DBAPIError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        raise CannotServe(f"the database in DATABASE_DSN can not be migrated: {reason}") from None
 
 
 def _uvicorn(settings: Settings) -> list[str]:
@@ -135,10 +142,10 @@ def _reachable_host(settings: Settings) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound
 
 
-def _tell_where(settings: Settings) -> None:
+def _tell_where(settings: Settings, data: str) -> None:
     host = _reachable_host(settings)
     url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
-    print(f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {settings.data_dir}\n\nCtrl-C stops.", flush=True)
+    print(f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {data}\n\nCtrl-C stops.", flush=True)
 
 
 def _watch(servers: EmbeddedServers, uvicorn: subprocess.Popen[bytes]) -> NoReturn:

@@ -3,9 +3,11 @@
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,16 +32,16 @@ class Service:
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
+            "ENV_FILE": os.devnull,
             "DATA_DIR": str(folder),
             "PORT": str(self.port),
         } | environment
-        self.process = subprocess.Popen(
-            [ENTRYPOINT], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        self.said = tempfile.TemporaryFile("a+")  # noqa: SIM115 - closed by end()
+        self.process = subprocess.Popen([ENTRYPOINT], env=self.environment, stdout=self.said, stderr=subprocess.STDOUT)
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_WITHIN_S
-        while self.try_to_ask("GET", "/readyz")[0] != 200:
+        while "Ctrl-C stops." not in self.output() or self.try_to_ask("GET", "/readyz")[0] != 200:
             assert self.process.poll() is None, self.output()
             assert time.monotonic() < deadline, "not ready in time"
             time.sleep(0.05)
@@ -69,7 +71,13 @@ class Service:
         return self.process.wait(30)
 
     def output(self) -> str:
-        return self.process.communicate(timeout=30)[0]
+        self.said.seek(0)
+        return self.said.read()
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        self.said.close()
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +92,7 @@ def service(data_folder: Path) -> Iterator[Service]:
         service.wait_until_ready()
         yield service
     finally:
-        if service.process.poll() is None:
-            service.stop()
-        service.process.communicate()
+        service.end()
 
 
 def test_it_says_where_things_are_and_leaves_no_process_behind(service: Service, data_folder: Path) -> None:
@@ -120,8 +126,7 @@ def test_a_ticket_goes_its_way_and_survives_a_restart(service: Service, data_fol
         again.wait_until_ready()
         assert again.ask("GET", path) == (200, before)
     finally:
-        again.stop()
-        again.process.communicate()
+        again.end()
 
 
 def test_what_was_acknowledged_survives_the_death_of_every_process(service: Service, data_folder: Path) -> None:
@@ -145,8 +150,7 @@ def test_what_was_acknowledged_survives_the_death_of_every_process(service: Serv
             )
             assert len(found["comments"]) == 1
     finally:
-        again.stop()
-        again.process.communicate()
+        again.end()
 
 
 def test_everything_ends_with_a_starter_that_was_killed(service: Service) -> None:
@@ -188,7 +192,7 @@ def test_several_workers_serve(data_folder: Path) -> None:
         assert service.stop() == 0
         assert alive(family) == []
     finally:
-        service.process.communicate()
+        service.end()
 
 
 @pytest.mark.parametrize(
@@ -197,6 +201,8 @@ def test_several_workers_serve(data_folder: Path) -> None:
         ({"DATABASE_DSN": "mysql://nobody@127.0.0.1/x"}, "DATABASE_DSN: "),
         ({"PORT": "many"}, "PORT: "),
         ({"HOST": "no.such.host.invalid"}, "can not listen on no.such.host.invalid"),
+        ({"HOST": "a..b"}, "can not listen on a..b"),
+        ({"REDIS_HOST": "a:b:c"}, "REDIS_HOST: "),
     ],
 )
 def test_an_impossible_setting_is_said_in_one_line(environment: dict[str, str], line: str) -> None:
@@ -211,8 +217,18 @@ def test_an_unreachable_database_is_said_in_one_line_without_its_password() -> N
         assert "pass-word" not in assert_refused(service, "the database in DATABASE_DSN can not be used")
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [(":wrong@", "password authentication failed"), ("/nothing", 'database "nothing" does not exist')],
+)
+def test_a_database_that_refuses_is_said_in_one_line(postgres_dsn: str, change: str, reason: str) -> None:
+    dsn = re.sub(r":[^:/]+@" if "@" in change else r"/\w+$", change, postgres_dsn)
+    output = assert_refused(Service(Path("/nonexistent"), DATABASE_DSN=dsn, REDIS_HOST="127.0.0.1"), reason)
+    assert dsn not in output
+
+
 def test_a_missing_python_is_said_in_one_line(tmp_path: Path) -> None:
-    for command in ("bash", "env", "dirname", "cmp"):
+    for command in ("bash", "env", "dirname"):
         (tmp_path / command).symlink_to(Path("/usr/bin") / command)
     copy = tmp_path / "project"
     copy.mkdir()
@@ -231,8 +247,9 @@ def alive(family: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def assert_refused(service: Service, line: str) -> str:
-    output = service.output()
-    assert service.process.returncode == 1, output
+    status, output = service.process.wait(30), service.output()
+    service.end()
+    assert status == 1, output
     assert line in output
     assert output.startswith("tickets: ")
     assert output.count("\n") == 1

@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -80,7 +81,36 @@ async def test_without_redis_everything_works(
         readiness = await client.get("/readyz")
         assert (readiness.status_code, readiness.json()["cache"]) == (200, "unavailable")
     finally:
-        node.signal(signal.SIGCONT)
+        if fault is signal.SIGKILL:
+            valkey.start()
+            valkey.wait_until_formed()
+        else:
+            node.signal(signal.SIGCONT)
+    async with asyncio.timeout(15):
+        while (await client.get(path)).headers["Cache-Status"] != "tickets; hit":
+            await asyncio.sleep(0.05)
+    assert (await client.get(path)).json()["status"] == "closed"
+
+
+async def test_a_connection_lost_during_the_commit_leaves_an_unknown_outcome(
+    client: httpx2.AsyncClient, postgres: EmbeddedPostgres
+) -> None:
+    connection = await asyncpg.connect(postgres.dsn)
+    # A trigger that fires at the commit and ends its own session there, as a lost connection would.
+    await connection.execute("""
+        CREATE FUNCTION hang_up() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER hang_up AFTER INSERT ON tickets DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION hang_up();
+    """)
+    try:
+        answer = await client.post("/tickets", json=a_ticket())
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/outcome-unknown")
+        assert int(answer.headers["Retry-After"]) > 0
+    finally:
+        await connection.execute("DROP TRIGGER hang_up ON tickets; DROP FUNCTION hang_up()")
+        await connection.close()
+    await open_ticket(client)
 
 
 async def eventually_ready(client: httpx2.AsyncClient) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from core.settings import ROOT, Settings
+from core.settings import ROOT, Settings, async_dsn
 from lock import without_sources
 from requirements import requirements
 from services.ticket_status import mermaid
@@ -33,6 +34,27 @@ def test_the_example_is_valid_as_it_stands() -> None:
     assert settings.redis_host == "127.0.0.1"
 
 
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p%40@h/d", "postgresql+asyncpg://u:p%40@h/d"),
+        ("postgresql+psycopg://u@h:1/d?sslmode=require", "postgresql+asyncpg://u@h:1/d?ssl=require"),
+        (
+            "postgresql://u:p@a:1,b/d",
+            "postgresql+asyncpg://u:p@/d?host=a%3A1&host=b%3A5432&target_session_attrs=primary",
+        ),
+    ],
+)
+def test_an_address_of_postgresql_is_taken_as_libpq_takes_it(given: str, used: str) -> None:
+    assert async_dsn(given) == used
+    create_async_engine(used)
+
+
+def test_several_redis_nodes_may_be_named() -> None:
+    settings = Settings(_env_file=None, redis_host="a, b:7000", redis_port=6380)
+    assert settings.redis_nodes == [("a", 6380), ("b", 7000)]
+
+
 def test_a_secret_is_not_shown() -> None:
     settings = Settings.model_validate({"database_dsn": "postgresql://tickets:pass-word@127.0.0.1/tickets"})
     assert "pass-word" not in repr(settings)
@@ -40,7 +62,8 @@ def test_a_secret_is_not_shown() -> None:
 
 def test_the_readme_names_every_setting_with_its_default() -> None:
     table = README.partition("## Settings")[2].partition("\n## ")[0]
-    assert set(re.findall(r"`([A-Z_]+)`", table)) == {name.upper() for name in Settings.model_fields}
+    rows = "".join(line for line in table.splitlines() if line.startswith("|"))
+    assert set(re.findall(r"`([A-Z_]+)`", rows)) == {name.upper() for name in Settings.model_fields}
     for name in ("database_pool_size", "redis_port", "host", "port", "workers"):
         assert f"`{Settings.model_fields[name].default}`" in table
 

@@ -11,7 +11,10 @@ import httpx2
 from fastapi import FastAPI
 
 from core.settings import Settings, async_dsn
+from db.cache import TicketCache
 from db.migrations import migrate
+from db.redis import connect
+from db.redis_guard import GuardedRedis
 from main import create_app
 
 JSON = dict[str, Any]
@@ -47,8 +50,23 @@ async def migrate_to_head(dsn: str) -> None:
 def settings_for(dsn: str, redis_host: str, redis_port: int, **others: Any) -> Settings:
     """Return settings that take nothing from this machine, with a part of the cache that is nobody else's."""
     prefix = f"test-{secrets.token_hex(4)}:"
-    wanted = {"database_dsn": dsn, "redis_host": redis_host, "redis_port": redis_port, "redis_prefix": prefix}
-    return Settings.model_validate(wanted | others)
+    wanted: JSON = {
+        "database_dsn": dsn,
+        "database_pool_size": 20,
+        "redis_host": redis_host,
+        "redis_port": redis_port,
+        "redis_prefix": prefix,
+    }
+    return Settings(_env_file=None, **(wanted | others))
+
+
+@asynccontextmanager
+async def cache_of(settings: Settings, *, schema: str = "test") -> AsyncIterator[TicketCache]:
+    """Lend a ticket cache without a service round it."""
+    cache = TicketCache(GuardedRedis(connect(settings)), schema=schema, prefix=settings.redis_prefix)
+    await cache.warm_up()
+    yield cache
+    await cache.close()
 
 
 @asynccontextmanager

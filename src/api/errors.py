@@ -1,8 +1,10 @@
 """From errors to answers: the only table of HTTP statuses, and problem+json (RFC 9457) for everything refused."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -14,6 +16,9 @@ from core import errors
 from schemas.problem import InvalidPart, Problem
 
 RETRY_AFTER_S: Final = 1
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,12 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     ),
     errors.DatabaseUnavailable: Kind(
         503, "database-unavailable", "The database is unavailable", "Nothing is wrong with the request; try again."
+    ),
+    errors.OutcomeUnknown: Kind(
+        503,
+        "outcome-unknown",
+        "The outcome is unknown",
+        "The database went away while it committed: look whether it was done before you repeat it.",
     ),
     RequestValidationError: Kind(
         422, "invalid-request", "The request is invalid", "One or more parts of the request are not as documented."
@@ -95,6 +106,7 @@ async def _service_error(request: Request, error: Exception) -> Response:
         case errors.VersionMismatch():
             return _told(request, KINDS[type(error)], headers={"ETag": f'"{error.current}"'})
         case errors.Unavailable():
+            _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
             return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
         case _:
             return _told(request, KINDS[type(error)])
@@ -117,14 +129,20 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return told(request, error.status_code, headers=error.headers)
 
 
-async def _unexpected(request: Request, _: Exception) -> Response:
-    """Answer without saying what went wrong; the server logs it with its trace."""
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """Answer without saying what went wrong; the server logs the trace, this its request."""
+    _log.error("request %s failed: %s", request_id(request), type(error).__name__)
     return told(request, 500)
 
 
 def told(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """Return the answer for what was refused by its status alone."""
-    return _told(request, _PLAIN[status], headers=headers)
+    return _told(request, _PLAIN.get(status) or _unnamed(status), headers=headers)
+
+
+def _unnamed(status: int) -> Kind:
+    phrase = HTTPStatus(status).phrase
+    return Kind(status, f"http-{status}", phrase, f"{phrase}.")
 
 
 def _told(

@@ -15,6 +15,7 @@ _CACHE_STATUS: Final = {
     CacheOutcome.HIT: "tickets; hit",
     CacheOutcome.FILLED: "tickets; fwd=miss; stored",
     CacheOutcome.NOT_FILLED: "tickets; fwd=miss",
+    CacheOutcome.SHARED: "tickets; fwd=miss; collapsed",
     CacheOutcome.BYPASSED: "tickets; fwd=bypass",
 }
 
@@ -33,15 +34,18 @@ def link_to_next(request: Request, cursor: str | None) -> dict[str, str]:
     """Return the Link header (RFC 8288) to the next page, none on the last one."""
     if cursor is None:
         return {}
-    return {"Link": f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'}
+    url = request.url.include_query_params(cursor=cursor)
+    return {"Link": f'<{url.path}?{url.query}>; rel="next"'}
 
 
 async def _expected_versions(if_match: Annotated[str | None, Header()] = None) -> Set[int] | None:
     return None if if_match is None or if_match.strip() == "*" else _versions(if_match)
 
 
-async def _known_versions(if_none_match: Annotated[str | None, Header()] = None) -> Set[int]:
-    return frozenset() if if_none_match is None else _versions(if_none_match)
+async def _known_versions(if_none_match: Annotated[str | None, Header()] = None) -> Set[int] | None:
+    if if_none_match is None:
+        return frozenset()
+    return None if if_none_match.strip() == "*" else _versions(if_none_match)
 
 
 async def _wants_past_cache(cache_control: Annotated[str | None, Header()] = None) -> bool:
@@ -54,5 +58,6 @@ def _versions(tags: str) -> Set[int]:
 
 
 ExpectedVersions = Annotated[Set[int] | None, Depends(_expected_versions)]
-KnownVersions = Annotated[Set[int], Depends(_known_versions)]
+# None stands for "*", any version.
+KnownVersions = Annotated[Set[int] | None, Depends(_known_versions)]
 PastCache = Annotated[bool, Depends(_wants_past_cache)]

@@ -31,8 +31,9 @@ async def list_tickets(page: Page, tickets: Tickets, request: Request, response:
 async def get_ticket(ticket_id: TicketId, known: KnownVersions, past_cache: PastCache, tickets: Tickets) -> Response:
     """Show a ticket with the latest 50 of its comments."""
     found, outcome = await tickets.look_up(ticket_id, past_cache=past_cache)
-    headers = {"ETag": etag(found.version), "Cache-Status": cache_status(outcome)}
-    if found.version in known:
+    # Others may keep it, but must ask each time whether it still stands.
+    headers = {"ETag": etag(found.version), "Cache-Status": cache_status(outcome), "Cache-Control": "no-cache"}
+    if known is None or found.version in known:
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
     return Response(found.body, headers=headers, media_type="application/json")
 

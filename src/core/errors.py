@@ -6,8 +6,9 @@ ServiceError
 ├── IllegalTransition     the status machine has no such edge
 ├── VersionMismatch       the ticket moved on from the version the caller expected
 ├── InvalidCursor         a page cursor this service did not issue
-└── Unavailable           a part the service needs does not answer; try again
-    └── DatabaseUnavailable
+└── Unavailable           a part the service needs does not answer now
+    ├── DatabaseUnavailable   nothing was done; try again
+    └── OutcomeUnknown        it may have been done
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,6 @@ class TicketNotFound(ServiceError):
 
     def __init__(self, ticket_id: int) -> None:
         super().__init__(f"no ticket {ticket_id}")
-        self.ticket_id = ticket_id
 
 
 class TicketClosed(ServiceError):
@@ -30,7 +30,6 @@ class TicketClosed(ServiceError):
 
     def __init__(self, ticket_id: int) -> None:
         super().__init__(f"ticket {ticket_id} is closed")
-        self.ticket_id = ticket_id
 
 
 class IllegalTransition(ServiceError):
@@ -60,4 +59,8 @@ class Unavailable(ServiceError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL does not answer, or not in time; a write's outcome may be unknown."""
+    """PostgreSQL does not answer, or not in time. Nothing was written."""
+
+
+class OutcomeUnknown(Unavailable):
+    """PostgreSQL went away during the commit: what was to be written may be written, or not."""

@@ -1,37 +1,72 @@
-"""The settings: environment variables first, then `.env` in the project's root; each is explained in `.env.example`."""
+"""The settings: environment variables first, then `.env` in the project's root, or the file ENV_FILE names.
 
+Each is explained in `.env.example`.
+"""
+
+import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
+ENV_FILE = Path(os.environ.get("ENV_FILE", ROOT / ".env"))
 
 
 def async_dsn(dsn: str) -> str:
-    """Return the address of a PostgreSQL, `postgresql://…`, with the driver the service uses."""
-    scheme, separator, rest = dsn.partition("://")
-    if not separator or scheme.partition("+")[0] not in {"postgresql", "postgres"}:
+    """Return the address of a PostgreSQL, as libpq takes it, in the form the service's driver takes.
+
+    Several hosts are allowed, `postgresql://user@host-1:5432,host-2:5432/database`: the primary among them is used.
+    """
+    parts = urlsplit(dsn)
+    if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"}:
         raise ValueError("must start with postgresql://")
-    return f"postgresql+asyncpg://{rest}"
+    user, at, hosts = parts.netloc.rpartition("@")
+    query = [("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(parts.query)]
+    if "," in hosts:
+        query += [("host", host if ":" in host else f"{host}:5432") for host in hosts.split(",")]
+        if "target_session_attrs" not in dict(query):
+            query.append(("target_session_attrs", "primary"))
+        hosts = ""
+    return urlunsplit(("postgresql+asyncpg", f"{user}{at}{hosts}", parts.path, urlencode(query), ""))
 
 
 def _async_secret(dsn: SecretStr) -> SecretStr:
     return SecretStr(async_dsn(dsn.get_secret_value()))
 
 
+def _addresses(nodes: str) -> str:
+    for node in nodes.split(","):
+        host, _, port = node.strip().partition(":")
+        if not host or not (port.isdecimal() or not port):
+            raise ValueError("must be host or host:port, several of them separated by commas")
+    return nodes
+
+
 class Settings(BaseSettings):
     """What can be configured. With neither DATABASE_DSN nor REDIS_HOST the embedded servers are started."""
 
-    model_config = SettingsConfigDict(env_file=ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True)
 
     database_dsn: Annotated[SecretStr, AfterValidator(_async_secret)] | None = None
     database_pool_size: int = Field(default=10, ge=1)
-    redis_host: str | None = None
+    redis_host: Annotated[str, AfterValidator(_addresses)] | None = None
     redis_port: int = Field(default=6379, ge=1, le=65535)
+    redis_cluster: bool = True
+    redis_username: str | None = None
+    redis_password: SecretStr | None = None
+    redis_tls: bool = False
+    redis_tls_ca_file: Path | None = None
     redis_prefix: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
     data_dir: Path = ROOT / ".data"
+
+    @property
+    def redis_nodes(self) -> list[tuple[str, int]]:
+        """The addresses in REDIS_HOST; one that names no port has REDIS_PORT."""
+        parts = (node.strip().partition(":") for node in (self.redis_host or "").split(","))
+        return [(host, int(port or self.redis_port)) for host, _, port in parts if host]

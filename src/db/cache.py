@@ -1,29 +1,28 @@
-"""The ticket cache: floor and lease, one hash a ticket, nothing ever stored that was already overwritten.
+"""The ticket cache: floor and lease, so that nothing is ever stored that was already overwritten.
 
-`ticket:{<id>}` holds `v` the version of the body, or without a body the floor below which nothing may be stored ·
-`b` the body · `l` the lease · `x` when the lease ends, in milliseconds of the server's clock. A reader that misses
-takes the lease, and may store what it loaded only while the lease is its own and the version is not below the floor.
-A writer raises the floor before its commit and again after it, which drops body and lease.
+A reader that misses takes the lease of the key, and may store what it loaded only while the lease is its own and the
+version is not below the floor. A writer raises the floor before its commit and again after it, which drops body and
+lease. Floor and lease live in one key (see `db.cache_scripts`), so they vanish together, and nothing is cross-slot.
+The protocol is checked over every order of its steps in `tests/db/cache_model.py`.
 
 Redis is an accelerator: whatever it does, a read is answered from PostgreSQL and a write goes on.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Final
 
-from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from db.cache_counters import CacheCounters
+from db.cache_scripts import FILL, INVALIDATE, LEASE, RELEASE
+from db.owed_invalidations import OwedInvalidations
+from db.redis_guard import CacheUnavailable, GuardedRedis
 
-from db.cache_scripts import FILL, INVALIDATE, LEASE, Script
-
-WARM_UP_BUDGET_S: Final = 2
 READ_BUDGET_S: Final = 0.1
 INVALIDATE_BUDGET_S: Final = 0.05
 WAIT_STEPS_S: Final = (0.025, 0.025)
@@ -34,16 +33,13 @@ BODY_MS: Final = 60_000
 _log = logging.getLogger(__name__)
 
 
-class CacheUnavailable(Exception):
-    """Redis did not answer in time, or not as it should."""
-
-
 class CacheOutcome(StrEnum):
     """How a lookup was answered."""
 
     HIT = "hit"
     FILLED = "filled"
     NOT_FILLED = "not filled"
+    SHARED = "shared"
     BYPASSED = "bypassed"
 
 
@@ -55,107 +51,164 @@ class Stored:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A load under way in this process, and the lease under which it may be stored."""
+
+    lease: bytes
+    landing: asyncio.Task[tuple[Stored, CacheOutcome]]
+
+
 Load = Callable[[], Awaitable[Stored]]
 
 
 class TicketCache:
-    """Reads tickets through Redis, and keeps overwritten ones out of it."""
+    """Reads tickets through Redis, and keeps overwritten ones out of it.
 
-    def __init__(self, redis: RedisCluster, *, prefix: str = "") -> None:
+    `schema` names the form of the bodies: those of another form, stored by a release that runs beside this one, are
+    not read. `prefix` is put before every key.
+    """
+
+    def __init__(self, redis: GuardedRedis, *, schema: str, prefix: str = "") -> None:
         self._redis = redis
+        self._schema = schema.encode()
         self._prefix = prefix
+        self._flights: dict[int, _Flight] = {}
+        self._owed = OwedInvalidations(self._deliver, lifetime_s=(BODY_MS + LEASE_MS) / 1000)
+        self.counters = CacheCounters()
+
+    @property
+    def silent_shards(self) -> list[str]:
+        """The Redis nodes that did not answer lately and are left alone until they do."""
+        return self._redis.breaker.open_shards
 
     async def read_through(self, ticket_id: int, load: Load) -> tuple[Stored, CacheOutcome]:
-        """Return the ticket as stored, or as `load` brings it from PostgreSQL, storing it when allowed.
+        """Return a ticket as it is stored, or as `load` brings it from PostgreSQL, storing it when that is allowed.
 
         Raises what `load` raises.
         """
-        key = self._key(ticket_id)
+        if ticket_id in self._owed:  # what Redis has of it may be overwritten
+            return await self.read_past(load)
         try:
-            lease = secrets.token_hex(8)
-            found = await self._read_or_lease(key, lease)
+            return await self._read(ticket_id, load)
         except CacheUnavailable:
-            return await load(), CacheOutcome.BYPASSED
-        if isinstance(found, Stored):
-            return found, CacheOutcome.HIT
-        loaded = await load()
-        if not found:
-            return loaded, CacheOutcome.NOT_FILLED
-        return loaded, await self._fill(key, lease, loaded)
+            return await self.read_past(load)
+
+    async def read_past(self, load: Load) -> tuple[Stored, CacheOutcome]:
+        """Return what `load` brings, without asking or telling Redis. Raises what `load` raises."""
+        self.counters.bypasses += 1
+        return await load(), CacheOutcome.BYPASSED
 
     async def invalidate(self, ticket_id: int, version: int) -> None:
-        """Let nothing below `version` be stored or stay stored. A failure is logged and the caller goes on."""
+        """Let nothing below `version` be stored or stay stored. What Redis does not take now is made up for later."""
         try:
-            async with _within(INVALIDATE_BUDGET_S):
-                await self._run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS)
-        except CacheUnavailable as error:
-            _log.warning("ticket %d, version %d: invalidation failed: %s", ticket_id, version, error)
+            await self._redis.run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS, budget_s=INVALIDATE_BUDGET_S)
+        except CacheUnavailable:
+            self.counters.failed_invalidations += 1
+            self._owed.add(ticket_id, version)
+        else:
+            self._owed.settle(ticket_id, version)
 
     async def warm_up(self) -> None:
-        """Learn which node serves what, so that the first reads need not; without Redis, leave that to later."""
+        """Connect, so that the first reads need not; without Redis, leave that to later."""
         try:
-            async with _within(WARM_UP_BUDGET_S):
-                await self._redis.initialize()
+            await self._redis.warm_up()
         except CacheUnavailable as error:
             _log.warning("serving without the cache for now: %s", error)
 
     async def ping(self) -> None:
-        """Return if the cluster serves keys. Raises CacheUnavailable."""
-        async with _within(READ_BUDGET_S):
-            await self._redis.hmget(self._key(0), ["v"])
+        """Return if Redis serves keys. Raises CacheUnavailable."""
+        await self._redis.read(self._key(0), ["v"], budget_s=READ_BUDGET_S)
 
     async def close(self) -> None:
-        """Give every connection back."""
-        await self._redis.aclose()
+        """Let the loads under way end, and give every connection back."""
+        await asyncio.gather(*(flight.landing for flight in self._flights.values()), return_exceptions=True)
+        await self._owed.close()
+        await self._redis.close()
 
     def _key(self, ticket_id: int) -> str:
         return f"{self._prefix}ticket:{{{ticket_id}}}"
 
-    async def _read_or_lease(self, key: str, lease: str) -> Stored | bool:
-        """Return what is stored; else whether the lease is ours, after waiting a little for whoever has it."""
-        stored = await self._read(key)
-        if stored is not None:
-            return stored
+    async def _read(self, ticket_id: int, load: Load) -> tuple[Stored, CacheOutcome]:
+        """Hit, or take the lease and lead a load, or join the one that has it, or load without storing."""
+        key, wanted = self._key(ticket_id), secrets.token_hex(8)
+        version, body, schema, holder = await self._redis.read(key, ["v", "b", "s", "l"], budget_s=READ_BUDGET_S)
+        if version is not None and body is not None and schema == self._schema:
+            return self._hit(version, body)
         for pause_s in (*WAIT_STEPS_S, None):
-            async with _within(READ_BUDGET_S):
-                answer, version, *body = await self._run(LEASE, key, lease, LEASE_MS)
+            # Only a load under the very lease that Redis names: any invalidation since would have dropped that lease.
+            flight = self._flights.get(ticket_id)
+            if flight is not None and flight.lease == holder:
+                return await self._join(flight, int(version or 0), load)
+            answer, version, *rest = await self._redis.run(
+                LEASE, key, self._schema, wanted, LEASE_MS, budget_s=READ_BUDGET_S
+            )
             if answer == b"hit":
-                return Stored(int(version), body[0])
+                return self._hit(version, *rest)
             if answer == b"lease":
-                return True
+                return await self._lead(ticket_id, wanted, load)
+            (holder,) = rest
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
-        return False
+        self.counters.waits += 1
+        return await load(), CacheOutcome.NOT_FILLED
 
-    async def _read(self, key: str) -> Stored | None:
-        async with _within(READ_BUDGET_S):
-            version, body = await self._redis.hmget(key, ["v", "b"])
-        return Stored(int(version), cast("bytes", body)) if version is not None and body is not None else None
+    def _hit(self, version: bytes, body: bytes) -> tuple[Stored, CacheOutcome]:
+        self.counters.hits += 1
+        return Stored(int(version), body), CacheOutcome.HIT
 
-    async def _fill(self, key: str, lease: str, loaded: Stored) -> CacheOutcome:
+    async def _lead(self, ticket_id: int, lease: str, load: Load) -> tuple[Stored, CacheOutcome]:
+        """Load in a task of its own: those who join must not lose it when the request that began it is cancelled."""
+        landing = asyncio.create_task(self._load_and_fill(self._key(ticket_id), lease, load))
+        flight = _Flight(lease.encode(), landing)
+        self._flights[ticket_id] = flight
+
+        def land(landed: asyncio.Task[tuple[Stored, CacheOutcome]]) -> None:
+            if self._flights.get(ticket_id) is flight:
+                del self._flights[ticket_id]
+            if not landed.cancelled():
+                landed.exception()  # seen, even if nobody waits for it any more
+
+        landing.add_done_callback(land)
+        return await asyncio.shield(landing)
+
+    async def _join(self, flight: _Flight, floor: int, load: Load) -> tuple[Stored, CacheOutcome]:
+        """Share another request's load if it is new enough; its failures are not shared, they may have passed."""
+        await asyncio.wait([flight.landing])
+        if not flight.landing.cancelled() and flight.landing.exception() is None:
+            loaded, _ = flight.landing.result()
+            if loaded.version >= floor:
+                self.counters.shared += 1
+                return loaded, CacheOutcome.SHARED
+        return await load(), CacheOutcome.NOT_FILLED
+
+    async def _load_and_fill(self, key: str, lease: str, load: Load) -> tuple[Stored, CacheOutcome]:
+        try:
+            loaded = await load()
+        except BaseException:
+            await self._release(key, lease)
+            raise
         ttl_ms = random.randint(BODY_MS * 9 // 10, BODY_MS)  # noqa: S311 - spreads expiry, guards nothing
+        fill = (self._schema, lease, loaded.version, loaded.body, ttl_ms)
         try:
-            async with _within(READ_BUDGET_S):
-                stored = await self._run(FILL, key, lease, loaded.version, loaded.body, ttl_ms)
+            is_stored = await self._redis.run(FILL, key, *fill, budget_s=READ_BUDGET_S)
         except CacheUnavailable:
-            return CacheOutcome.NOT_FILLED
-        return CacheOutcome.FILLED if stored else CacheOutcome.NOT_FILLED
+            return loaded, CacheOutcome.NOT_FILLED
+        if not is_stored:
+            self.counters.refused_fills += 1
+            return loaded, CacheOutcome.NOT_FILLED
+        self.counters.fills += 1
+        return loaded, CacheOutcome.FILLED
 
-    async def _run(self, script: Script, key: str, *arguments: str | int | bytes) -> Any:  # noqa: ANN401
+    async def _release(self, key: str, lease: str) -> None:
+        # A lease that can not be given back ends by itself.
+        with contextlib.suppress(CacheUnavailable):
+            await self._redis.run(RELEASE, key, lease, budget_s=READ_BUDGET_S)
+
+    async def _deliver(self, ticket_id: int, version: int) -> bool:
         try:
-            return await self._redis.evalsha(script.digest, 1, key, *arguments)
-        except NoScriptError:
-            return await self._redis.eval(script.source, 1, key, *arguments)
-
-
-@asynccontextmanager
-async def _within(budget_s: float) -> AsyncIterator[None]:
-    """Bound what Redis may cost, and make one error of all its failures.
-
-    RedisClusterException is no RedisError, and a node that closes in the middle shows as an OSError.
-    """
-    try:
-        async with asyncio.timeout(budget_s):
-            yield
-    except (RedisError, RedisClusterException, OSError) as error:  # TimeoutError is an OSError
-        raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
+            await self._redis.run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS, budget_s=INVALIDATE_BUDGET_S)
+        except CacheUnavailable:
+            return False
+        self.counters.late_invalidations += 1
+        return True

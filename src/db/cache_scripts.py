@@ -1,4 +1,8 @@
-"""The three steps of the cache protocol that must be one step each, as Lua scripts on a single key."""
+"""The steps of the cache protocol that must be one step each, as Lua scripts on a single key.
+
+A ticket's key is a hash: `v` the version of the body, or without a body the floor · `b` the body · `s` the schema
+of the body · `l` the lease · `x` when the lease ends, in milliseconds of the server's clock.
+"""
 
 from dataclasses import dataclass, field
 from hashlib import sha1
@@ -23,26 +27,34 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 LEASE = Script(
     _NOW
     + """
--- ARGV: lease, its length in ms. Answers {'hit', v, b}, {'wait', v} or {'lease', v}.
-local version, body, lease, ends = unpack(redis.call('HMGET', KEYS[1], 'v', 'b', 'l', 'x'))
-if body then return {'hit', version, body} end
-if lease and tonumber(ends) > now then return {'wait', version} end
-redis.call('HSET', KEYS[1], 'l', ARGV[1], 'x', string.format('%.0f', now + ARGV[2]))
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return {'lease', version}
+-- ARGV: schema, lease, its length in ms. Answers {'hit', v, b}, {'wait', v, l} or {'lease', v}; v is '' if unknown.
+local v, b, s, l, x = unpack(redis.call('HMGET', KEYS[1], 'v', 'b', 's', 'l', 'x'))
+if b and s == ARGV[1] then return {'hit', v, b} end
+if l and tonumber(x) > now then return {'wait', v or '', l} end
+redis.call('HSET', KEYS[1], 'l', ARGV[2], 'x', string.format('%.0f', now + ARGV[3]))
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+return {'lease', v or ''}
 """
 )
 
 FILL = Script(
     _NOW
     + """
--- ARGV: lease, version, body, time to live in ms. Answers 1 when stored, 0 when refused.
-local floor, lease, ends = unpack(redis.call('HMGET', KEYS[1], 'v', 'l', 'x'))
-if lease ~= ARGV[1] or tonumber(ends) <= now then return 0 end
-if floor and tonumber(ARGV[2]) < tonumber(floor) then return 0 end
-redis.call('HSET', KEYS[1], 'v', ARGV[2], 'b', ARGV[3])
+-- ARGV: schema, lease, version, body, time to live in ms. Answers 1 when stored, 0 when refused.
+local v, l, x = unpack(redis.call('HMGET', KEYS[1], 'v', 'l', 'x'))
+if l ~= ARGV[2] or tonumber(x) <= now then return 0 end
+if v and tonumber(ARGV[3]) < tonumber(v) then return 0 end
+redis.call('HSET', KEYS[1], 's', ARGV[1], 'v', ARGV[3], 'b', ARGV[4])
 redis.call('HDEL', KEYS[1], 'l', 'x')
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+return 1
+"""
+)
+
+RELEASE = Script(
+    """
+-- ARGV: lease. Gives it back unused, so that nobody waits for a fill that will not come.
+if redis.call('HGET', KEYS[1], 'l') == ARGV[1] then redis.call('HDEL', KEYS[1], 'l', 'x') end
 return 1
 """
 )
@@ -50,12 +62,12 @@ return 1
 INVALIDATE = Script(
     """
 -- ARGV: version, the floor's time to live in ms.
-local floor, body = unpack(redis.call('HMGET', KEYS[1], 'v', 'b'))
-if not floor or tonumber(floor) < tonumber(ARGV[1]) then
+local v, b = unpack(redis.call('HMGET', KEYS[1], 'v', 'b'))
+if not v or tonumber(v) < tonumber(ARGV[1]) then
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'v', ARGV[1])
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
-elseif tonumber(floor) == tonumber(ARGV[1]) and not body then
+elseif tonumber(v) == tonumber(ARGV[1]) and not b then
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
 return 1

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from core.errors import DatabaseUnavailable
+from core.errors import DatabaseUnavailable, OutcomeUnknown, Unavailable
 
 CONNECT_TIMEOUT_S = 3
 POOL_TIMEOUT_S = 3
@@ -21,14 +21,16 @@ COMMAND_TIMEOUT_S = 6
 _SESSION = {
     "application_name": "tickets",
     "timezone": "UTC",
+    "default_transaction_isolation": "read committed",
     "statement_timeout": "5s",
     "lock_timeout": "3s",
     "idle_in_transaction_session_timeout": "10s",
 }
 
-# SQLSTATEs of a server that is there but can not now: lock_timeout, statement_timeout, deadlock, shutting down,
-# starting up, too many connections, out of memory or disk.
-_PASSING = ("55P03", "57014", "40P01", "57P", "53", "25P03")
+# SQLSTATEs of a server that is there but can not now: lock_timeout, statement_timeout, deadlock or serialization,
+# shutting down or starting up, too many connections, out of memory or disk, idle in transaction, read-only after a
+# failover, refusing this user, without this database.
+_PASSING = ("55P03", "57014", "40", "57P", "53", "25P03", "25006", "28", "3D")
 
 
 class Database:
@@ -40,6 +42,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
+            hide_parameters=True,
             connect_args={
                 "timeout": CONNECT_TIMEOUT_S,
                 "command_timeout": COMMAND_TIMEOUT_S,
@@ -54,7 +57,7 @@ class Database:
 
         Raises DatabaseUnavailable.
         """
-        with _failures_translated():
+        with _failures_as(DatabaseUnavailable):
             async with self._autocommit.connect() as connection:
                 yield connection
 
@@ -62,11 +65,13 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection in a transaction, committed when the block ends and rolled back when it raises.
 
-        Raises DatabaseUnavailable; when that happened during the commit, its outcome is unknown.
+        Raises DatabaseUnavailable, or OutcomeUnknown when it was the commit that failed.
         """
-        with _failures_translated():
-            async with self._engine.begin() as connection:
+        with _failures_as(DatabaseUnavailable):
+            async with self._engine.connect() as connection, connection.begin() as transaction:
                 yield connection
+                with _failures_as(OutcomeUnknown):
+                    await transaction.commit()
 
     async def ping(self) -> None:
         """Return if the server answers. Raises DatabaseUnavailable."""
@@ -79,15 +84,19 @@ class Database:
 
 
 async def wait_until_reachable(dsn: str, *, within_s: float) -> None:
-    """Return when a session can be had. Raises DatabaseUnavailable, with the last reason, when time is up."""
+    """Return when a session can be had.
+
+    Raises DatabaseUnavailable, with the reason, when time is up, and at once when the server knows no such user,
+    password or database.
+    """
     database = Database(dsn, pool_size=1)
     deadline = time.monotonic() + within_s
     try:
         while True:
             try:
                 return await database.ping()
-            except DatabaseUnavailable:
-                if time.monotonic() > deadline:
+            except DatabaseUnavailable as error:
+                if time.monotonic() > deadline or _is_refusal(error.__cause__):
                     raise
                 await asyncio.sleep(0.2)
     finally:
@@ -95,13 +104,34 @@ async def wait_until_reachable(dsn: str, *, within_s: float) -> None:
 
 
 @contextmanager
-def _failures_translated() -> Iterator[None]:
+def _failures_as(unavailable: type[Unavailable]) -> Iterator[None]:
+    """Tell the errors of a server that is not there, or can not now, from those of a wrong statement."""
     try:
         yield
-    except (OSError, PoolTimeout, OperationalError, InterfaceError, PostgresError) as error:
-        raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+    except (OSError, PoolTimeout, OperationalError, InterfaceError) as error:
+        raise unavailable(_said(error)) from error
     except DBAPIError as error:
-        sqlstate = getattr(error.orig, "sqlstate", None) or ""
-        if error.connection_invalidated or sqlstate.startswith(_PASSING):
-            raise DatabaseUnavailable(f"{type(error).__name__}: {error}") from error
+        if error.connection_invalidated or _is_passing(error.orig):
+            raise unavailable(_said(error)) from error
         raise
+    except PostgresError as error:  # from connecting, which SQLAlchemy leaves as it is
+        raise unavailable(_said(error)) from error
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    return _sqlstate(error).startswith(_PASSING)
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    return _sqlstate(getattr(error, "orig", error)).startswith(("28", "3D"))
+
+
+def _sqlstate(error: BaseException | None) -> str:
+    return getattr(error, "sqlstate", None) or ""
+
+
+def _said(error: Exception) -> str:
+    """Return what the driver said, in one line and without SQLAlchemy's advice or the statement's parameters."""
+    cause = getattr(error, "orig", None) or error
+    first_line = str(cause).strip().partition("\n")[0]
+    return first_line.rpartition(">: ")[2] or type(cause).__name__

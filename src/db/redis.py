@@ -1,22 +1,39 @@
-"""The client of the Redis Cluster."""
+"""The client of Redis, a cluster or a single server, by the settings."""
 
-from redis.asyncio.cluster import RedisCluster
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-SOCKET_TIMEOUT_S = 0.5
+from core.settings import Settings
+
+# A little under what the cache gives an operation, so that the client itself notices a node that is a black hole.
+SOCKET_TIMEOUT_S: Final = 0.09
+MAX_CONNECTIONS: Final = 64
+
+Client = RedisCluster | Redis
 
 
-def connect(host: str, port: int) -> RedisCluster:
-    """Return a client that finds the cluster through one node. Nothing is connected before the first use.
+def connect(settings: Settings) -> Client:
+    """Return a client of the configured Redis. Nothing is connected before the first use.
 
     It does not retry: a cache that has to be asked twice is slower than PostgreSQL.
     """
-    return RedisCluster(
-        host=host,
-        port=port,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        require_full_coverage=False,
-    )
+    password = settings.redis_password
+    options: dict[str, Any] = {
+        "username": settings.redis_username,
+        "password": None if password is None else password.get_secret_value(),
+        "ssl": settings.redis_tls,
+        "ssl_ca_certs": None if settings.redis_tls_ca_file is None else str(settings.redis_tls_ca_file),
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "max_connections": MAX_CONNECTIONS,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if not settings.redis_cluster:
+        host, port = settings.redis_nodes[0]
+        return Redis(host=host, port=port, **options)
+    nodes = [ClusterNode(host, port) for host, port in settings.redis_nodes]
+    return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **options)

@@ -7,18 +7,20 @@ from core.settings import Settings
 from db.cache import TicketCache
 from db.postgres import Database
 from db.redis import connect
+from db.redis_guard import GuardedRedis
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[Database, TicketCache]]:
-    """Lend the database and the cache, and close both at the end.
+async def opened(settings: Settings, *, body_schema: str) -> AsyncIterator[tuple[Database, TicketCache]]:
+    """Lend the database and the cache of bodies of one schema, and close both at the end.
 
     Raises ValueError when the settings name no database or no Redis.
     """
     if settings.database_dsn is None or settings.redis_host is None:
         raise ValueError("DATABASE_DSN and REDIS_HOST must be set; ./entrypoint.sh starts servers and sets them")
     database = Database(settings.database_dsn.get_secret_value(), pool_size=settings.database_pool_size)
-    cache = TicketCache(connect(settings.redis_host, settings.redis_port), prefix=settings.redis_prefix)
+    redis = GuardedRedis(connect(settings))
+    cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
     try:
         await cache.warm_up()
         yield database, cache

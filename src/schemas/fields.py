@@ -56,4 +56,3 @@ Email = Annotated[
         }
     ),
 ]
-Id = Annotated[int, Field(ge=1, le=ID_MAX)]

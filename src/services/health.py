@@ -3,8 +3,9 @@
 from typing import Final
 
 from core.errors import DatabaseUnavailable
-from db.cache import CacheUnavailable, TicketCache
+from db.cache import TicketCache
 from db.postgres import Database
+from db.redis_guard import CacheUnavailable
 from schemas.health import Readiness, State
 
 OK: Final = "ok"

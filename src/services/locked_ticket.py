@@ -73,5 +73,5 @@ class LockedTicket:
         return change["to"] if change else None
 
     def _refuse_if_closed(self) -> None:
-        if is_final(self.status):
+        if is_final(TicketStatus(self._before.status)):
             raise TicketClosed(self.id)

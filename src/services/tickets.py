@@ -1,8 +1,11 @@
 """The ticket service: everything that can be done with a ticket, and the one way it is written."""
 
+import json
 import time
 from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
+from functools import partial
+from hashlib import sha1
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -52,9 +55,8 @@ class TicketService:
 
         Raises TicketNotFound.
         """
-        if past_cache:
-            return await self._load(ticket_id), CacheOutcome.BYPASSED
-        return await self._cache.read_through(ticket_id, lambda: self._load(ticket_id))
+        read = self._cache.read_past if past_cache else partial(self._cache.read_through, ticket_id)
+        return await read(lambda: self._load(ticket_id))
 
     async def change(
         self, ticket_id: int, patch: TicketPatch, *, expected: Set[int] | None = None, actor: str = ANONYMOUS
@@ -64,10 +66,10 @@ class TicketService:
         Raises TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
         """
         async with self._changing(ticket_id, expected, actor) as ticket:
-            for field in patch.model_fields_set & {"subject", "text"}:
-                ticket.edit(field, getattr(patch, field))
             if "status" in patch.model_fields_set:
                 ticket.move_to(patch.status)
+            for field in patch.model_fields_set & {"subject", "text"}:
+                ticket.edit(field, getattr(patch, field))
         return _ticket(ticket.saved)
 
     async def comment(
@@ -78,9 +80,9 @@ class TicketService:
         Raises TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
         """
         async with self._changing(ticket_id, expected, actor) as ticket:
-            ticket.add_comment(new)
             if new.status is not None:
                 ticket.move_to(new.status)
+            ticket.add_comment(new)
         row = ticket.saved
         comment = Comment(
             id=row.comment_id, ticket_id=row.id, email=new.email, text=new.text, created_at=row.commented_at
@@ -89,21 +91,22 @@ class TicketService:
 
     async def page(self, *, limit: int, cursor: str | None) -> TicketPage:
         """Return tickets, the newest first. Raises InvalidCursor."""
-        after = None if cursor is None else cursors.decode(cursor)
+        after = None if cursor is None else cursors.decode("tickets", cursor)
         async with self._database.reading() as connection:
             rows = (await connection.execute(sql.PAGE_OF_TICKETS, {"after": after, "limit": limit + 1})).all()
-        return TicketPage(items=[_ticket(row) for row in rows[:limit]], next_cursor=_next(rows, limit))
+        return TicketPage(items=[_ticket(row) for row in rows[:limit]], next_cursor=_next("tickets", rows, limit))
 
     async def comments(self, ticket_id: int, *, limit: int, cursor: str | None) -> CommentPage:
         """Return comments of a ticket, the oldest first. Raises TicketNotFound, InvalidCursor."""
-        after = 0 if cursor is None else cursors.decode(cursor)
+        this_list = f"comments of {ticket_id}"
+        after = 0 if cursor is None else cursors.decode(this_list, cursor)
         wanted = {"ticket_id": ticket_id, "after": after, "limit": limit + 1}
         async with self._database.reading() as connection:
             rows = (await connection.execute(sql.PAGE_OF_COMMENTS, wanted)).all()
             if not rows and (await connection.execute(sql.EXISTS, {"ticket_id": ticket_id})).first() is None:
                 raise TicketNotFound(ticket_id)
         items = [Comment.model_validate(dict(row._mapping)) for row in rows[:limit]]
-        return CommentPage(items=items, next_cursor=_next(rows, limit))
+        return CommentPage(items=items, next_cursor=_next(this_list, rows, limit))
 
     @asynccontextmanager
     async def _changing(self, ticket_id: int, expected: Set[int] | None, actor: str) -> AsyncIterator[LockedTicket]:
@@ -111,22 +114,28 @@ class TicketService:
 
         Every write to an existing ticket goes through here. Raises TicketNotFound, VersionMismatch.
         """
-        async with self._database.transaction() as connection:
-            row = (await connection.execute(sql.LOCK, {"ticket_id": ticket_id})).one_or_none()
-            if row is None:
-                raise TicketNotFound(ticket_id)
-            if expected is not None and row.version not in expected:
-                raise VersionMismatch(row.version)
-            ticket = LockedTicket(row)
-            yield ticket
-            if not ticket.is_changed:
-                return
-            await self._cache.invalidate(ticket.id, ticket.version + 1)
-            floor_put_at = time.monotonic()
-            ticket.saved = (await connection.execute(sql.SAVE, ticket.to_save(actor))).one()
-            if time.monotonic() - floor_put_at > COMMIT_WITHIN_S:
-                raise DatabaseUnavailable("the change took too long to be committed safely")
-        await self._cache.invalidate(ticket.id, ticket.saved.version)
+        version = None
+        try:
+            async with self._database.transaction() as connection:
+                row = (await connection.execute(sql.LOCK, {"ticket_id": ticket_id})).one_or_none()
+                if row is None:
+                    raise TicketNotFound(ticket_id)
+                if expected is not None and row.version not in expected:
+                    raise VersionMismatch(row.version)
+                ticket = LockedTicket(row)
+                yield ticket
+                if not ticket.is_changed:
+                    return
+                version = ticket.version + 1
+                await self._cache.invalidate(ticket_id, version)
+                floor_put_at = time.monotonic()
+                ticket.saved = (await connection.execute(sql.SAVE, ticket.to_save(actor))).one()
+                if time.monotonic() - floor_put_at > COMMIT_WITHIN_S:
+                    raise DatabaseUnavailable("the change took too long to be committed safely")
+        finally:
+            # Also when the commit's outcome is unknown; if nothing was committed, the floor does no harm.
+            if version is not None:
+                await self._cache.invalidate(ticket_id, version)
 
     async def _load(self, ticket_id: int) -> Stored:
         async with self._database.reading() as connection:
@@ -143,10 +152,15 @@ class TicketService:
         return Stored(row.version, details.model_dump_json().encode())
 
 
+def lookup_schema() -> str:
+    """Return a name of the form of the bodies that `look_up` returns; another form has another name."""
+    return sha1(json.dumps(TicketDetails.model_json_schema()).encode(), usedforsecurity=False).hexdigest()[:8]
+
+
 def _ticket(row: Row[Any]) -> Ticket:
     return Ticket.model_validate(dict(row._mapping) | {"allowed_transitions": allowed_from(row.status)})
 
 
-def _next(rows: Sequence[Row[Any]], limit: int) -> str | None:
+def _next(this_list: str, rows: Sequence[Row[Any]], limit: int) -> str | None:
     """Return the cursor behind the last row of a page, None if no row was found beyond it."""
-    return cursors.encode(rows[limit - 1].id) if len(rows) > limit else None
+    return cursors.encode(this_list, rows[limit - 1].id) if len(rows) > limit else None

@@ -132,11 +132,20 @@ async def test_a_bad_query_is_refused(client: httpx2.AsyncClient, query: str, pa
     assert [part["parameter"] for part in problem["errors"]] == [parameter]
 
 
-@pytest.mark.parametrize("cursor", [MARK, "", "%00", "AAAA", "eyJpZCI6MH0", "eyJpZCI6InMifQ", "W10", "Iv__Ig"])
+@pytest.mark.parametrize("cursor", [MARK, "", "%00", "AAAA", "eyJpZCI6MH0", "WyJ0aWNrZXRzIiwgMF0", "W10", "Iv__Ig"])
 @pytest.mark.parametrize("path", ["/tickets", "/tickets/1/comments"])
 async def test_a_cursor_that_was_not_issued_is_refused(client: httpx2.AsyncClient, path: str, cursor: str) -> None:
     await open_ticket(client)
     assert_problem(await client.get(f"{path}?cursor={cursor}"), 422, "invalid-cursor")
+
+
+async def test_a_cursor_of_another_list_is_refused(client: httpx2.AsyncClient) -> None:
+    ticket, other = await open_ticket(client), await open_ticket(client)
+    for _ in range(2):
+        await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment())
+    for path in ("/tickets", f"/tickets/{ticket['id']}/comments"):
+        cursor = (await client.get(f"{path}?limit=1")).json()["next_cursor"]
+        assert_problem(await client.get(f"/tickets/{other['id']}/comments?cursor={cursor}"), 422, "invalid-cursor")
 
 
 async def test_what_is_not_there_is_a_problem_too(client: httpx2.AsyncClient) -> None:

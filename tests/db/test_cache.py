@@ -1,6 +1,5 @@
 """The cache on a real cluster: what it stores, and above all what it refuses to."""
 
-import secrets
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -9,15 +8,25 @@ import pytest
 from core.settings import Settings
 from db.cache import CacheOutcome, Stored, TicketCache
 from db.redis import connect
-from world import a_comment, open_ticket
+from world import a_comment, cache_of, open_ticket, settings_for
 
 
 @pytest.fixture
-async def cache(redis_address: tuple[str, int]) -> AsyncIterator[TicketCache]:
-    cache = TicketCache(connect(*redis_address), prefix=f"test-{secrets.token_hex(4)}:")
-    await cache.warm_up()
-    yield cache
-    await cache.close()
+def cache_settings(redis_address: tuple[str, int]) -> Settings:
+    return settings_for("postgresql://nobody@127.0.0.1/nothing", *redis_address)
+
+
+@pytest.fixture
+async def cache(cache_settings: Settings) -> AsyncIterator[TicketCache]:
+    async with cache_of(cache_settings) as cache:
+        yield cache
+
+
+@pytest.fixture
+async def other(cache_settings: Settings) -> AsyncIterator[TicketCache]:
+    """The same cache as another process has it."""
+    async with cache_of(cache_settings) as cache:
+        yield cache
 
 
 class Loader:
@@ -62,15 +71,18 @@ async def test_an_invalidation_drops_what_is_older_and_keeps_what_is_as_new(cach
     assert (await cache.read_through(1, Loader(8)))[1] is CacheOutcome.FILLED
 
 
-async def test_while_another_reader_has_the_lease_a_read_loads_without_storing(cache: TicketCache) -> None:
+async def test_while_another_process_has_the_lease_a_read_loads_without_storing(
+    cache: TicketCache, other: TicketCache
+) -> None:
     class Slow(Loader):
         async def __call__(self) -> Stored:
-            self.meanwhile = await cache.read_through(1, Loader(7))
+            self.meanwhile = await other.read_through(1, Loader(7))
             return await super().__call__()
 
     slow = Slow(7)
     assert (await cache.read_through(1, slow))[1] is CacheOutcome.FILLED
     assert slow.meanwhile == (Loader(7).stored, CacheOutcome.NOT_FILLED)
+    assert other.counters.waits == 1
 
 
 async def test_a_failed_load_stores_nothing(cache: TicketCache) -> None:
@@ -105,8 +117,7 @@ async def test_a_change_is_seen_by_the_next_lookup(client: httpx2.AsyncClient) -
 async def test_keys_carry_the_prefix(settings: Settings, client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
     await client.get(f"/tickets/{ticket['id']}")
-    assert settings.redis_host is not None
-    redis = connect(settings.redis_host, settings.redis_port)
+    redis = connect(settings)
     try:
         assert await redis.exists(f"{settings.redis_prefix}ticket:{{{ticket['id']}}}")
     finally:

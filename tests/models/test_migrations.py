@@ -1,15 +1,21 @@
 import asyncio
+import os
 import re
+import secrets
+import subprocess
+from collections.abc import AsyncIterator
 
 import asyncpg
+import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.settings import ROOT, async_dsn
 from db.migrations import alembic_config
 from models import Base, EventType, TicketStatus
 from services.ticket_status import TRANSITIONS
-from world import migrate_to_head, new_database
+from world import a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
 
 OBJECTS = """
     SELECT relname AS name, relkind::text AS kind FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -18,6 +24,12 @@ OBJECTS = """
     UNION ALL SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     ORDER BY 1, 2
 """
+
+
+@pytest.fixture(scope="module")
+async def migrated_by_hand(postgres_dsn: str) -> AsyncIterator[str]:
+    async with new_database(postgres_dsn) as dsn:
+        yield dsn
 
 
 async def test_up_down_and_up_again_ends_where_it_began(postgres_dsn: str) -> None:
@@ -34,6 +46,30 @@ async def test_the_migrations_build_what_the_models_declare(database_dsn: str) -
     await asyncio.to_thread(command.check, alembic_config(async_dsn(database_dsn)))
 
 
+async def test_a_running_service_bears_a_column_that_is_added(
+    postgres_dsn: str, redis_address: tuple[str, int]
+) -> None:
+    async with new_database(postgres_dsn) as dsn:
+        await migrate_to_head(dsn)
+        async with running(settings_for(dsn, *redis_address)) as (_, client):
+            ticket = await open_ticket(client)
+            path = f"/tickets/{ticket['id']}"
+            for _ in range(2):
+                answers = [
+                    await client.post("/tickets", json=a_ticket()),
+                    await client.patch(path, json={"subject": secrets.token_hex(4)}),
+                    await client.post(f"{path}/comments", json=a_comment()),
+                    await client.get(path, headers={"Cache-Control": "no-cache"}),
+                    await client.get("/tickets"),
+                    await client.get(f"{path}/comments"),
+                ]
+                assert [answer.status_code for answer in answers] == [201, 200, 201, 200, 200, 200]
+                connection = await asyncpg.connect(dsn)
+                for table in ("tickets", "comments", "ticket_events"):
+                    await connection.execute(f"ALTER TABLE {table} ADD COLUMN added_{secrets.token_hex(2)} text")
+                await connection.close()
+
+
 async def test_several_processes_may_migrate_at_once(postgres_dsn: str) -> None:
     async with new_database(postgres_dsn) as dsn:
         # Each in its own process, as instances of the service are: Alembic keeps its context in a module.
@@ -46,17 +82,19 @@ async def test_several_processes_may_migrate_at_once(postgres_dsn: str) -> None:
         assert [await process.wait() for process in started] == [0, 0, 0]
 
 
-async def test_every_check_constraint_of_the_models_is_in_the_database(sql: asyncpg.Connection) -> None:
-    checks = "SELECT conname FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace"
-    in_database = {row["conname"] for row in await sql.fetch(checks)}
-    declared = {
-        str(constraint.name)
-        for table in Base.metadata.tables.values()
-        for constraint in table.constraints
-        if str(constraint.name).startswith("ck_")
-    }
+async def test_the_check_constraints_are_those_of_the_models(postgres_dsn: str, sql: asyncpg.Connection) -> None:
+    checks = """
+        SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
+        WHERE contype = 'c' AND connamespace = 'public'::regnamespace ORDER BY conname
+    """
+    async with new_database(postgres_dsn) as dsn:
+        engine = create_async_engine(async_dsn(dsn))
+        async with engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+            declared = [tuple(row) for row in await connection.exec_driver_sql(checks)]
+        await engine.dispose()
     assert declared
-    assert declared == in_database
+    assert [tuple(row) for row in await sql.fetch(checks)] == declared
 
 
 async def test_the_check_constraints_hold_the_enums(sql: asyncpg.Connection) -> None:
@@ -71,6 +109,19 @@ async def test_the_guard_in_the_database_knows_the_edges_of_the_status_machine(s
     guard = await sql.fetchval("SELECT prosrc FROM pg_proc WHERE proname = 'tickets_guard'")
     edges = {(str(source), str(target)) for source, targets in TRANSITIONS.items() for target in targets}
     assert set(re.findall(r"\('(\w+)', '(\w+)'\)", guard)) == edges
+
+
+def test_the_command_line_works_as_documented(migrated_by_hand: str) -> None:
+    for order in ("upgrade head", "check", "downgrade -1", "upgrade head"):
+        done = subprocess.run(
+            [ROOT / ".venv/bin/alembic", "-c", "./models/alembic.ini", *order.split()],
+            cwd=ROOT / "src",
+            env={"DATABASE_DSN": migrated_by_hand, "ENV_FILE": os.devnull},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def test_there_is_one_line_of_migrations_and_their_files_are_dated() -> None:

@@ -29,11 +29,10 @@ DATABASE = "tickets"
 class EmbeddedPostgres:
     """One server on 127.0.0.1, on a free port, with a random password that stays in its folder."""
 
-    def __init__(self, folder: Path, *, options: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = guest_folder(folder)
         self._data = self._folder / "data"
         self._log = self._folder / "log"
-        self._options = options or {}
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
 
@@ -63,7 +62,7 @@ class EmbeddedPostgres:
             "unix_socket_directories": "",
             "timezone": "UTC",
             "log_timezone": "UTC",
-        } | self._options
+        }
         command: list[str | Path] = [
             _program("postgres"),
             "-D",
@@ -125,8 +124,15 @@ class EmbeddedPostgres:
         """End a server that a starter killed by force may have left on this data; PostgreSQL allows only one."""
         left_over = _postmaster(self._data)
         if left_over is not None:
-            left_over.process.send_signal(signal.SIGINT)
-            left_over.process.wait(30)
+            import psutil  # noqa: PLC0415 - comes with the wheel, absent in production
+
+            try:
+                left_over.process.send_signal(signal.SIGINT)
+                left_over.process.wait(30)
+            except psutil.NoSuchProcess:
+                return
+            except (psutil.AccessDenied, psutil.TimeoutExpired):
+                raise ServerDidNotStart(f"process {left_over.process.pid} still runs on {self._data}") from None
 
     def _is_ready(self) -> bool:
         found = _postmaster(self._data)
@@ -157,7 +163,7 @@ def _postmaster(data: Path) -> _Postmaster | None:
         # The file may have outlived its server, and its process id been given to something else.
         if process.name() != "postgres" or str(data) not in process.cmdline():
             return None
-    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+    except (OSError, IndexError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
         return None
     return _Postmaster(process, port, is_ready=len(lines) > 7 and lines[7].strip() == "ready")
 

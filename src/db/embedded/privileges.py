@@ -52,6 +52,7 @@ def guest_folder(folder: Path) -> Path:
         target = _made(_REACHABLE_HOME) / f"{folder.name}-{name}"
         folder.symlink_to(target)
         folder = target
+    _made(folder.parent)  # also where a link still points to what somebody removed
     folder.mkdir(exist_ok=True)
     folder.chmod(0o700)
     shutil.chown(folder, _GUEST)
