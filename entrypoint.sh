@@ -5,7 +5,7 @@
 #   ./entrypoint.sh test [ARGS]    run the test suite; ARGS go to pytest
 #   ./entrypoint.sh python [ARGS]  run the project's Python, installing what is missing first
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 fail() {
   echo "entrypoint.sh: $*" >&2
@@ -34,12 +34,21 @@ install() {
   fi
   local python
   python=$(find_python)
+  # Of two that start at once, one installs and the other waits, where the machine has flock.
+  exec 9>.venv.lock
+  if command -v flock >/dev/null && ! flock -n 9; then
+    flock 9
+    exec 9>&-
+    install
+    return
+  fi
   echo "Installing what Pipfile.lock pins into .venv ..." >&2
   "$python" -m venv --clear .venv || fail "$python could not make the virtual environment .venv"
   "$python" scripts/requirements.py default develop >.venv/requirements.txt
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
     -r .venv/requirements.txt >&2 || fail "pip could not install the packages above; check this machine's pip configuration"
   cp Pipfile.lock .venv/Pipfile.lock
+  exec 9>&-
 }
 
 case "${1:-serve}" in

@@ -201,6 +201,8 @@ def test_several_workers_serve(data_folder: Path) -> None:
         ({"DATABASE_DSN": "mysql://nobody@127.0.0.1/x"}, "DATABASE_DSN: "),
         ({"PORT": "many"}, "PORT: "),
         ({"HOST": "no.such.host.invalid"}, "can not listen on no.such.host.invalid"),
+        ({"DATA_DIR": "/proc/nowhere"}, "DATA_DIR can not be used"),
+        ({"DATABASE_DSN": "postgresql://u@h:port/d"}, "DATABASE_DSN: "),
         ({"HOST": "a..b"}, "can not listen on a..b"),
         ({"REDIS_HOST": "a:b:c"}, "REDIS_HOST: "),
     ],
@@ -228,7 +230,7 @@ def test_a_database_that_refuses_is_said_in_one_line(postgres_dsn: str, change: 
 
 
 def test_a_missing_python_is_said_in_one_line(tmp_path: Path) -> None:
-    for command in ("bash", "env", "dirname"):
+    for command in ("bash", "env", "dirname", "readlink"):
         (tmp_path / command).symlink_to(Path("/usr/bin") / command)
     copy = tmp_path / "project"
     copy.mkdir()

@@ -11,7 +11,7 @@ import httpx2
 from fastapi import FastAPI
 
 from core.settings import Settings, async_dsn
-from db.cache import TicketCache
+from db.cache import Stored, TicketCache
 from db.migrations import migrate
 from db.redis import connect
 from db.redis_guard import GuardedRedis
@@ -79,6 +79,18 @@ async def running(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.Asy
         httpx2.AsyncClient(transport=transport, base_url="http://tickets") as client,
     ):
         yield app, client
+
+
+class Loader:
+    """Stands for PostgreSQL: brings one version, counts how often it was asked, and may do something meanwhile."""
+
+    def __init__(self, version: int) -> None:
+        self.stored = Stored(version, b"body %d" % version)
+        self.calls = 0
+
+    async def __call__(self) -> Stored:
+        self.calls += 1
+        return self.stored
 
 
 def a_ticket(**fields: Any) -> JSON:

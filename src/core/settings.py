@@ -23,6 +23,8 @@ def async_dsn(dsn: str) -> str:
     parts = urlsplit(dsn)
     if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"}:
         raise ValueError("must start with postgresql://")
+    if "," not in parts.netloc and parts.port == 0:
+        raise ValueError("must name a port from 1 to 65535")
     user, at, hosts = parts.netloc.rpartition("@")
     query = [("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(parts.query)]
     if "," in hosts:
@@ -35,6 +37,10 @@ def async_dsn(dsn: str) -> str:
 
 def _async_secret(dsn: SecretStr) -> SecretStr:
     return SecretStr(async_dsn(dsn.get_secret_value()))
+
+
+def _from_root(path: Path) -> Path:
+    return ROOT / path
 
 
 def _addresses(nodes: str) -> str:
@@ -63,7 +69,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
-    data_dir: Path = ROOT / ".data"
+    data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
 
     @property
     def redis_nodes(self) -> list[tuple[str, int]]:

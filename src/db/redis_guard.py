@@ -1,7 +1,9 @@
 """Redis behind a guard: no operation costs more than its budget, whatever Redis does, and no failure gets through."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 from redis.asyncio.cluster import RedisCluster
@@ -13,8 +15,11 @@ from db.redis import MAX_CONNECTIONS, Client
 
 PROBE_BUDGET_S: Final = 2
 
-# RedisClusterException is no RedisError; a node that closes in the middle may show as an OSError, as does a timeout.
-_FAILURES: Final = (RedisError, RedisClusterException, OSError)
+# What a server or a network that fails looks like. RedisClusterException is no RedisError; a node that closes in the
+# middle may show as an OSError, as does a timeout.
+_EXPECTED: Final = (RedisError, RedisClusterException, OSError)
+
+_log = logging.getLogger(__name__)
 
 
 class CacheUnavailable(Exception):
@@ -26,6 +31,7 @@ class GuardedRedis:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._start_nodes = dict(client.nodes_manager.startup_nodes) if isinstance(client, RedisCluster) else {}
         # As many as there are connections: beyond that one waits, within the budget, where the client would raise.
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
         self.breaker = Breaker(self._is_well)
@@ -47,16 +53,17 @@ class GuardedRedis:
 
     async def warm_up(self) -> None:
         """Connect and learn which node serves what, so that the first requests need not."""
-        try:
-            async with asyncio.timeout(PROBE_BUDGET_S):
-                await self._client.initialize()
-        except _FAILURES as error:
-            raise CacheUnavailable(_said(error)) from error
+        async with _failures_translated(), asyncio.timeout(PROBE_BUDGET_S):
+            await self._client.initialize()
 
     async def close(self) -> None:
         """Give every connection back."""
         await self.breaker.close()
         await self._client.aclose()
+        if isinstance(self._client, RedisCluster):
+            # aclose() leaves the connections open of a client that is about to learn its nodes anew.
+            await self._client.nodes_manager.aclose()
+            await self._client.nodes_manager.aclose("startup_nodes")
 
     async def _within(self, budget_s: float, key: str, operation: Callable[[], Awaitable[object]]) -> object:
         shard = self._shard(key)
@@ -64,13 +71,13 @@ class GuardedRedis:
             raise CacheUnavailable(f"{shard} did not answer lately")
         is_asked = False
         try:
-            async with asyncio.timeout(budget_s), self._places:
+            async with _failures_translated(), asyncio.timeout(budget_s), self._places:
                 is_asked = True
                 answer = await operation()
-        except _FAILURES as error:
+        except CacheUnavailable:
             if is_asked:  # having waited for a place says nothing of the shard
                 self.breaker.failed(shard)
-            raise CacheUnavailable(_said(error)) from error
+            raise
         self.breaker.succeeded(shard)
         return answer
 
@@ -87,19 +94,33 @@ class GuardedRedis:
     async def _is_well(self, shard: str) -> bool:
         """Ask a shard that failed, and on the way learn whether another node serves its keys now."""
         try:
-            async with asyncio.timeout(PROBE_BUDGET_S):
-                if not isinstance(self._client, RedisCluster):
+            async with _failures_translated(), asyncio.timeout(PROBE_BUDGET_S):
+                if isinstance(self._client, RedisCluster):
+                    await self._ask_cluster(self._client, shard)
+                else:
                     await self._client.ping()
-                    return True
-                await self._client.initialize()
-                await self._client.nodes_manager.initialize()
-                primaries = [node for node in self._client.get_primaries() if node.name == shard]
-                for node in primaries:
-                    await self._client.execute_command("PING", target_nodes=node)
-        except _FAILURES:
+        except CacheUnavailable:
             return False
         return True
 
+    async def _ask_cluster(self, client: RedisCluster, shard: str) -> None:
+        # A node that has no slots yet, new or restarted, makes the client forget every node it could ask.
+        for name, node in self._start_nodes.items():
+            client.nodes_manager.startup_nodes.setdefault(name, node)
+        await client.initialize()
+        await client.nodes_manager.initialize()
+        for node in client.get_primaries():
+            if node.name == shard:
+                await client.execute_command("PING", target_nodes=node)
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+
+@asynccontextmanager
+async def _failures_translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except _EXPECTED as error:
+        raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        # A client whose connection goes away at a bad moment may stumble over itself. No request is to fail by that.
+        _log.warning("the Redis client failed in an unexpected way", exc_info=True)
+        raise CacheUnavailable(f"{type(error).__name__}: {error}") from error

@@ -18,7 +18,7 @@ if _PRIVATE_DOMAIN in SPECIAL_USE_DOMAIN_NAMES:
 
 def _storable(value: str) -> str:
     """Keep text exactly as sent, refusing what says nothing and what PostgreSQL can not hold."""
-    if not value.strip():
+    if all(character.isspace() or not character.isprintable() for character in value):
         raise PydanticCustomError("blank", "must not be blank")
     if "\0" in value:
         raise PydanticCustomError("nul_character", "must not contain the NUL character")

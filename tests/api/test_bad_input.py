@@ -13,6 +13,7 @@ MARK = "do-not-repeat-me"
 BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"subject": ""}, "#/subject"),
     ({"subject": " \t\n\u2003"}, "#/subject"),
+    ({"subject": "\u200b\u2060\ufeff"}, "#/subject"),
     ({"subject": "x" * 256}, "#/subject"),
     ({"subject": None}, "#/subject"),
     ({"subject": 5}, "#/subject"),
@@ -109,7 +110,26 @@ async def test_a_body_over_one_mebibyte_is_refused(client: httpx2.AsyncClient, *
     assert_problem(answer, 413, "content-too-large")
 
 
-@pytest.mark.parametrize("ticket_id", ["0", "-1", str(2**63), "9" * 5000, "abc", "1.5", "%00", "%ED%A0%80", "1e3"])
+@pytest.mark.parametrize(
+    "ticket_id",
+    [
+        "0",
+        "-1",
+        str(2**63),
+        "9" * 5000,
+        "abc",
+        "1.5",
+        "%00",
+        "%ED%A0%80",
+        "1e3",
+        "+1",
+        "1_0",
+        "01",
+        "%201",
+        "1%0A",
+        "%D9%A1",
+    ],
+)
 @pytest.mark.parametrize("path", ["", "/comments"])
 async def test_an_id_that_can_not_be_is_refused(client: httpx2.AsyncClient, ticket_id: str, path: str) -> None:
     answer = await client.get(f"/tickets/{ticket_id}{path}")
@@ -123,6 +143,7 @@ async def test_an_id_that_can_not_be_is_refused(client: httpx2.AsyncClient, tick
         ("limit=0", "limit"),
         ("limit=101", "limit"),
         ("limit=many", "limit"),
+        ("limit=1.0", "limit"),
         (f"page={MARK}", "page"),
         (f"cursor={'x' * 513}", "cursor"),
     ],

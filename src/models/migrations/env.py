@@ -8,11 +8,14 @@ import asyncio
 import logging
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from core.errors import DatabaseUnavailable
 from core.settings import Settings
-from db.embedded import postgres_dsn
+from db.embedded import ServerDidNotStart, postgres_dsn
+from db.postgres import wait_until_reachable
 from models import Base
 
 # Any constant will do, as long as it is the same in every release.
@@ -49,8 +52,12 @@ def _run() -> None:
         asyncio.run(_connect_and_migrate(dsn))
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with postgres_dsn(Settings()) as found:
-        asyncio.run(_connect_and_migrate(found))
+    try:
+        with postgres_dsn(Settings()) as found:
+            asyncio.run(wait_until_reachable(found, within_s=0))
+            asyncio.run(_connect_and_migrate(found))
+    except (ServerDidNotStart, DatabaseUnavailable) as error:
+        raise CommandError(f"no database to work on: {error}") from None
 
 
 if context.is_offline_mode():

@@ -1,0 +1,232 @@
+"""The cache while nodes of its cluster die, freeze, are replaced, move their slots, and come back empty."""
+
+import asyncio
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio.cluster import RedisCluster
+
+from core.settings import Settings
+from db.cache import CacheOutcome, TicketCache
+from db.embedded import EmbeddedValkey
+from db.embedded.valkey import ValkeyNode
+from db.redis import MAX_CONNECTIONS, connect
+from db.redis_guard import GuardedRedis
+from world import Loader, settings_for
+
+TICKETS = range(1, 31)
+
+
+class Cluster(EmbeddedValkey):
+    """Three primaries that can be given replicas."""
+
+    def add_replicas(self, folder: Path) -> None:
+        primaries = list(self.nodes)
+        replicas = [ValkeyNode(folder / f"replica-{number}") for number in range(1, 4)]
+        for node in replicas:
+            node.start()
+            self.nodes.append(node)
+            order(primaries[0], "CLUSTER MEET", "127.0.0.1", node.port, node.bus_port)
+        self.wait_until_formed()
+        for primary, replica in zip(primaries, replicas, strict=True):
+            order(replica, "CLUSTER REPLICATE", order(primary, "CLUSTER MYID"))
+        for replica in replicas:
+            while "master_link_status:up" not in str(order(replica, "INFO", "replication", raw=True)):
+                time.sleep(0.02)
+
+    def port_of(self, cache: TicketCache, ticket_id: int) -> int:
+        node = client_of(cache).get_node_from_key(key_of(cache, ticket_id))
+        assert node is not None
+        return int(node.port)
+
+    def tickets_on(self, cache: TicketCache, node: ValkeyNode) -> list[int]:
+        return [ticket_id for ticket_id in TICKETS if self.port_of(cache, ticket_id) == node.port]
+
+
+def order(node: ValkeyNode, *words: object, raw: bool = False) -> object:
+    """Give an order to one node, whatever it thinks of its cluster."""
+    with node.client() as client:
+        if raw:
+            client.response_callbacks.clear()
+        return client.execute_command(*words)
+
+
+def client_of(cache: TicketCache) -> RedisCluster:
+    client = cache._redis._client  # noqa: SLF001 - what leaks is seen nowhere else
+    assert isinstance(client, RedisCluster)
+    return client
+
+
+def key_of(cache: TicketCache, ticket_id: int) -> str:
+    return cache._key(ticket_id)  # noqa: SLF001 - to know which node serves it
+
+
+@pytest.fixture
+def cluster(server_folder: Path) -> Iterator[Cluster]:
+    cluster = Cluster(server_folder / secrets.token_hex(4), nodes=3)
+    try:
+        cluster.start()
+        cluster.wait_until_formed()
+        yield cluster
+    finally:
+        for node in cluster.nodes:
+            node.signal(signal.SIGCONT)
+        cluster.stop()
+
+
+@pytest.fixture
+def settings(cluster: Cluster) -> Settings:
+    nodes = ",".join(f"127.0.0.1:{node.port}" for node in cluster.nodes)
+    return settings_for("postgresql://nobody@127.0.0.1/nothing", nodes, 6379)
+
+
+@pytest.fixture
+async def cache(settings: Settings) -> AsyncIterator[TicketCache]:
+    cache = TicketCache(GuardedRedis(connect(settings)), schema="test", prefix=settings.redis_prefix)
+    await cache.warm_up()
+    yield cache
+    await cache.close()
+
+
+async def read_all(cache: TicketCache, tickets: list[int] | range = TICKETS) -> dict[int, CacheOutcome]:
+    """Read tickets one after the other; each must come, whatever Redis does."""
+    outcomes = {}
+    for ticket_id in tickets:
+        stored, outcomes[ticket_id] = await cache.read_through(ticket_id, Loader(1))
+        assert stored == Loader(1).stored
+    return outcomes
+
+
+async def until_all_hit(cache: TicketCache, within_s: float = 20) -> None:
+    async with asyncio.timeout(within_s):
+        while set((await read_all(cache)).values()) != {CacheOutcome.HIT}:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+async def test_a_node_that_fails_costs_its_own_tickets_their_cache_and_no_other(
+    cache: TicketCache, cluster: Cluster, fault: signal.Signals
+) -> None:
+    await until_all_hit(cache)
+    failing = cluster.nodes[0]
+    its_tickets = cluster.tickets_on(cache, failing)
+    failing.signal(fault)
+    for _ in range(3):
+        outcomes = await read_all(cache)
+    assert {ticket_id for ticket_id in TICKETS if outcomes[ticket_id] is not CacheOutcome.HIT} == set(its_tickets)
+    assert cache.silent_shards == [f"127.0.0.1:{failing.port}"]
+    if fault is signal.SIGSTOP:
+        failing.signal(signal.SIGCONT)
+        await until_all_hit(cache)
+        assert cache.silent_shards == []
+
+
+async def test_a_promoted_replica_takes_over_without_a_restart(
+    cache: TicketCache, cluster: Cluster, server_folder: Path
+) -> None:
+    cluster.add_replicas(server_folder / secrets.token_hex(4))
+    await until_all_hit(cache)
+    cluster.nodes[0].signal(signal.SIGKILL)
+    await until_all_hit(cache)
+
+
+async def test_slots_may_move_while_tickets_are_read(cache: TicketCache, cluster: Cluster) -> None:
+    await until_all_hit(cache)
+    source, target, *_ = cluster.nodes
+    moving = cluster.tickets_on(cache, source)
+    assert moving
+    for ticket_id in moving:
+        key = key_of(cache, ticket_id)
+        slot = order(source, "CLUSTER KEYSLOT", key)
+        order(target, "CLUSTER SETSLOT", slot, "IMPORTING", order(source, "CLUSTER MYID"))
+        order(source, "CLUSTER SETSLOT", slot, "MIGRATING", order(target, "CLUSTER MYID"))
+        await read_all(cache, [ticket_id])
+        order(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+        assert await read_all(cache, [ticket_id]) == {ticket_id: CacheOutcome.HIT}
+        for node in (target, source, cluster.nodes[2]):
+            order(node, "CLUSTER SETSLOT", slot, "NODE", order(target, "CLUSTER MYID"))
+        assert await read_all(cache, [ticket_id]) == {ticket_id: CacheOutcome.HIT}
+
+
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["down", "frozen"])
+async def test_with_every_node_away_reads_neither_fail_nor_queue(
+    cache: TicketCache, cluster: Cluster, fault: signal.Signals
+) -> None:
+    await until_all_hit(cache)
+    for node in cluster.nodes:
+        node.signal(fault)
+    loader = Loader(1)
+    for _ in range(3):
+        answers = await asyncio.gather(*(cache.read_through(ticket_id % 30 + 1, loader) for ticket_id in range(400)))
+        assert {outcome for _, outcome in answers} == {CacheOutcome.BYPASSED}
+    assert len(cache.silent_shards) == 3
+    for known in client_of(cache).get_nodes():
+        assert len(known._connections) <= MAX_CONNECTIONS  # noqa: SLF001 - what leaks is seen nowhere else
+
+
+async def test_a_cluster_that_comes_back_empty_is_filled_again(cache: TicketCache, cluster: Cluster) -> None:
+    await until_all_hit(cache)
+    for node in cluster.nodes:
+        node.signal(signal.SIGKILL)
+    await read_all(cache)
+    cluster.start()
+    cluster.wait_until_formed()
+    await until_all_hit(cache)
+
+
+async def test_what_could_not_be_invalidated_is_not_read_and_is_made_up_for(
+    cache: TicketCache, cluster: Cluster, settings: Settings
+) -> None:
+    await until_all_hit(cache)
+    for node in cluster.nodes:
+        node.signal(signal.SIGSTOP)
+    for ticket_id in TICKETS:
+        await cache.invalidate(ticket_id, 2)
+    assert cache.counters.failed_invalidations == len(TICKETS)
+    for node in cluster.nodes:
+        node.signal(signal.SIGCONT)
+    # The bodies are still there, overwritten; this process knows, and another is told as soon as Redis listens.
+    for ticket_id in TICKETS:
+        assert (await cache.read_through(ticket_id, Loader(2)))[0] == Loader(2).stored
+    async with asyncio.timeout(20):
+        while cache.counters.late_invalidations < len(TICKETS):
+            await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        other = TicketCache(GuardedRedis(connect(settings)), schema="test", prefix=settings.redis_prefix)
+        await other.warm_up()
+        for ticket_id in TICKETS:
+            assert (await other.read_through(ticket_id, Loader(2)))[0] == Loader(2).stored
+        await other.close()
+
+
+async def test_cancelled_reads_leak_no_connection(cache: TicketCache) -> None:
+    await until_all_hit(cache)
+    for round_number in range(40):
+        reads = [
+            asyncio.create_task(cache.read_through(ticket_id, Loader(1))) for ticket_id in TICKETS for _ in range(3)
+        ]
+        for _ in range(round_number % 8):
+            await asyncio.sleep(0)
+        for read in reads:
+            read.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
+    await until_all_hit(cache)
+    for node in client_of(cache).get_nodes():
+        assert len(node._free) == len(node._connections) <= MAX_CONNECTIONS  # noqa: SLF001 - as above
+    assert cache._redis._places._value == MAX_CONNECTIONS  # noqa: SLF001 - as above
+
+
+async def test_a_service_may_start_before_its_redis(cluster: Cluster, settings: Settings) -> None:
+    for node in cluster.nodes:
+        node.signal(signal.SIGSTOP)
+    cache = TicketCache(GuardedRedis(connect(settings)), schema="test", prefix=settings.redis_prefix)
+    await cache.warm_up()
+    assert set((await read_all(cache)).values()) == {CacheOutcome.BYPASSED}
+    for node in cluster.nodes:
+        node.signal(signal.SIGCONT)
+    await until_all_hit(cache)
+    await cache.close()
