@@ -111,7 +111,9 @@ class GuardedRedis:
         await client.nodes_manager.initialize()
         for node in client.get_primaries():
             if node.name == shard:
-                await client.execute_command("PING", target_nodes=node)
+                info = await client.execute_command("CLUSTER INFO", target_nodes=node)
+                if info["cluster_state"] != "ok":  # it answers, but serves no keys yet
+                    raise CacheUnavailable(f"{shard} is in no working cluster")
 
 
 @asynccontextmanager
@@ -122,5 +124,5 @@ async def _failures_translated() -> AsyncIterator[None]:
         raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
     except Exception as error:
         # A client whose connection goes away at a bad moment may stumble over itself. No request is to fail by that.
-        _log.warning("the Redis client failed in an unexpected way", exc_info=True)
+        _log.warning("the Redis client failed in an unexpected way: %r", error)
         raise CacheUnavailable(f"{type(error).__name__}: {error}") from error

