@@ -40,10 +40,14 @@ return {'lease', v or ''}
 FILL = Script(
     _NOW
     + """
--- ARGV: schema, lease, version, body, time to live in ms. Answers 1 when stored, 0 when refused.
+-- ARGV: schema, lease, version, body, time to live in ms. Answers 1 when stored, 0 when refused. A lease under which
+-- only an overwritten version was found is given back, so that the next reader need not wait for it to end.
 local v, l, x = unpack(redis.call('HMGET', KEYS[1], 'v', 'l', 'x'))
 if l ~= ARGV[2] or tonumber(x) <= now then return 0 end
-if v and tonumber(ARGV[3]) < tonumber(v) then return 0 end
+if v and tonumber(ARGV[3]) < tonumber(v) then
+    redis.call('HDEL', KEYS[1], 'l', 'x')
+    return 0
+end
 redis.call('HSET', KEYS[1], 's', ARGV[1], 'v', ARGV[3], 'b', ARGV[4])
 redis.call('HDEL', KEYS[1], 'l', 'x')
 redis.call('PEXPIRE', KEYS[1], ARGV[5])

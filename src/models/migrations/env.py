@@ -6,6 +6,7 @@ locks on tables, behind which the queries of the running service would queue.
 
 import asyncio
 import logging
+import time
 
 from alembic import context
 from alembic.util import CommandError
@@ -21,10 +22,23 @@ from models import Base
 # Any constant will do, as long as it is the same in every release.
 _ADVISORY_LOCK = 7_415_530_148
 _LOCK_TIMEOUT = "2s"
+_ASK_AGAIN_AFTER_S = 0.2
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """Take the advisory lock by asking again and again.
+
+    Waiting inside a statement would hold a snapshot, for which an index that another process builds concurrently would
+    wait in turn.
+    """
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
+        connection.commit()
+        time.sleep(_ASK_AGAIN_AFTER_S)
+    connection.commit()
 
 
 def _migrate(connection: Connection) -> None:
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+    _wait_for_turn(connection)
     connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
     connection.commit()
     context.configure(
