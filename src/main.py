@@ -13,6 +13,7 @@ from api.request_id import RequestIdMiddleware
 from core.settings import Settings
 from db.resources import opened
 from services.health import HealthService
+from services.ticket_lists import TicketLists
 from services.tickets import TicketService, lookup_schema
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -26,6 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opened(settings, body_schema=lookup_schema()) as (database, cache):
             app.state.tickets = TicketService(database, cache)
+            app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache)
             yield
 

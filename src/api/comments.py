@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response, status
 
-from api.dependencies import Page, TicketId, Tickets
+from api.dependencies import Lists, Page, TicketId, Tickets
 from api.errors import responses
 from api.headers import ExpectedVersions, etag, link_to_next
 from core.errors import IllegalTransition, InvalidCursor, TicketClosed, TicketNotFound, VersionMismatch
@@ -27,9 +27,9 @@ async def create_comment(
 
 @router.get("", responses=responses(TicketNotFound, InvalidCursor))
 async def list_comments(
-    ticket_id: TicketId, page: Page, tickets: Tickets, request: Request, response: Response
+    ticket_id: TicketId, page: Page, lists: Lists, request: Request, response: Response
 ) -> CommentPage:
     """List the comments of a ticket, the oldest first."""
-    found = await tickets.comments(ticket_id, limit=page.limit, cursor=page.cursor)
+    found = await lists.comments(ticket_id, page)
     response.headers.update(link_to_next(request, found.next_cursor))
     return found

@@ -176,4 +176,4 @@ def _located(part: Mapping[str, Any]) -> InvalidPart:
     detail = "unknown field" if part["type"] == "extra_forbidden" else str(part["msg"])
     if where == "body":
         return InvalidPart(detail=detail, pointer="".join(["#", *(f"/{step}" for step in path)]))
-    return InvalidPart(detail=detail, parameter=path[-1] if path else where)
+    return InvalidPart(detail=detail, parameter=path[0] if path else where)

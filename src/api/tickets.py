@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Request, Response, status
 
-from api.dependencies import Page, TicketId, Tickets
+from api.dependencies import Lists, Page, TicketId, Tickets, WantedTickets
 from api.errors import responses
 from api.headers import ExpectedVersions, KnownVersions, PastCache, cache_status, etag, link_to_next
 from core.errors import IllegalTransition, InvalidCursor, TicketClosed, TicketNotFound, VersionMismatch
-from schemas.tickets import Ticket, TicketCreate, TicketDetails, TicketPage, TicketPatch
+from schemas.tickets import EventPage, Ticket, TicketCreate, TicketDetails, TicketPage, TicketPatch
 
 router = APIRouter(prefix="/tickets", tags=["tickets"])
 
@@ -20,9 +20,9 @@ async def create_ticket(new: TicketCreate, tickets: Tickets, response: Response)
 
 
 @router.get("", responses=responses(InvalidCursor))
-async def list_tickets(page: Page, tickets: Tickets, request: Request, response: Response) -> TicketPage:
-    """List tickets, the newest first."""
-    found = await tickets.page(limit=page.limit, cursor=page.cursor)
+async def list_tickets(wanted: WantedTickets, lists: Lists, request: Request, response: Response) -> TicketPage:
+    """List the tickets for which every filter holds, the newest first unless sorted otherwise."""
+    found = await lists.tickets(wanted)
     response.headers.update(link_to_next(request, found.next_cursor))
     return found
 
@@ -48,3 +48,13 @@ async def change_ticket(
     ticket = await tickets.change(ticket_id, patch, expected=expected)
     response.headers["ETag"] = etag(ticket.version)
     return ticket
+
+
+@router.get("/{ticket_id}/history", responses=responses(TicketNotFound, InvalidCursor))
+async def list_history(
+    ticket_id: TicketId, page: Page, lists: Lists, request: Request, response: Response
+) -> EventPage:
+    """Show what made each version of a ticket, the first first."""
+    found = await lists.history(ticket_id, page)
+    response.headers.update(link_to_next(request, found.next_cursor))
+    return found

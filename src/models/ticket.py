@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Integer, Text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Index, Integer, Text
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,6 +34,13 @@ class Ticket(Base):
         one_of("status", TicketStatus),
         CheckConstraint("version >= 1", name="version"),
         CheckConstraint("comment_count >= 0", name="comment_count"),
+        # One for each order of the lists, alone and by status, and one for the requester.
+        Index("ix_tickets_created_at_id", "created_at", "id"),
+        Index("ix_tickets_updated_at_id", "updated_at", "id"),
+        Index("ix_tickets_status_id", "status", "id"),
+        Index("ix_tickets_status_created_at_id", "status", "created_at", "id"),
+        Index("ix_tickets_status_updated_at_id", "status", "updated_at", "id"),
+        Index("ix_tickets_lower_email_id", sql("lower(email)"), "id"),
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="closed_at"),
     )
 

@@ -1,6 +1,7 @@
 """The kinds of field the bodies are made of: text, e-mail address, identifier."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -9,6 +10,10 @@ from pydantic_core import PydanticCustomError
 from models import ticket
 
 ID_MAX = 2**63 - 1
+EMAIL_MAX_LENGTH = ticket.EMAIL_MAX_LENGTH
+
+# As many digits as an id can have, and no zero in front.
+_PLAIN_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
 # Refused by default as nothing the public Internet can deliver to; the mail of many a closed network ends so.
 _PRIVATE_DOMAIN = "local"
@@ -33,6 +38,13 @@ def _email(value: str) -> str:
         raise PydanticCustomError("email", "must be a valid email address") from None
 
 
+def plain_number(sent: object) -> object:
+    """Refuse what Python would also read as a number (`+1`, `1_0`, ` 1`, `1.0`), so that each has one spelling."""
+    if isinstance(sent, str) and not _PLAIN_NUMBER.fullmatch(sent):
+        raise PydanticCustomError("number", "must be a whole number in plain digits")
+    return sent
+
+
 Subject = Annotated[
     str,
     Field(min_length=1, max_length=ticket.SUBJECT_MAX_LENGTH, examples=["The printer is on fire"]),
@@ -45,13 +57,13 @@ Text = Annotated[
 ]
 Email = Annotated[
     str,
-    Field(max_length=ticket.EMAIL_MAX_LENGTH),
+    Field(max_length=EMAIL_MAX_LENGTH),
     AfterValidator(_email),
     WithJsonSchema(
         {
             "type": "string",
             "format": "email",
-            "maxLength": ticket.EMAIL_MAX_LENGTH,
+            "maxLength": EMAIL_MAX_LENGTH,
             "examples": ["alice@example.com"],
         }
     ),

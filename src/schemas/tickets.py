@@ -1,13 +1,13 @@
 """What a ticket and its comments look like on the way in and on the way out."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from models import TicketStatus
+from models import EventType, TicketStatus
 from schemas.fields import Email, Subject, Text
 
 # Not validated again on the way out.
@@ -100,6 +100,23 @@ class CommentPage(BaseModel):
     """Some comments of a ticket, and where the next ones are."""
 
     items: list[Comment]
+    next_cursor: str | None = Field(description="Ask again with `cursor` set to this; null on the last page.")
+
+
+class Event(BaseModel):
+    """What made one version of a ticket."""
+
+    version: int
+    type: EventType
+    data: dict[str, Any] = Field(description="What changed: a field with `from` and `to`, or the `comment_id`.")
+    actor: str
+    created_at: datetime
+
+
+class EventPage(BaseModel):
+    """Some of a ticket's history, and where the next of it is."""
+
+    items: list[Event]
     next_cursor: str | None = Field(description="Ask again with `cursor` set to this; null on the last page.")
 
 

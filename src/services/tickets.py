@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Sequence, Set
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from functools import partial
 from hashlib import sha1
@@ -17,14 +17,11 @@ from db.postgres import Database
 from schemas.tickets import (
     Comment,
     CommentCreate,
-    CommentPage,
     Ticket,
     TicketCreate,
     TicketDetails,
-    TicketPage,
     TicketPatch,
 )
-from services import cursors
 from services import ticket_statements as sql
 from services.locked_ticket import LockedTicket
 from services.ticket_status import allowed_from
@@ -48,7 +45,7 @@ class TicketService:
         """Open a ticket."""
         async with self._database.transaction() as connection:
             row = (await connection.execute(sql.CREATE, new.model_dump() | {"actor": actor})).one()
-        return _ticket(row)
+        return ticket_of(row)
 
     async def look_up(self, ticket_id: int, *, past_cache: bool = False) -> tuple[Stored, CacheOutcome]:
         """Return a ticket with its latest comments, serialized as TicketDetails, and how it was found.
@@ -70,7 +67,7 @@ class TicketService:
                 ticket.move_to(patch.status)
             for field in patch.model_fields_set & {"subject", "text"}:
                 ticket.edit(field, getattr(patch, field))
-        return _ticket(ticket.saved)
+        return ticket_of(ticket.saved)
 
     async def comment(
         self, ticket_id: int, new: CommentCreate, *, expected: Set[int] | None = None, actor: str = ANONYMOUS
@@ -88,25 +85,6 @@ class TicketService:
             id=row.comment_id, ticket_id=row.id, email=new.email, text=new.text, created_at=row.commented_at
         )
         return comment, row.version
-
-    async def page(self, *, limit: int, cursor: str | None) -> TicketPage:
-        """Return tickets, the newest first. Raises InvalidCursor."""
-        after = None if cursor is None else cursors.decode("tickets", cursor)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(sql.PAGE_OF_TICKETS, {"after": after, "limit": limit + 1})).all()
-        return TicketPage(items=[_ticket(row) for row in rows[:limit]], next_cursor=_next("tickets", rows, limit))
-
-    async def comments(self, ticket_id: int, *, limit: int, cursor: str | None) -> CommentPage:
-        """Return comments of a ticket, the oldest first. Raises TicketNotFound, InvalidCursor."""
-        this_list = f"comments of {ticket_id}"
-        after = 0 if cursor is None else cursors.decode(this_list, cursor)
-        wanted = {"ticket_id": ticket_id, "after": after, "limit": limit + 1}
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(sql.PAGE_OF_COMMENTS, wanted)).all()
-            if not rows and (await connection.execute(sql.EXISTS, {"ticket_id": ticket_id})).first() is None:
-                raise TicketNotFound(ticket_id)
-        items = [Comment.model_validate(dict(row._mapping)) for row in rows[:limit]]
-        return CommentPage(items=items, next_cursor=_next(this_list, rows, limit))
 
     @asynccontextmanager
     async def _changing(self, ticket_id: int, expected: Set[int] | None, actor: str) -> AsyncIterator[LockedTicket]:
@@ -157,10 +135,6 @@ def lookup_schema() -> str:
     return sha1(json.dumps(TicketDetails.model_json_schema()).encode(), usedforsecurity=False).hexdigest()[:8]
 
 
-def _ticket(row: Row[Any]) -> Ticket:
+def ticket_of(row: Row[Any]) -> Ticket:
+    """Return a ticket as the answers show it."""
     return Ticket.model_validate(dict(row._mapping) | {"allowed_transitions": allowed_from(row.status)})
-
-
-def _next(this_list: str, rows: Sequence[Row[Any]], limit: int) -> str | None:
-    """Return the cursor behind the last row of a page, None if no row was found beyond it."""
-    return cursors.encode(this_list, rows[limit - 1].id) if len(rows) > limit else None

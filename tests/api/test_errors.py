@@ -36,10 +36,10 @@ async def test_an_unexpected_error_says_nothing_of_the_inside(
 
 def break_the_service(app: FastAPI) -> None:
     class Broken:
-        async def page(self, **_: object) -> None:
+        async def tickets(self, _: object) -> None:
             raise RuntimeError("the secret of the inside")
 
-    app.state.tickets = Broken()
+    app.state.lists = Broken()
 
 
 def assert_internal_error(answer: httpx2.Response) -> None:

@@ -25,6 +25,7 @@ def test_operations_are_named_for_generated_clients(document: dict[str, Any]) ->
         "change_ticket",
         "create_comment",
         "list_comments",
+        "list_history",
         "get_workflow",
         "livez",
         "readyz",
@@ -44,6 +45,7 @@ def test_every_refusal_of_a_ticket_operation_is_documented_as_a_problem(document
         "change_ticket": {400, 404, 409, 412, 413, 415, 422, 503},
         "create_comment": {400, 404, 409, 412, 413, 415, 422, 503},
         "list_comments": {404, 422, 503},
+        "list_history": {404, 422, 503},
     }
     for name in documented:
         for status, response in operations(document)[name]["responses"].items():

@@ -1,0 +1,45 @@
+"""Which rows of a list are wanted, in what order, and from where."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from models import TicketStatus
+from schemas.fields import EMAIL_MAX_LENGTH, plain_number
+
+Sort = Literal["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at"]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("time", "must be a time from the year 1 to the year 9999, UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class Paging(BaseModel):
+    """How much of a list to give, and from where."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, BeforeValidator(plain_number)] = Field(default=50, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before.")
+
+
+class TicketQuery(Paging):
+    """A list of tickets: those for which every filter holds."""
+
+    status: list[TicketStatus] = Field(default=[], description="Any of these; may be repeated.", max_length=4)
+    email: str | None = Field(
+        default=None, max_length=EMAIL_MAX_LENGTH, pattern="^[^\\x00]*$", description="The requester's, in any case."
+    )
+    created_after: Moment | None = Field(default=None, description="At this time or later.")
+    created_before: Moment | None = Field(default=None, description="Before this time.")
+    updated_after: Moment | None = Field(default=None, description="At this time or later.")
+    updated_before: Moment | None = Field(default=None, description="Before this time.")
+    sort: Sort = Field(default="-id", description="With `-`, the greatest first.")

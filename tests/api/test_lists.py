@@ -1,0 +1,156 @@
+"""Lists of tickets: every filter, every order, and pages that miss nothing and repeat nothing."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import pytest
+
+from world import JSON, a_comment, open_ticket
+
+
+async def all_pages(client: httpx2.AsyncClient, limit: int = 100, **query: Any) -> list[JSON]:
+    found: list[JSON] = []
+    answer = await client.get("/tickets", params={"limit": limit, **query})
+    while True:
+        assert answer.status_code == 200, answer.text
+        found += answer.json()["items"]
+        if "next" not in answer.links:
+            assert answer.json()["next_cursor"] is None
+            return found
+        assert len(answer.json()["items"]) == limit
+        answer = await client.get(answer.links["next"]["url"])
+
+
+@pytest.fixture
+async def email(client: httpx2.AsyncClient) -> str:
+    """A requester with a dozen tickets, changed in another order than they were opened in, in every status."""
+    email = f"{secrets.token_hex(6)}@example.com"
+    tickets = [await open_ticket(client, email=email, subject=str(number)) for number in range(12)]
+    for number in (7, 2, 9, 4):
+        await client.post(f"/tickets/{tickets[number]['id']}/comments", json=a_comment(status="answered"))
+    await client.patch(f"/tickets/{tickets[2]['id']}", json={"status": "awaiting_reply"})
+    for number in (11, 4, 0):
+        await client.patch(f"/tickets/{tickets[number]['id']}", json={"status": "closed"})
+    return email
+
+
+@pytest.mark.parametrize("sort", ["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at"])
+@pytest.mark.parametrize("statuses", [[], ["open"], ["answered", "closed", "awaiting_reply"]])
+async def test_every_order_can_be_paged(client: httpx2.AsyncClient, email: str, sort: str, statuses: list[str]) -> None:
+    column = sort.removeprefix("-")
+    everything = await all_pages(client, email=email)
+    wanted = [ticket for ticket in everything if not statuses or ticket["status"] in statuses]
+    expected = sorted(wanted, key=lambda ticket: (ticket[column], ticket["id"]), reverse=sort.startswith("-"))
+    assert len(everything) == 12
+    for limit in (1, 2, 5, 100):
+        assert await all_pages(client, limit, email=email, sort=sort, status=statuses) == expected
+
+
+async def test_the_newest_come_first_unless_sorted_otherwise(client: httpx2.AsyncClient, email: str) -> None:
+    assert await all_pages(client, email=email) == await all_pages(client, email=email, sort="-id")
+
+
+async def test_the_requester_is_found_in_any_case(client: httpx2.AsyncClient, email: str) -> None:
+    assert len(await all_pages(client, email=email.upper())) == 12
+    assert await all_pages(client, email=f"x{email}") == []
+
+
+@pytest.mark.parametrize("column", ["created", "updated"])
+async def test_a_span_of_time_includes_its_beginning_and_not_its_end(
+    client: httpx2.AsyncClient, email: str, column: str
+) -> None:
+    ordered = await all_pages(client, email=email, sort=f"{column}_at")
+    times = [ticket[f"{column}_at"] for ticket in ordered]
+    span = {f"{column}_after": times[3], f"{column}_before": times[8]}
+    assert await all_pages(client, 2, email=email, sort=f"{column}_at", **span) == ordered[3:8]
+
+
+async def test_filters_hold_together(client: httpx2.AsyncClient, email: str) -> None:
+    tickets = await all_pages(client, email=email, sort="id")
+    query = {"email": email, "status": ["open", "answered"], "created_after": tickets[5]["created_at"]}
+    assert await all_pages(client, 2, sort="id", **query) == [
+        ticket for ticket in tickets[5:] if ticket["status"] in {"open", "answered"}
+    ]
+
+
+async def test_tickets_that_come_while_paging_neither_repeat_nor_hide_others(
+    client: httpx2.AsyncClient, email: str
+) -> None:
+    before = await all_pages(client, email=email)
+    first = await client.get("/tickets", params={"email": email, "limit": 5})
+    await open_ticket(client, email=email)
+    rest = []
+    url: str | None = first.links["next"]["url"]
+    while url:
+        answer = await client.get(url)
+        rest += answer.json()["items"]
+        url = answer.links.get("next", {}).get("url")
+    assert first.json()["items"] + rest == before
+
+
+async def test_a_cursor_is_good_for_its_own_filters_and_order_only(client: httpx2.AsyncClient, email: str) -> None:
+    query: dict[str, Any] = {"email": email, "limit": 2, "sort": "-updated_at"}
+    cursor = (await client.get("/tickets", params=query)).json()["next_cursor"]
+    assert (await client.get("/tickets", params=query | {"cursor": cursor, "limit": 3})).status_code == 200
+    for other in ({"sort": "updated_at"}, {"email": "x@example.com"}, {"status": "open"}):
+        answer = await client.get("/tickets", params=query | {"cursor": cursor} | other)
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-cursor")
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("status=reopened", "status"),
+        ("sort=subject", "sort"),
+        ("sort=id%3BDROP%20TABLE%20tickets", "sort"),
+        ("created_after=yesterday", "created_after"),
+        ("created_after=2026-01-01T00:00:00", "created_after"),
+        ("created_after=9999-12-31T23:59:59-10:00", "created_after"),
+        ("created_before=0001-01-01T00:00:00%2B10:00", "created_before"),
+        ("updated_before=9999999999999999999", "updated_before"),
+        ("email=%00", "email"),
+        (f"email={'x' * 255}", "email"),
+        ("status=open&limit=5&nothing=1", "nothing"),
+    ],
+)
+async def test_a_filter_that_can_not_be_is_refused(client: httpx2.AsyncClient, query: str, parameter: str) -> None:
+    answer = await client.get(f"/tickets?{query}")
+    assert answer.status_code == 422
+    assert parameter in [part["parameter"] for part in answer.json()["errors"]]
+
+
+async def test_times_may_be_in_any_zone(client: httpx2.AsyncClient, email: str) -> None:
+    now = datetime.now(UTC).isoformat()
+    in_kamchatka = quote(datetime.fromisoformat(now).astimezone().isoformat())
+    assert (await client.get(f"/tickets?email={email}&created_before={in_kamchatka}")).status_code == 200
+    assert len(await all_pages(client, email=email, created_after="1970-01-01T00:00:00+12:00")) == 12
+    for extreme in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
+        assert (await client.get("/tickets", params={"created_after": extreme})).status_code == 200
+
+
+async def test_history_has_one_event_a_version(client: httpx2.AsyncClient) -> None:
+    ticket = await open_ticket(client)
+    path = f"/tickets/{ticket['id']}"
+    comment = (await client.post(f"{path}/comments", json=a_comment(status="answered"))).json()
+    await client.patch(path, json={"subject": "new", "status": "closed"})
+    events: list[JSON] = []
+    url: str | None = f"{path}/history?limit=2"
+    while url:
+        answer = await client.get(url)
+        events += answer.json()["items"]
+        url = answer.links.get("next", {}).get("url")
+    assert [(event["version"], event["type"], event["data"]) for event in events] == [
+        (1, "created", {}),
+        (2, "commented", {"comment_id": comment["id"], "status": {"from": "open", "to": "answered"}}),
+        (
+            3,
+            "changed",
+            {"status": {"from": "answered", "to": "closed"}, "subject": {"from": ticket["subject"], "to": "new"}},
+        ),
+    ]
+    assert all(event["actor"] == "anonymous" for event in events)
+    missing = await client.get(f"/tickets/{2**63 - 1}/history")
+    assert missing.status_code == 404
