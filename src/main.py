@@ -1,7 +1,9 @@
 """The application: everything is wired here, once, from the settings."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -13,6 +15,7 @@ from api.request_id import RequestIdMiddleware
 from core.settings import Settings
 from db.resources import opened
 from services.health import HealthService
+from services.housekeeping import keep_house
 from services.ticket_lists import TicketLists
 from services.tickets import TicketService, lookup_schema
 
@@ -29,7 +32,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.tickets = TicketService(database, cache)
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache)
-            yield
+            async with _in_background(keep_house(database)):
+                yield
 
     app = FastAPIOffline(
         title="Ticket service",
@@ -46,6 +50,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
     openapi.install(app)
     return app
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _operation_id(route: APIRoute) -> str:

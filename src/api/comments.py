@@ -5,7 +5,16 @@ from fastapi import APIRouter, Request, Response, status
 from api.dependencies import Lists, Page, TicketId, Tickets
 from api.errors import responses
 from api.headers import ExpectedVersions, etag, link_to_next
-from core.errors import IllegalTransition, InvalidCursor, TicketClosed, TicketNotFound, VersionMismatch
+from api.idempotency import IdempotencyKey, replayed
+from core.errors import (
+    IdempotencyKeyReused,
+    IllegalTransition,
+    InvalidCursor,
+    RequestInProgress,
+    TicketClosed,
+    TicketNotFound,
+    VersionMismatch,
+)
 from schemas.tickets import Comment, CommentCreate, CommentPage
 
 router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"])
@@ -14,15 +23,28 @@ router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"])
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
-    responses=responses(TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch, body=True),
+    responses=responses(
+        TicketNotFound,
+        TicketClosed,
+        IllegalTransition,
+        VersionMismatch,
+        RequestInProgress,
+        IdempotencyKeyReused,
+        body=True,
+    ),
 )
 async def create_comment(
-    ticket_id: TicketId, new: CommentCreate, expected: ExpectedVersions, tickets: Tickets, response: Response
+    ticket_id: TicketId,
+    new: CommentCreate,
+    expected: ExpectedVersions,
+    tickets: Tickets,
+    response: Response,
+    key: IdempotencyKey = None,
 ) -> Comment:
     """Add a comment and, with `status`, make that transition in the same transaction."""
-    comment, version = await tickets.comment(ticket_id, new, expected=expected)
-    response.headers["ETag"] = etag(version)
-    return comment
+    added, was_done_before = await tickets.comment(ticket_id, new, expected=expected, key=key)
+    response.headers.update({"ETag": etag(added.version)} | replayed(was_done_before))
+    return added.comment
 
 
 @router.get("", responses=responses(TicketNotFound, InvalidCursor))

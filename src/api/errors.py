@@ -45,6 +45,18 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     errors.InvalidCursor: Kind(
         422, "invalid-cursor", "Invalid cursor", "Use a cursor exactly as a page of this list gave it."
     ),
+    errors.RequestInProgress: Kind(
+        409,
+        "request-in-progress",
+        "The request is in progress",
+        "A request with this Idempotency-Key is being carried out right now; send it again a little later.",
+    ),
+    errors.IdempotencyKeyReused: Kind(
+        422,
+        "idempotency-key-reused",
+        "The idempotency key was used before",
+        "This Idempotency-Key belongs to another request; choose a new one for each request.",
+    ),
     errors.DatabaseUnavailable: Kind(
         503, "database-unavailable", "The database is unavailable", "Nothing is wrong with the request; try again."
     ),
@@ -105,6 +117,8 @@ async def _service_error(request: Request, error: Exception) -> Response:
             return _told(request, KINDS[type(error)], particulars)
         case errors.VersionMismatch():
             return _told(request, KINDS[type(error)], headers={"ETag": f'"{error.current}"'})
+        case errors.RequestInProgress():
+            return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
         case errors.Unavailable():
             _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
             return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})

@@ -5,17 +5,29 @@ from fastapi import APIRouter, Request, Response, status
 from api.dependencies import Lists, Page, TicketId, Tickets, WantedTickets
 from api.errors import responses
 from api.headers import ExpectedVersions, KnownVersions, PastCache, cache_status, etag, link_to_next
-from core.errors import IllegalTransition, InvalidCursor, TicketClosed, TicketNotFound, VersionMismatch
+from api.idempotency import IdempotencyKey, replayed
+from core.errors import (
+    IdempotencyKeyReused,
+    IllegalTransition,
+    InvalidCursor,
+    RequestInProgress,
+    TicketClosed,
+    TicketNotFound,
+    VersionMismatch,
+)
 from schemas.tickets import EventPage, Ticket, TicketCreate, TicketDetails, TicketPage, TicketPatch
 
 router = APIRouter(prefix="/tickets", tags=["tickets"])
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(body=True))
-async def create_ticket(new: TicketCreate, tickets: Tickets, response: Response) -> Ticket:
+@router.post(
+    "", status_code=status.HTTP_201_CREATED, responses=responses(RequestInProgress, IdempotencyKeyReused, body=True)
+)
+async def create_ticket(new: TicketCreate, tickets: Tickets, response: Response, key: IdempotencyKey = None) -> Ticket:
     """Open a ticket."""
-    ticket = await tickets.create(new)
+    ticket, was_done_before = await tickets.create(new, key=key)
     response.headers.update({"Location": f"/tickets/{ticket.id}", "ETag": etag(ticket.version)})
+    response.headers.update(replayed(was_done_before))
     return ticket
 
 

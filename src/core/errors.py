@@ -6,6 +6,8 @@ ServiceError
 ├── IllegalTransition     the status machine has no such edge
 ├── VersionMismatch       the ticket moved on from the version the caller expected
 ├── InvalidCursor         a page cursor this service did not issue
+├── RequestInProgress     a request with this idempotency key is being carried out right now
+├── IdempotencyKeyReused  this idempotency key was used for another request
 └── Unavailable           a part the service needs does not answer now
     ├── DatabaseUnavailable   nothing was done; try again
     └── OutcomeUnknown        it may have been done
@@ -52,6 +54,14 @@ class VersionMismatch(ServiceError):
 
 class InvalidCursor(ServiceError):
     """The page cursor was not issued by this service."""
+
+
+class RequestInProgress(ServiceError):
+    """A request with the same idempotency key is being carried out right now."""
+
+
+class IdempotencyKeyReused(ServiceError):
+    """The idempotency key was used before, for another request."""
 
 
 class Unavailable(ServiceError):

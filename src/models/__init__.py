@@ -2,7 +2,8 @@
 
 from models.base import Base
 from models.comment import Comment
+from models.idempotency_key import IdempotencyKey
 from models.ticket import Ticket, TicketStatus
 from models.ticket_event import EventType, TicketEvent
 
-__all__ = ["Base", "Comment", "EventType", "Ticket", "TicketEvent", "TicketStatus"]
+__all__ = ["Base", "Comment", "EventType", "IdempotencyKey", "Ticket", "TicketEvent", "TicketStatus"]

@@ -67,6 +67,13 @@ class Comment(BaseModel):
     created_at: datetime
 
 
+class CommentAdded(BaseModel):
+    """A comment, and the version of its ticket that it made."""
+
+    comment: Comment
+    version: int
+
+
 class Ticket(BaseModel):
     """A ticket as it stands. `version` is the number of its changes, and its ETag."""
 

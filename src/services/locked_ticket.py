@@ -7,7 +7,7 @@ from sqlalchemy import Row
 
 from core.errors import TicketClosed
 from models import EventType, TicketStatus
-from schemas.tickets import CommentCreate
+from schemas.tickets import Comment, CommentAdded, CommentCreate
 from services.ticket_status import is_final, judge
 
 
@@ -24,6 +24,20 @@ class LockedTicket:
         self._changes: dict[str, dict[str, str]] = {}
         self._comment: CommentCreate | None = None
         self.saved: Row[Any] = row
+
+    @property
+    def comment_added(self) -> CommentAdded:
+        """The comment that the change added, once it is saved. Raises ValueError if the change added none."""
+        if self._comment is None:
+            raise ValueError("this change added no comment")
+        comment = Comment(
+            id=self.saved.comment_id,
+            ticket_id=self.id,
+            email=self._comment.email,
+            text=self._comment.text,
+            created_at=self.saved.commented_at,
+        )
+        return CommentAdded(comment=comment, version=self.saved.version)
 
     @property
     def status(self) -> TicketStatus:

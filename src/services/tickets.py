@@ -16,6 +16,7 @@ from db.cache import CacheOutcome, Stored, TicketCache
 from db.postgres import Database
 from schemas.tickets import (
     Comment,
+    CommentAdded,
     CommentCreate,
     Ticket,
     TicketCreate,
@@ -23,6 +24,7 @@ from schemas.tickets import (
     TicketPatch,
 )
 from services import ticket_statements as sql
+from services.idempotency import AlreadyDone, Once
 from services.locked_ticket import LockedTicket
 from services.ticket_status import allowed_from
 
@@ -41,11 +43,23 @@ class TicketService:
         self._database = database
         self._cache = cache
 
-    async def create(self, new: TicketCreate, *, actor: str = ANONYMOUS) -> Ticket:
-        """Open a ticket."""
-        async with self._database.transaction() as connection:
-            row = (await connection.execute(sql.CREATE, new.model_dump() | {"actor": actor})).one()
-        return ticket_of(row)
+    async def create(self, new: TicketCreate, *, key: str | None = None, actor: str = ANONYMOUS) -> tuple[Ticket, bool]:
+        """Open a ticket; with `key`, once. Return it, and whether that was done before.
+
+        Raises RequestInProgress, IdempotencyKeyReused.
+        """
+        once = Once.under(key, actor, "create", new)
+        try:
+            async with self._database.transaction() as connection:
+                if once is not None:
+                    await once.begin(connection)
+                row = (await connection.execute(sql.CREATE, new.model_dump() | {"actor": actor})).one()
+                ticket = ticket_of(row)
+                if once is not None:
+                    await once.end(connection, ticket)
+        except AlreadyDone as done:
+            return Ticket.model_validate_json(done.result), True
+        return ticket, False
 
     async def look_up(self, ticket_id: int, *, past_cache: bool = False) -> tuple[Stored, CacheOutcome]:
         """Return a ticket with its latest comments, serialized as TicketDetails, and how it was found.
@@ -70,31 +84,43 @@ class TicketService:
         return ticket_of(ticket.saved)
 
     async def comment(
-        self, ticket_id: int, new: CommentCreate, *, expected: Set[int] | None = None, actor: str = ANONYMOUS
-    ) -> tuple[Comment, int]:
-        """Add a comment and, if it names a status, make that transition with it; return it and the new version.
+        self,
+        ticket_id: int,
+        new: CommentCreate,
+        *,
+        expected: Set[int] | None = None,
+        key: str | None = None,
+        actor: str = ANONYMOUS,
+    ) -> tuple[CommentAdded, bool]:
+        """Add a comment, with the transition to the status it names; with `key`, once.
 
-        Raises TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
+        Return it with the version it made, and whether that was done before. Raises TicketNotFound, VersionMismatch,
+        TicketClosed, IllegalTransition, RequestInProgress, IdempotencyKeyReused.
         """
-        async with self._changing(ticket_id, expected, actor) as ticket:
-            if new.status is not None:
-                ticket.move_to(new.status)
-            ticket.add_comment(new)
-        row = ticket.saved
-        comment = Comment(
-            id=row.comment_id, ticket_id=row.id, email=new.email, text=new.text, created_at=row.commented_at
-        )
-        return comment, row.version
+        once = Once.under(key, actor, f"comment {ticket_id}", new)
+        try:
+            async with self._changing(ticket_id, expected, actor, once) as ticket:
+                if new.status is not None:
+                    ticket.move_to(new.status)
+                ticket.add_comment(new)
+        except AlreadyDone as done:
+            return CommentAdded.model_validate_json(done.result), True
+        return ticket.comment_added, False
 
     @asynccontextmanager
-    async def _changing(self, ticket_id: int, expected: Set[int] | None, actor: str) -> AsyncIterator[LockedTicket]:
+    async def _changing(
+        self, ticket_id: int, expected: Set[int] | None, actor: str, once: Once | None = None
+    ) -> AsyncIterator[LockedTicket]:
         """Lend a ticket, locked, for one change; at the end of the block the change is committed as one version.
 
-        Every write to an existing ticket goes through here. Raises TicketNotFound, VersionMismatch.
+        Every write to an existing ticket goes through here. Raises TicketNotFound, VersionMismatch, and for `once`
+        AlreadyDone, RequestInProgress, IdempotencyKeyReused.
         """
         version = None
         try:
             async with self._database.transaction() as connection:
+                if once is not None:
+                    await once.begin(connection)
                 row = (await connection.execute(sql.LOCK, {"ticket_id": ticket_id})).one_or_none()
                 if row is None:
                     raise TicketNotFound(ticket_id)
@@ -108,6 +134,8 @@ class TicketService:
                 await self._cache.invalidate(ticket_id, version)
                 floor_put_at = time.monotonic()
                 ticket.saved = (await connection.execute(sql.SAVE, ticket.to_save(actor))).one()
+                if once is not None:
+                    await once.end(connection, ticket.comment_added)
                 if time.monotonic() - floor_put_at > COMMIT_WITHIN_S:
                     raise DatabaseUnavailable("the change took too long to be committed safely")
         finally:

@@ -39,7 +39,7 @@ def test_every_refusal_of_a_ticket_operation_is_documented_as_a_problem(document
         if "tickets" in operation["tags"] or "comments" in operation["tags"]
     }
     assert documented == {
-        "create_ticket": {400, 413, 415, 422, 503},
+        "create_ticket": {400, 409, 413, 415, 422, 503},
         "list_tickets": {422, 503},
         "get_ticket": {404, 422, 503},
         "change_ticket": {400, 404, 409, 412, 413, 415, 422, 503},

@@ -140,7 +140,7 @@ async def test_a_list_is_paged_without_gaps_or_doubles(client: httpx2.AsyncClien
     for _ in range(7):
         await open_ticket(client)
     newest_first = [row["id"] for row in await sql.fetch("SELECT id FROM tickets ORDER BY id DESC")]
-    found, url = [], f"/tickets?limit={len(newest_first) // 3}"
+    found, url = [], f"/tickets?limit={min(100, len(newest_first) // 3)}"
     while url:
         answer = await client.get(url)
         found += [ticket["id"] for ticket in answer.json()["items"]]

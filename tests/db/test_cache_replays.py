@@ -50,7 +50,8 @@ def other(processes: list[Process]) -> Process:
 @pytest.fixture
 async def ticket(one: Process) -> int:
     """A new ticket, in version 1 and not yet cached."""
-    return (await one.service.create(TicketCreate(**a_ticket()))).id
+    created, _ = await one.service.create(TicketCreate(**a_ticket()))
+    return created.id
 
 
 @pytest.fixture

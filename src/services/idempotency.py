@@ -1,0 +1,80 @@
+"""Requests that are carried out once, however often they are sent.
+
+The key is remembered in the transaction of the request's effect: either both are there or neither is. While that
+transaction runs, an advisory lock of its own tells others with the same key that it does.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.errors import IdempotencyKeyReused, RequestInProgress
+
+KEPT_HOURS: Final = 24
+FORGET_AT_MOST: Final = 1_000
+
+_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_RECALL: Final = text(f"""
+    SELECT fingerprint, result FROM idempotency_keys
+    WHERE principal = :principal AND key = :key AND created_at > now() - interval '{KEPT_HOURS} hours'
+""")
+_REMEMBER: Final = text("""
+    INSERT INTO idempotency_keys (principal, key, fingerprint, result)
+    VALUES (:principal, :key, :fingerprint, :result)
+    ON CONFLICT (principal, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, result = excluded.result, created_at = excluded.created_at
+""")
+FORGET: Final = text(f"""
+    DELETE FROM idempotency_keys WHERE (principal, key) IN (
+        SELECT principal, key FROM idempotency_keys
+        WHERE created_at <= now() - interval '{KEPT_HOURS} hours'
+        ORDER BY created_at LIMIT {FORGET_AT_MOST} FOR UPDATE SKIP LOCKED
+    )
+""")
+
+
+class AlreadyDone(Exception):
+    """The request was carried out before; `result` is what came of it then, as JSON."""
+
+    def __init__(self, result: str) -> None:
+        super().__init__("already done")
+        self.result = result
+
+
+@dataclass(frozen=True)
+class Once:
+    """A request under a key: whose key it is, and what the request asks for."""
+
+    principal: str
+    key: str
+    fingerprint: str
+
+    @classmethod
+    def under(cls, key: str | None, principal: str, operation: str, body: BaseModel) -> "Once | None":
+        """Return the request that does `operation` with `body`; None if its sender gave no key."""
+        if key is None:
+            return None
+        return cls(principal, key, sha256(f"{operation}\0{body.model_dump_json()}".encode()).hexdigest())
+
+    async def begin(self, connection: AsyncConnection) -> None:
+        """Claim the key until the transaction ends.
+
+        Raises AlreadyDone, RequestInProgress, IdempotencyKeyReused.
+        """
+        digest = sha256(f"{self.principal}\0{self.key}".encode()).digest()
+        if not await connection.scalar(_LOCK, {"lock": int.from_bytes(digest[:8], signed=True)}):
+            raise RequestInProgress
+        earlier = await connection.execute(_RECALL, {"principal": self.principal, "key": self.key})
+        if (row := earlier.one_or_none()) is not None:
+            if row.fingerprint != self.fingerprint:
+                raise IdempotencyKeyReused
+            raise AlreadyDone(row.result)
+
+    async def end(self, connection: AsyncConnection, result: BaseModel) -> None:
+        """Remember what came of the request."""
+        mine = {"principal": self.principal, "key": self.key, "fingerprint": self.fingerprint}
+        await connection.execute(_REMEMBER, mine | {"result": result.model_dump_json()})

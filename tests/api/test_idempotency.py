@@ -1,0 +1,117 @@
+"""A request that is sent again is not carried out again."""
+
+import asyncio
+import secrets
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+
+from core.settings import Settings
+from db.postgres import Database
+from services.housekeeping import forget_expired_keys
+from services.idempotency import FORGET_AT_MOST
+from world import a_comment, a_ticket, open_ticket
+
+
+@pytest.fixture
+def key() -> dict[str, str]:
+    return {"Idempotency-Key": secrets.token_hex(8)}
+
+
+async def test_a_repeated_ticket_is_the_first_one(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
+    first = await client.post("/tickets", json=a_ticket(), headers=key)
+    await client.patch(f"/tickets/{first.json()['id']}", json={"status": "closed"})
+    again = await client.post("/tickets", json=a_ticket(), headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert (again.headers["Location"], again.headers["ETag"]) == (first.headers["Location"], '"1"')
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_a_repeated_comment_is_the_first_one(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
+    ticket = await open_ticket(client)
+    path = f"/tickets/{ticket['id']}/comments"
+    first = await client.post(path, json=a_comment(status="closed"), headers=key | {"If-Match": '"1"'})
+    again = await client.post(path, json=a_comment(status="closed"), headers=key | {"If-Match": '"1"'})
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert (again.json(), again.headers["ETag"]) == (first.json(), first.headers["ETag"])
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len((await client.get(path)).json()["items"]) == 1
+
+
+async def test_a_key_is_good_for_one_request(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
+    ticket, other = await open_ticket(client), await open_ticket(client)
+    path = f"/tickets/{ticket['id']}/comments"
+    assert (await client.post(path, json=a_comment(), headers=key)).status_code == 201
+    for where, body in (
+        (path, a_comment(text="something else")),
+        (f"/tickets/{other['id']}/comments", a_comment()),
+        ("/tickets", a_ticket()),
+    ):
+        answer = await client.post(where, json=body, headers=key)
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/idempotency-key-reused")
+
+
+async def test_a_refused_request_is_not_remembered(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
+    ticket = await open_ticket(client)
+    path = f"/tickets/{ticket['id']}/comments"
+    assert (await client.post(path, json=a_comment(status="open"), headers=key)).status_code == 409
+    assert (await client.post(path, json=a_comment(text=""), headers=key)).status_code == 422
+    assert (await client.post(path, json=a_comment(), headers=key)).status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["ticket", "comment"])
+async def test_fifty_copies_at_once_make_one(
+    client: httpx2.AsyncClient, sql: asyncpg.Connection, key: dict[str, str], kind: str
+) -> None:
+    mark = secrets.token_hex(8)
+    ticket = await open_ticket(client)
+    where, body = (
+        ("/tickets", a_ticket(text=mark))
+        if kind == "ticket"
+        else (f"/tickets/{ticket['id']}/comments", a_comment(text=mark))
+    )
+    answers = await asyncio.gather(*(client.post(where, json=body, headers=key) for _ in range(50)))
+    table = f"{kind}s"
+    assert await sql.fetchval(f"SELECT count(*) FROM {table} WHERE text = $1", mark) == 1
+    made = [answer for answer in answers if answer.status_code == 201]
+    assert len([answer for answer in made if "Idempotent-Replayed" not in answer.headers]) == 1
+    assert len({answer.text for answer in made}) == 1
+    for answer in answers:
+        if answer.status_code != 201:
+            assert (answer.status_code, answer.json()["type"]) == (409, "/problems/request-in-progress")
+            assert answer.headers["Retry-After"]
+    assert (await client.post(where, json=body, headers=key)).headers["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 256, "two words", "ключ".encode(), b"\x00"])
+async def test_a_key_that_can_not_be_is_refused(client: httpx2.AsyncClient, bad: Any) -> None:
+    answer = await client.post("/tickets", json=a_ticket(), headers={"Idempotency-Key": bad})
+    assert answer.status_code == 422
+    assert [part["parameter"] for part in answer.json()["errors"]] == ["Idempotency-Key"]
+
+
+async def test_expired_keys_are_forgotten_in_batches(
+    client: httpx2.AsyncClient, sql: asyncpg.Connection, settings: Settings, key: dict[str, str]
+) -> None:
+    first = await client.post("/tickets", json=a_ticket(), headers=key)
+    await sql.execute(
+        "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key = $1", key["Idempotency-Key"]
+    )
+    again = await client.post("/tickets", json=a_ticket(), headers=key)
+    assert again.json()["id"] != first.json()["id"]
+    await sql.execute(
+        """
+        INSERT INTO idempotency_keys (principal, key, fingerprint, result, created_at)
+        SELECT 'somebody', n::text, '', '', now() - interval '25 hours' FROM generate_series(1, $1) AS n
+        """,
+        FORGET_AT_MOST + 5,
+    )
+    assert settings.database_dsn is not None
+    database = Database(settings.database_dsn.get_secret_value(), pool_size=1)
+    assert await forget_expired_keys(database) == FORGET_AT_MOST + 5
+    await database.close()
+    assert await sql.fetchval("SELECT count(*) FROM idempotency_keys WHERE principal = 'somebody'") == 0
+    assert (await client.post("/tickets", json=a_ticket(), headers=key)).json() == again.json()
