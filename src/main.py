@@ -10,8 +10,7 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from api import comments, errors, health, openapi, tickets, workflow
-from api.declared_length import DeclaredLengthMiddleware
-from api.request_id import RequestIdMiddleware
+from api.front_door import FrontDoor
 from core.settings import Settings
 from db.resources import opened
 from services.health import HealthService
@@ -45,8 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     for router in (tickets.router, comments.router, workflow.router, health.router):
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
-    app.add_middleware(DeclaredLengthMiddleware, most_bytes=MAX_BODY_BYTES)
-    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_paths=("/tickets", "/workflow"))
     errors.install(app)
     openapi.install(app)
     return app

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.openapi import allowed_methods
 from api.request_id import REQUEST_ID_HEADER, request_id
 from core import errors
 from schemas.problem import InvalidPart, Problem
@@ -78,6 +79,7 @@ _PLAIN: Final[Mapping[int, Kind]] = {
         Kind(400, "malformed-json", "The body is not JSON", "The body could not be read as JSON in UTF-8."),
         Kind(404, "not-found", "Nothing here", "There is nothing at this path; /docs lists what there is."),
         Kind(405, "method-not-allowed", "Method not allowed", "This path does not take this method; see Allow."),
+        Kind(406, "not-acceptable", "Not acceptable", "The answers here are JSON, which Accept does not name."),
         Kind(413, "content-too-large", "The body is too large", "A body has at most 1 MiB."),
         Kind(415, "unsupported-media-type", "Unsupported media type", "Send JSON, as Content-Type: application/json."),
         Kind(500, "internal-error", "Internal error", "The service failed; its operators find why by the request_id."),
@@ -140,6 +142,8 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     """Tell what the framework refuses: no such path, method not allowed, body unreadable or too large."""
     assert isinstance(error, HTTPException)  # noqa: S101 - how the handler was registered
+    if error.status_code == 405:
+        return told(request, 405, headers={"Allow": ", ".join(allowed_methods(request))})
     return told(request, error.status_code, headers=error.headers)
 
 

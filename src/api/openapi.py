@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.routing import compile_path
 
 from schemas.problem import Problem
 
@@ -20,3 +21,12 @@ def install(app: FastAPI) -> None:
         return document
 
     app.openapi = complete  # type: ignore[method-assign] # FastAPI's documented way to extend the document
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Return every method that a request's path takes; the framework knows only those of the first route it tries."""
+    methods: set[str] = set()
+    for path, operations in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].fullmatch(request.url.path):
+            methods |= {method.upper() for method in operations}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)

@@ -171,9 +171,28 @@ async def test_a_cursor_of_another_list_is_refused(client: httpx2.AsyncClient) -
 
 async def test_what_is_not_there_is_a_problem_too(client: httpx2.AsyncClient) -> None:
     assert_problem(await client.get(f"/{MARK}"), 404, "not-found")
-    refused = await client.delete("/tickets/1")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/tickets/1", "GET, HEAD, PATCH"),
+        ("PUT", "/tickets", "GET, HEAD, POST"),
+        ("OPTIONS", "/tickets/1/comments", "GET, HEAD, POST"),
+        ("POST", "/workflow", "GET, HEAD"),
+    ],
+)
+async def test_a_method_that_a_path_does_not_take_is_refused_with_those_it_does(
+    client: httpx2.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    refused = await client.request(method, path)
     assert_problem(refused, 405, "method-not-allowed")
-    assert "GET" in refused.headers["Allow"]
+    assert refused.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml, text/*", "application/jsonl"])
+async def test_who_takes_no_json_is_told_so(client: httpx2.AsyncClient, accept: str) -> None:
+    assert_problem(await client.get("/tickets", headers={"Accept": accept}), 406, "not-acceptable")
 
 
 async def post(client: httpx2.AsyncClient, path: str, content: Any) -> httpx2.Response:

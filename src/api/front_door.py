@@ -1,0 +1,63 @@
+"""What every request passes before its route: its id, the method HEAD, and what is refused by its headers alone."""
+
+import re
+import secrets
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import told
+from api.request_id import REQUEST_ID_HEADER, SCOPE_KEY
+
+_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_JSON: Final = re.compile(r"(?:\*/\*|application/(?:\*|json|problem\+json))\s*(?:;|$)", re.IGNORECASE)
+# A length this long is refused by its length; as a number it would only cost time.
+_LONGEST_LENGTH: Final = 20
+
+
+class FrontDoor:
+    """Gives each request an id and each answer its header; answers HEAD as GET without a body.
+
+    Refuses, before a byte of the body is read, one that says it is over `most_bytes`: FastAPI's `max_body_size` counts
+    what arrives, and would answer a declared length in plain text. Refuses a request below `json_paths` whose sender
+    takes no JSON.
+    """
+
+    def __init__(self, app: ASGIApp, *, most_bytes: int, json_paths: tuple[str, ...]) -> None:
+        self._app = app
+        self._most_bytes = most_bytes
+        self._json_paths = json_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        sent_id = headers.get(REQUEST_ID_HEADER, "")
+        request_id = sent_id if _WELL_FORMED.fullmatch(sent_id) else secrets.token_hex(8)
+        scope[SCOPE_KEY] = request_id  # here and not in a copy: the answer to an unexpected error is made outside of us
+        is_head = scope["method"] == "HEAD"
+        if is_head:
+            scope = {**scope, "method": "GET"}
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            elif is_head:
+                message = {**message, "body": b""}
+            await send(message)
+
+        answer = self._refusal(scope, headers) or self._app
+        await answer(scope, receive, send_with_id)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:_LONGEST_LENGTH]) > self._most_bytes:
+            return told(Request(scope), 413, headers={"Connection": "close"})
+        accepted = headers.get("accept", "*/*").split(",")
+        if scope["path"].startswith(self._json_paths) and not any(_JSON.match(kind.strip()) for kind in accepted):
+            return told(Request(scope), 406)
+        return None
