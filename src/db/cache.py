@@ -106,6 +106,9 @@ class TicketCache:
         except CacheUnavailable:
             self.counters.failed_invalidations += 1
             self._owed.add(ticket_id, version)
+        except asyncio.CancelledError:  # nobody waits for it any more, yet it must be made
+            self._owed.add(ticket_id, version)
+            raise
         else:
             self._owed.settle(ticket_id, version)
 

@@ -3,16 +3,18 @@
 import ctypes
 import importlib.util
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_SERVER_PORTS = (20_000, 32_000)
 
 
 class ServerDidNotStart(Exception):
@@ -70,11 +72,16 @@ def wait_until(
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of the loopback address that nobody uses now.
+
+    It is below those that systems give to outgoing connections, one of which could otherwise have it when a server is
+    started again.
+    """
+    while True:
+        port = random.randrange(*_SERVER_PORTS)  # noqa: S311 - guards nothing
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def installed(package: str) -> Path:

@@ -1,0 +1,225 @@
+"""The judge of a history: says in words what must not have happened.
+
+For each ticket: a successful read returns a version no older than the newest that was acknowledged, or read, before it
+began, and no newer than the newest whose write had begun when it ended; what it shows is that version; the versions
+have no gap and every step of the status is legal; every acknowledged write is there exactly once, every unknown one at
+most once, every refused one never, and refused for a reason.
+"""
+
+import math
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from chaos.history import CacheRecord, Final, History, Kind, Operation, Outcome, State
+from chaos.staleness import excuse
+from models import TicketStatus
+from services.ticket_status import INITIAL, TRANSITIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What must not have happened, to which ticket (None if that is not known) and when (at the end if not said)."""
+
+    ticket_id: int | None
+    what: str
+    at: float = math.inf
+
+    def __str__(self) -> str:
+        return f"ticket {self.ticket_id}: {self.what}"
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The violations, and how often the allowance for stale reads was made use of, by its reason."""
+
+    violations: list[Violation] = field(default_factory=list)
+    allowed: Counter[str] = field(default_factory=Counter)
+
+
+def check(history: History) -> Verdict:
+    """Judge a history."""
+    verdict = Verdict()
+    by_ticket: dict[int, list[Operation]] = defaultdict(list)
+    for operation in history.operations:
+        if operation.outcome is Outcome.FAILED:
+            verdict.violations.append(Violation(operation.ticket_id, f"failed: {operation}", operation.ended_at))
+        if operation.ticket_id is not None:
+            by_ticket[operation.ticket_id].append(operation)
+    verdict.violations += _counted(history)
+    for ticket_id in sorted(by_ticket.keys() | history.finals.keys()):
+        final = history.finals.get(ticket_id)
+        if final is None:
+            verdict.violations.append(Violation(ticket_id, "is lost"))
+            continue
+        states = _replayed(final)
+        verdict.violations += (Violation(ticket_id, what) for what in _in_the_database(final, states))
+        ticket = _Ticket(by_ticket[ticket_id], states, _writers(final, by_ticket[ticket_id]), history.cache)
+        for operation, what in ticket.violations(verdict.allowed):
+            verdict.violations.append(Violation(ticket_id, f"{what}: {operation}", operation.ended_at))
+    return verdict
+
+
+def _counted(history: History) -> Iterator[Violation]:
+    """Each write is in the final state as often as its outcome says."""
+    places: dict[str | None, list[tuple[int, int]]] = defaultdict(list)
+    for final in history.finals.values():
+        for event in final.events:
+            places[event.token].append((final.ticket_id, event.version))
+    writes = {each.token: each for each in history.operations if each.kind is not Kind.READ}
+    for token, found in places.items():
+        if token not in writes:
+            yield Violation(found[0][0], f"version {found[0][1]} is nobody's: {token}")
+    for token, write in writes.items():
+        found = places[token]
+        if write.outcome is Outcome.ACKNOWLEDGED and found != [(write.ticket_id, write.version)]:
+            yield Violation(write.ticket_id, f"acknowledged once, but found at {found or 'no place'}: {write}")
+        if write.outcome is Outcome.REFUSED and found:
+            yield Violation(write.ticket_id, f"refused, but found at {found}: {write}")
+        if len(found) > 1 and write.outcome is not Outcome.ACKNOWLEDGED:
+            yield Violation(write.ticket_id, f"found {len(found)} times: {write}")
+
+
+def _replayed(final: Final) -> dict[int, State]:
+    """Return what each version looked like, by the events; what is wrong with them is said elsewhere."""
+    states: dict[int, State] = {}
+    status, subject, comments, last_comment = str(INITIAL), "", 0, None
+    for event in final.events:
+        if event.moved:
+            status = event.moved[1]
+        if event.is_comment:
+            comments, last_comment = comments + 1, event.token
+        else:
+            subject = event.token or subject
+        states[event.version] = State(status, subject, comments, last_comment)
+    return states
+
+
+def _in_the_database(final: Final, states: dict[int, State]) -> Iterator[str]:
+    """The events are complete and legal, and the row and the comments are what they lead to."""
+    versions = [event.version for event in final.events]
+    if versions != list(range(1, final.version + 1)):
+        yield f"is at version {final.version}, but its events are {versions}"
+    status = str(INITIAL)
+    for event in final.events:
+        if TicketStatus(status) is TicketStatus.CLOSED:
+            yield f"version {event.version} comes after it was closed"
+        if event.moved:
+            before, after = event.moved
+            if before != status or TicketStatus(after) not in TRANSITIONS[TicketStatus(before)]:
+                yield f"version {event.version} goes from {before} to {after}, and the ticket was {status}"
+            status = after
+    if states.get(final.version) != final.state:
+        yield f"is {final.state}, but its events lead to {states.get(final.version)}"
+    told, there = Counter(event.token or "" for event in final.events if event.is_comment), Counter(final.comments)
+    if told != there:
+        missing, surplus = told - there, there - told
+        yield f"comments without an event: {list(surplus)}; events without a comment: {list(missing)}"
+
+
+def _writers(final: Final, operations: Iterable[Operation]) -> dict[int, Operation]:
+    """Return who wrote each version, as far as the clients know."""
+    by_token = {each.token: each for each in operations if each.kind is not Kind.READ}
+    return {event.version: by_token[event.token] for event in final.events if event.token in by_token}
+
+
+class _Ticket:
+    """What the clients saw of one ticket."""
+
+    def __init__(
+        self,
+        operations: list[Operation],
+        states: dict[int, State],
+        writers: dict[int, Operation],
+        cache: CacheRecord,
+    ) -> None:
+        self._operations = operations
+        self._states = states
+        self._writers = writers
+        self._cache = cache
+        known = [each for each in operations if each.version is not None]
+        self._newest = _Newest(known)
+        self._newest_write = _Newest([each for each in known if each.kind is not Kind.READ])
+
+    def violations(self, allowed: Counter[str]) -> Iterator[tuple[Operation, str]]:
+        """Say what was wrong with which operation, and count in `allowed` the stale reads within the bound."""
+        for operation in self._operations:
+            if operation.outcome is Outcome.REFUSED:
+                wrong = self._refusal(operation)
+            elif operation.version is not None and operation.kind is Kind.READ:
+                wrong = self._read(operation, allowed)
+            elif operation.version is not None:
+                wrong = self._write(operation)
+            else:
+                continue
+            yield from ((operation, what) for what in wrong)
+
+    def _read(self, read: Operation, allowed: Counter[str]) -> Iterator[str]:
+        assert read.version is not None
+        newest = self._newest.before(read.began_at)
+        if newest is not None and newest.version is not None and read.version < newest.version:
+            is_allowed, reason = excuse(read, self._cache)
+            if is_allowed:
+                allowed[reason] += 1
+            else:
+                word = "went backwards" if newest.kind is Kind.READ else "is stale"
+                yield f"a read {word} after ({newest}), {reason}"
+        state = self._states.get(read.version)
+        if state is None:
+            yield "a read returned a version that never was"
+            return
+        writer = self._writers.get(read.version)
+        if writer is not None and writer.began_at > read.ended_at:
+            yield f"a read came from the future, before ({writer})"
+        if read.seen is not None and read.seen != state:
+            yield f"a read showed {read.seen}, but that version was {state}"
+
+    def _write(self, write: Operation) -> Iterator[str]:
+        assert write.version is not None
+        newest = self._newest.before(write.began_at)
+        if newest is not None and newest.version is not None and write.version <= newest.version:
+            yield f"a write became no newer a version than was known before it ({newest})"
+        if write.expected is not None and write.version != write.expected + 1:
+            yield "a write went over a version that it did not expect"
+
+    def _refusal(self, refused: Operation) -> Iterator[str]:
+        """A refusal is right if one of the versions that it may have met gives a reason for it."""
+        newest = self._newest_write.before(refused.began_at)
+        if refused.kind is Kind.READ or newest is None or newest.version is None:
+            yield "refused what can not be refused"
+            return
+        for version, state in self._states.items():
+            writer = self._writers.get(version)
+            if version < newest.version or (writer is not None and writer.began_at > refused.ended_at):
+                continue
+            if _refuses(state, version, refused):
+                return
+        yield f"refused for no reason after ({newest})"
+
+
+def _refuses(state: State, version: int, write: Operation) -> bool:
+    status = TicketStatus(state.status)
+    return (
+        not TRANSITIONS[status]
+        or (write.target is not None and TicketStatus(write.target) not in TRANSITIONS[status])
+        or (write.expected is not None and write.expected != version)
+    )
+
+
+class _Newest:
+    """Finds the operation with the newest version among those that had ended at a time."""
+
+    def __init__(self, operations: list[Operation]) -> None:
+        self._ended_at: list[float] = []
+        self._operations: list[Operation] = []
+        for operation in sorted(operations, key=lambda each: each.ended_at):
+            newest = self._operations[-1] if self._operations else operation
+            is_newer = (operation.version or 0) > (newest.version or 0)
+            self._ended_at.append(operation.ended_at)
+            self._operations.append(operation if is_newer else newest)
+
+    def before(self, time_s: float) -> Operation | None:
+        """Return it; None if none had ended."""
+        found = bisect_left(self._ended_at, time_s)
+        return self._operations[found - 1] if found else None

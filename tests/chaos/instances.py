@@ -1,0 +1,145 @@
+"""Instances of the service that tell what Redis took from them, and that can die in the middle of a write."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import httpx2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chaos.history import CacheRecord, Delivery
+from core.settings import Settings
+from db.cache import TicketCache
+from db.cache_scripts import INVALIDATE, Script
+from db.postgres import Database
+from db.redis import Client, connect
+from db.redis_guard import GuardedRedis
+from services.tickets import TicketService, lookup_schema
+from world import running
+
+
+class WriterKilled(BaseException):
+    """Where a killed process would have stopped. Not an Exception: nothing in the service may catch it."""
+
+
+@dataclass(slots=True)
+class Fate:
+    """When a writer dies, just before its commit or just after it; dead, it does nothing more."""
+
+    before_commit: bool
+    is_dead: bool = False
+
+    def die(self) -> None:
+        """End the writer here."""
+        self.is_dead = True
+        raise WriterKilled
+
+
+fate_of_writer: ContextVar[Fate | None] = ContextVar("fate_of_writer", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A running application, as one process of several would be."""
+
+    number: int
+    client: httpx2.AsyncClient
+    cache: TicketCache
+
+
+class WitnessedRedis(GuardedRedis):
+    """Records which invalidations Redis took."""
+
+    def __init__(self, client: Client, record: CacheRecord, instance: int) -> None:
+        super().__init__(client)
+        self._record = record
+        self._instance = instance
+
+    async def run(self, script: Script, key: str, *arguments: str | int | bytes, budget_s: float) -> Any:
+        if script is not INVALIDATE:
+            return await super().run(script, key, *arguments, budget_s=budget_s)
+        ticket_id, version = int(key.rpartition("{")[2].rstrip("}")), int(arguments[0])
+        began_at, is_delivered, was_cancelled = time.monotonic(), False, False
+        try:
+            answer = await super().run(script, key, *arguments, budget_s=budget_s)
+            is_delivered = True
+        except asyncio.CancelledError:
+            was_cancelled = True
+            raise
+        finally:
+            delivery = Delivery(
+                ticket_id, version, self._instance, began_at, time.monotonic(), is_delivered, was_cancelled
+            )
+            self._record.add(delivery)
+        return answer
+
+
+class MortalDatabase(Database):
+    """Lets a writer die round its commit, if that is its fate, and now and then holds up what is on its way."""
+
+    def __init__(self, dsn: str, *, pool_size: int, dice: Random) -> None:
+        super().__init__(dsn, pool_size=pool_size)
+        self._dice = dice
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        async with super().reading() as connection:
+            yield connection
+        await self._hold_up()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        fate = fate_of_writer.get()
+        async with super().transaction() as connection:
+            yield connection
+            await self._hold_up()
+            if fate is not None and fate.before_commit:
+                fate.die()
+        if fate is not None:
+            fate.die()
+
+    async def _hold_up(self) -> None:
+        if self._dice.random() < 0.05:
+            await asyncio.sleep(self._dice.uniform(0, 0.1))
+
+
+class MortalCache(TicketCache):
+    """Is told nothing by a writer that is dead."""
+
+    def __init__(self, redis: GuardedRedis, record: CacheRecord, prefix: str) -> None:
+        super().__init__(redis, schema=lookup_schema(), prefix=prefix)
+        self._record = record
+
+    async def invalidate(self, ticket_id: int, version: int) -> None:
+        # A writer invalidates a second time when its commit is over; that time is the one that stays.
+        self._record.committed_by[ticket_id, version] = time.monotonic()
+        fate = fate_of_writer.get()
+        if fate is not None and fate.is_dead:
+            fate.die()
+        await super().invalidate(ticket_id, version)
+
+
+@asynccontextmanager
+async def instance(settings: Settings, number: int, record: CacheRecord, dice: Random) -> AsyncIterator[Instance]:
+    """Lend a running application whose cache is witnessed and mortal."""
+    assert settings.database_dsn is not None
+    dsn = settings.database_dsn.get_secret_value()
+    database = MortalDatabase(dsn, pool_size=settings.database_pool_size, dice=dice)
+    cache = MortalCache(WitnessedRedis(connect(settings), record, number), record, settings.redis_prefix)
+    try:
+        async with (
+            running(settings) as (app, _),
+            # This client gets the exception itself where others get a 500 that tells nothing.
+            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://tickets") as client,
+        ):
+            app.state.tickets = TicketService(database, cache)
+            await cache.warm_up()
+            yield Instance(number, client, cache)
+    finally:
+        await cache.close()
+        await database.close()
