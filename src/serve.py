@@ -31,7 +31,6 @@ from db.migrations import migrate
 from db.postgres import wait_until_reachable
 
 SOURCE: Final = Path(__file__).parent
-DATABASE_WITHIN_S: Final = 10
 READY_WITHIN_S: Final = 30
 GRACEFUL_SHUTDOWN_S: Final = 10
 WATCH_EVERY_S: Final = 0.5
@@ -92,7 +91,7 @@ def _migrate(settings: Settings) -> None:
     assert settings.database_dsn is not None  # noqa: S101 - configured or started by now
     dsn = settings.database_dsn.get_secret_value()
     try:
-        asyncio.run(wait_until_reachable(dsn, within_s=DATABASE_WITHIN_S))
+        asyncio.run(wait_until_reachable(dsn, within_s=settings.startup_timeout))
         migrate(dsn)
     except DatabaseUnavailable as error:
         raise CannotServe(f"the database in DATABASE_DSN can not be used: {error}") from None

@@ -174,12 +174,8 @@ def test_an_embedded_server_that_dies_is_started_again(service: Service) -> None
         time.sleep(0.1)
 
 
-@pytest.mark.usefixtures("service")
-def test_two_instances_do_not_share_their_data(data_folder: Path) -> None:
+def test_two_instances_share_neither_their_data_nor_their_port(service: Service, data_folder: Path) -> None:
     assert_refused(Service(data_folder), "in use by another instance")
-
-
-def test_a_busy_port_is_said_in_one_line(service: Service) -> None:
     assert_refused(Service(Path("/nonexistent"), PORT=str(service.port)), f"can not listen on 127.0.0.1:{service.port}")
 
 
@@ -215,7 +211,7 @@ def test_an_unreachable_database_is_said_in_one_line_without_its_password() -> N
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         dsn = f"postgresql://tickets:pass-word@127.0.0.1:{unused.getsockname()[1]}/tickets"
-        service = Service(Path("/nonexistent"), DATABASE_DSN=dsn, REDIS_HOST="127.0.0.1")
+        service = Service(Path("/nonexistent"), DATABASE_DSN=dsn, REDIS_HOST="127.0.0.1", STARTUP_TIMEOUT="0.5")
         assert "pass-word" not in assert_refused(service, "the database in DATABASE_DSN can not be used")
 
 

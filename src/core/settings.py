@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
+    startup_timeout: float = Field(default=10, ge=0)
     data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
 
     @property

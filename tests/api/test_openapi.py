@@ -7,6 +7,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+import openapi
+from core.settings import ROOT
+
 
 @pytest.fixture(scope="module")
 def document(app: FastAPI) -> dict[str, Any]:
@@ -15,6 +18,11 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {operation["operationId"]: operation for path in document["paths"].values() for operation in path.values()}
+
+
+def test_the_committed_copy_is_the_document() -> None:
+    """After a change of the contract: `pipenv run openapi`."""
+    assert (ROOT / "openapi.json").read_text() == openapi.document()
 
 
 def test_operations_are_named_for_generated_clients(document: dict[str, Any]) -> None:
