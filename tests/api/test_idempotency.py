@@ -2,11 +2,14 @@
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from core.settings import Settings
 from db.postgres import Database
@@ -84,6 +87,32 @@ async def test_fifty_copies_at_once_make_one(
             assert (answer.status_code, answer.json()["type"]) == (409, "/problems/request-in-progress")
             assert answer.headers["Retry-After"]
     assert (await client.post(where, json=body, headers=key)).headers["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("kind", ["ticket", "comment"])
+async def test_an_answer_lost_after_the_commit_is_given_to_the_retry(
+    app: FastAPI, client: httpx2.AsyncClient, key: dict[str, str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    ticket = await open_ticket(client)
+    comments = f"/tickets/{ticket['id']}/comments"
+    where, body = ("/tickets", a_ticket()) if kind == "ticket" else (comments, a_comment())
+    database = app.state.tickets._database  # noqa: SLF001 - the death is put between its commit and all that follows
+    transaction = database.transaction
+
+    @asynccontextmanager
+    async def dying_after_the_commit() -> AsyncIterator[Any]:
+        async with transaction() as connection:
+            yield connection
+        raise SystemError("died")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "transaction", dying_after_the_commit)
+        assert (await client.post(where, json=body, headers=key)).status_code == 500
+    retried = await client.post(where, json=body, headers=key)
+    assert (retried.status_code, retried.headers["Idempotent-Replayed"]) == (201, "true")
+    again = await client.post(where, json=body, headers=key)
+    assert again.json() == retried.json()
+    assert len((await client.get(comments)).json()["items"]) == (kind == "comment")
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 256, "two words", "ключ".encode(), b"\x00"])
