@@ -55,7 +55,9 @@ class ValkeyNode:
             "maxmemory-policy": "allkeys-lfu",
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-        self._process = spawn([_program(), *arguments], log=self._log, user=guest_user())
+        command: list[str | Path] = [_program(), *arguments]
+        # It has nothing to save, and a frozen one would not notice a gentler signal.
+        self._process = spawn(command, log=self._log, user=guest_user(), on_parent_death=signal.SIGKILL)
         wait_until(self._answers, self._process, name="Valkey", log=self._log, within_s=20)
 
     def stop(self) -> None:
