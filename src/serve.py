@@ -52,7 +52,9 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(f"{str(part['loc'][0]).upper()}: {part['msg']}" for part in error.errors())
+        wrong = "; ".join(
+            f"{''.join(f'{name}: ' for name in part['loc']).upper()}{part['msg']}" for part in error.errors()
+        )
         raise CannotServe(f"the settings are invalid: {wrong}") from None
 
 

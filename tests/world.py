@@ -65,8 +65,10 @@ async def cache_of(settings: Settings, *, schema: str = "test") -> AsyncIterator
     """Lend a ticket cache without a service round it."""
     cache = TicketCache(GuardedRedis(connect(settings)), schema=schema, prefix=settings.redis_prefix)
     await cache.warm_up()
-    yield cache
-    await cache.close()
+    try:
+        yield cache
+    finally:
+        await cache.close()
 
 
 @asynccontextmanager

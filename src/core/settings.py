@@ -5,10 +5,10 @@ Each is explained in `.env.example`.
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1)
     startup_timeout: float = Field(default=10, ge=0)
     data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
+
+    @model_validator(mode="after")
+    def _a_single_server_is_one(self) -> Self:
+        if not self.redis_cluster and len(self.redis_nodes) > 1:
+            raise ValueError("REDIS_HOST must name one server when REDIS_CLUSTER is false")
+        return self
 
     @property
     def redis_nodes(self) -> list[tuple[str, int]]:

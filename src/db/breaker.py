@@ -11,6 +11,7 @@ from typing import Final
 
 FAILURES_TO_OPEN: Final = 3
 PROBE_EVERY_S: Final = 0.5
+CLOSE_WITHIN_S: Final = 3
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class Breaker:
         self._probe = probe
         self._failures: dict[str, int] = {}
         self._probing: dict[str, asyncio.Task[None]] = {}
+        self._is_closing = False
 
     @property
     def open_shards(self) -> list[str]:
@@ -43,21 +45,25 @@ class Breaker:
     def failed(self, shard: str) -> None:
         """Take note that a shard did not answer, and open at the third time in a row."""
         self._failures[shard] = self._failures.get(shard, 0) + 1
-        if self._failures[shard] >= FAILURES_TO_OPEN and shard not in self._probing:
+        if self._failures[shard] >= FAILURES_TO_OPEN and not (shard in self._probing or self._is_closing):
             _log.warning("the cache is off for %s until it answers again", shard)
             self._probing[shard] = asyncio.create_task(self._close_when_well(shard))
 
     async def close(self) -> None:
         """Stop asking."""
-        tasks = list(self._probing.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # The flag as well: a client that waits in a way of its own may swallow a cancellation.
+        self._is_closing = True
+        if tasks := list(self._probing.values()):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S)
 
     async def _close_when_well(self, shard: str) -> None:
         try:
-            while not await self._probe(shard):  # noqa: ASYNC110 - another process announces itself by no event
+            is_well = False
+            while not is_well and not self._is_closing:
                 await asyncio.sleep(PROBE_EVERY_S)
+                is_well = await self._probe(shard)
         finally:
             self._failures.pop(shard, None)
             del self._probing[shard]

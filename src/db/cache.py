@@ -138,6 +138,7 @@ class TicketCache:
         version, body, schema, holder = await self._redis.read(key, ["v", "b", "s", "l"], budget_s=READ_BUDGET_S)
         if version is not None and body is not None and schema == self._schema:
             return self._hit(version, body)
+        has_waited = False
         for pause_s in (*WAIT_STEPS_S, None):
             # Only a load under the very lease that Redis names: any invalidation since would have dropped that lease.
             flight = self._flights.get(ticket_id)
@@ -151,9 +152,10 @@ class TicketCache:
             if answer == b"lease":
                 return await self._lead(ticket_id, wanted, load)
             (holder,) = rest
+            self.counters.waits += not has_waited
+            has_waited = True
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
-        self.counters.waits += 1
         return await load(), CacheOutcome.NOT_FILLED
 
     def _hit(self, version: bytes, body: bytes) -> tuple[Stored, CacheOutcome]:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 from redis.asyncio.cluster import RedisCluster
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from db.breaker import Breaker
@@ -16,8 +17,11 @@ from db.redis import MAX_CONNECTIONS, Client
 PROBE_BUDGET_S: Final = 2
 
 # What a server or a network that fails looks like. RedisClusterException is no RedisError; a node that closes in the
-# middle may show as an OSError, as does a timeout.
-_EXPECTED: Final = (RedisError, RedisClusterException, OSError)
+# middle may show as an OSError, as does a timeout, and a slot that no node serves as a KeyError.
+_EXPECTED: Final = (RedisError, RedisClusterException, OSError, KeyError)
+
+# The name of the shard of keys of which it is not known which node serves them.
+_UNKNOWN: Final = "an unknown node"
 
 _log = logging.getLogger(__name__)
 
@@ -54,16 +58,20 @@ class GuardedRedis:
     async def warm_up(self) -> None:
         """Connect and learn which node serves what, so that the first requests need not."""
         async with _failures_translated(), asyncio.timeout(PROBE_BUDGET_S):
-            await self._client.initialize()
+            await (self._client.initialize() if isinstance(self._client, RedisCluster) else self._client.ping())
 
     async def close(self) -> None:
         """Give every connection back."""
         await self.breaker.close()
-        await self._client.aclose()
-        if isinstance(self._client, RedisCluster):
-            # aclose() leaves the connections open of a client that is about to learn its nodes anew.
-            await self._client.nodes_manager.aclose()
-            await self._client.nodes_manager.aclose("startup_nodes")
+        try:
+            async with _failures_translated(), asyncio.timeout(PROBE_BUDGET_S):
+                await self._client.aclose()
+                if isinstance(self._client, RedisCluster):
+                    # aclose() leaves the connections open of a client that is about to learn its nodes anew.
+                    await self._client.nodes_manager.aclose()
+                    await self._client.nodes_manager.aclose("startup_nodes")
+        except CacheUnavailable as error:
+            _log.warning("not every connection to Redis was closed in order: %s", error)
 
     async def _within(self, budget_s: float, key: str, operation: Callable[[], Awaitable[object]]) -> object:
         shard = self._shard(key)
@@ -89,7 +97,7 @@ class GuardedRedis:
             node = self._client.get_node_from_key(key)
         except RedisClusterException:
             node = None
-        return "an unknown node" if node is None else str(node.name)
+        return _UNKNOWN if node is None else str(node.name)
 
     async def _is_well(self, shard: str) -> bool:
         """Ask a shard that failed, and on the way learn whether another node serves its keys now."""
@@ -109,6 +117,8 @@ class GuardedRedis:
             client.nodes_manager.startup_nodes.setdefault(name, node)
         await client.initialize()
         await client.nodes_manager.initialize()
+        if shard == _UNKNOWN and len(client.nodes_manager.slots_cache) < REDIS_CLUSTER_HASH_SLOTS:
+            raise CacheUnavailable("some slots are served by no node")
         for node in client.get_primaries():
             if node.name == shard:
                 info = await client.execute_command("CLUSTER INFO", target_nodes=node)

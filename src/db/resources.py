@@ -25,5 +25,7 @@ async def opened(settings: Settings, *, body_schema: str) -> AsyncIterator[tuple
         await cache.warm_up()
         yield database, cache
     finally:
-        await cache.close()
-        await database.close()
+        try:
+            await cache.close()
+        finally:
+            await database.close()

@@ -104,7 +104,10 @@ class TicketService:
                     ticket.move_to(new.status)
                 ticket.add_comment(new)
         except AlreadyDone as done:
-            return CommentAdded.model_validate_json(done.result), True
+            added = CommentAdded.model_validate_json(done.result)
+            # Whoever did it may have died before Redis was told, and this acknowledges it.
+            await self._cache.invalidate(ticket_id, added.version)
+            return added, True
         return ticket.comment_added, False
 
     @asynccontextmanager

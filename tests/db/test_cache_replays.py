@@ -33,6 +33,7 @@ async def processes(own_settings: Settings) -> AsyncIterator[list[Process]]:
     processes = [Process(own_settings), Process(own_settings)]
     yield processes
     for process in processes:
+        process.redis.is_dead = False  # the dead one's connections are ours to close
         await process.cache.close()
         await process.gates.close()
 
