@@ -102,7 +102,7 @@ class TicketCache:
     async def invalidate(self, ticket_id: int, version: int) -> None:
         """Let nothing below `version` be stored or stay stored. What Redis does not take now is made up for later."""
         try:
-            await self._redis.run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS, budget_s=INVALIDATE_BUDGET_S)
+            await self._put_floor(ticket_id, version)
         except CacheUnavailable:
             self.counters.failed_invalidations += 1
             self._owed.add(ticket_id, version)
@@ -210,9 +210,13 @@ class TicketCache:
         with contextlib.suppress(CacheUnavailable):
             await self._redis.run(RELEASE, key, lease, budget_s=READ_BUDGET_S)
 
+    async def _put_floor(self, ticket_id: int, version: int) -> None:
+        """Drop what is below `version` and keep it out. Raises CacheUnavailable."""
+        await self._redis.run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS, budget_s=INVALIDATE_BUDGET_S)
+
     async def _deliver(self, ticket_id: int, version: int) -> bool:
         try:
-            await self._redis.run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS, budget_s=INVALIDATE_BUDGET_S)
+            await self._put_floor(ticket_id, version)
         except CacheUnavailable:
             return False
         self.counters.late_invalidations += 1

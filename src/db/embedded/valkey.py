@@ -12,12 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from redis import Redis
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 from redis.exceptions import RedisError, ResponseError
 
 from db.embedded.privileges import guest_folder, guest_package, guest_user
 from db.embedded.process import ServerDidNotStart, free_port, installed, spawn, stop, wait_until
-
-SLOTS = 16_384
 
 
 class ValkeyNode:
@@ -155,12 +154,14 @@ class EmbeddedValkey:
 
     @property
     def _share(self) -> int:
-        return -(-SLOTS // len(self.nodes))
+        return -(-REDIS_CLUSTER_HASH_SLOTS // len(self.nodes))
 
     def _give_slots(self, node: ValkeyNode) -> None:
         first = self.nodes.index(node) * self._share
         with node.client() as client:
-            client.execute_command("CLUSTER ADDSLOTSRANGE", first, min(first + self._share, SLOTS) - 1)
+            client.execute_command(
+                "CLUSTER ADDSLOTSRANGE", first, min(first + self._share, REDIS_CLUSTER_HASH_SLOTS) - 1
+            )
 
     def _introduce(self, node: ValkeyNode, others: Sequence[ValkeyNode]) -> None:
         with node.client() as client:
@@ -172,7 +173,7 @@ class EmbeddedValkey:
             info = client.execute_command("CLUSTER INFO")
         return (
             info["cluster_state"] == "ok"
-            and int(info["cluster_slots_ok"]) == SLOTS
+            and int(info["cluster_slots_ok"]) == REDIS_CLUSTER_HASH_SLOTS
             and int(info["cluster_known_nodes"]) == len(self.nodes)
         )
 
