@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from api import comments, errors, health, openapi, tickets, workflow
+from api import comments, health, openapi, problem_pages, problems, redoc, tickets, workflow
 from api.front_door import FrontDoor
 from core.settings import Settings
 from db.resources import opened
@@ -37,15 +37,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPIOffline(
         title="Ticket service",
         version="1.0.0",
-        description="Tickets, their comments and their status machine.",
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
         static_url="/docs/assets",
+        redoc_url=None,
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
     )
-    for router in (tickets.router, comments.router, workflow.router, health.router):
-        app.include_router(router, max_body_size=MAX_BODY_BYTES)
+    for part in (tickets, comments, workflow, health, problem_pages, redoc):
+        app.include_router(part.router, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_paths=("/tickets", "/workflow"))
-    errors.install(app)
+    problems.install(app)
     openapi.install(app)
     return app
 

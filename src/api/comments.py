@@ -2,8 +2,10 @@
 
 from fastapi import APIRouter, Request, Response, status
 
+from api import answers
+from api.answers import READING, WRITING, responses
+from api.bodies import NewComment
 from api.dependencies import Lists, Page, TicketId, Tickets
-from api.errors import responses
 from api.headers import ExpectedVersions, etag, link_to_next
 from api.idempotency import IdempotencyKey, replayed
 from core.errors import (
@@ -15,7 +17,7 @@ from core.errors import (
     TicketNotFound,
     VersionMismatch,
 )
-from schemas.tickets import Comment, CommentCreate, CommentPage
+from schemas.tickets import Comment, CommentPage
 
 router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"])
 
@@ -24,34 +26,42 @@ router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"])
     "",
     status_code=status.HTTP_201_CREATED,
     responses=responses(
+        answers.COMMENT_CREATED,
         TicketNotFound,
         TicketClosed,
         IllegalTransition,
         VersionMismatch,
         RequestInProgress,
         IdempotencyKeyReused,
-        body=True,
+        *WRITING,
     ),
 )
 async def create_comment(
     ticket_id: TicketId,
-    new: CommentCreate,
+    new: NewComment,
     expected: ExpectedVersions,
     tickets: Tickets,
     response: Response,
     key: IdempotencyKey = None,
 ) -> Comment:
-    """Add a comment and, with `status`, make that transition in the same transaction."""
+    """Add a comment.
+
+    With `status` the ticket makes that transition too: both happen, as one version, or neither. A closed ticket takes
+    no comment.
+    """
     added, was_done_before = await tickets.comment(ticket_id, new, expected=expected, key=key)
     response.headers.update({"ETag": etag(added.version)} | replayed(was_done_before))
     return added.comment
 
 
-@router.get("", responses=responses(TicketNotFound, InvalidCursor))
+@router.get("", responses=responses(answers.COMMENTS, TicketNotFound, InvalidCursor, *READING))
 async def list_comments(
     ticket_id: TicketId, page: Page, lists: Lists, request: Request, response: Response
 ) -> CommentPage:
-    """List the comments of a ticket, the oldest first."""
+    """List the comments of a ticket.
+
+    All of them, the oldest first.
+    """
     found = await lists.comments(ticket_id, page)
     response.headers.update(link_to_next(request, found.next_cursor))
     return found

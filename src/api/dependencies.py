@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from schemas.fields import ID_MAX, plain_number
 from schemas.lists import Paging, TicketQuery
@@ -30,6 +30,12 @@ async def _health(request: Request) -> HealthService:
 Tickets = Annotated[TicketService, Depends(_tickets)]
 Lists = Annotated[TicketLists, Depends(_lists)]
 Health = Annotated[HealthService, Depends(_health)]
-TicketId = Annotated[int, BeforeValidator(plain_number), Path(ge=1, le=ID_MAX, examples=[1])]
+# The bounds stand before the validator, where they become part of the documented number.
+TicketId = Annotated[
+    int,
+    Field(ge=1, le=ID_MAX),
+    BeforeValidator(plain_number),
+    Path(description="The number of the ticket.", examples=[1]),
+]
 Page = Annotated[Paging, Query()]
 WantedTickets = Annotated[TicketQuery, Query()]

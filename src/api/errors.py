@@ -1,197 +1,208 @@
-"""From errors to answers: the only table of HTTP statuses, and problem+json (RFC 9457) for everything refused."""
+"""The only table from errors to HTTP: the handlers, the OpenAPI document and the pages at /problems all read it."""
 
-import logging
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 
-from api.openapi import allowed_methods
-from api.request_id import REQUEST_ID_HEADER, request_id
 from core import errors
-from schemas.problem import InvalidPart, Problem
-
-RETRY_AFTER_S: Final = 1
-
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of error is told: its status, the last part of its `type`, and what it says to everyone."""
+    """How one kind of refusal is told.
+
+    `slug` is the last part of its `type`; `title` and `detail` are what it says to everyone, `remedy` what its page
+    says one should do. `headers` come with it; `particulars` is an example of what its body says beyond that.
+    """
 
     status: int
     slug: str
     title: str
     detail: str
+    remedy: str
+    headers: tuple[str, ...] = ()
+    particulars: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def type(self) -> str:
+        """The URI that names it: the address of its page, or RFC 9457's word for "the status says it all"."""
+        return f"/problems/{self.slug}" if self.slug else "about:blank"
 
 
 KINDS: Final[Mapping[type[Exception], Kind]] = {
-    errors.TicketNotFound: Kind(404, "ticket-not-found", "No such ticket", "There is no ticket with this id."),
+    errors.TicketNotFound: Kind(
+        404,
+        "ticket-not-found",
+        "No such ticket",
+        "There is no ticket with this id.",
+        "Check the id: tickets are never deleted, so one that was never opened here is asked for. `GET /tickets` finds "
+        "tickets by the requester's address.",
+    ),
     errors.TicketClosed: Kind(
-        409, "ticket-closed", "The ticket is closed", "Closed is final: a closed ticket takes no edit and no comment."
+        409,
+        "ticket-closed",
+        "The ticket is closed",
+        "Closed is final: a closed ticket takes no edit and no comment.",
+        "Do not send it again: no ticket is reopened. Open a new ticket with `POST /tickets` and name the closed one "
+        "in its text.",
     ),
     errors.IllegalTransition: Kind(
-        409, "illegal-transition", "Illegal transition", "The ticket's status may not become the one asked for."
+        409,
+        "illegal-transition",
+        "Illegal transition",
+        "The ticket's status may not become the one asked for.",
+        "Choose one of the statuses in `allowed`; an empty list means that the ticket is closed for good. If `from` is "
+        "not what you expected, somebody else moved the ticket: fetch it and decide anew. `GET /workflow` shows the "
+        "whole machine; a move to the status that the ticket already has is not in it.",
+        particulars={"source": "open", "target": "awaiting_reply", "allowed": ["answered", "closed"]},
     ),
     errors.VersionMismatch: Kind(
-        412, "version-mismatch", "The ticket has changed", "The ticket is no longer at the version in If-Match."
+        412,
+        "version-mismatch",
+        "The ticket has changed",
+        "The ticket is no longer at the version in If-Match.",
+        "Somebody changed the ticket after you read it. Fetch it again, look at what changed "
+        "(`GET /tickets/{ticket_id}/history` tells), and send your change with the new ETag, which this answer carries "
+        "too, if you still want it.",
+        ("ETag",),
     ),
     errors.InvalidCursor: Kind(
-        422, "invalid-cursor", "Invalid cursor", "Use a cursor exactly as a page of this list gave it."
+        422,
+        "invalid-cursor",
+        "Invalid cursor",
+        "Use a cursor exactly as a page of this list gave it.",
+        "Take `next_cursor` as it is, and keep the filters and the order of the page that gave it. If you changed "
+        "them, start at the first page, without a cursor.",
     ),
     errors.RequestInProgress: Kind(
         409,
         "request-in-progress",
         "The request is in progress",
         "A request with this Idempotency-Key is being carried out right now; send it again a little later.",
+        "Wait as long as Retry-After says and send the same request with the same key: you will get the answer of the "
+        "one that is under way.",
+        ("Retry-After",),
     ),
     errors.IdempotencyKeyReused: Kind(
         422,
         "idempotency-key-reused",
         "The idempotency key was used before",
         "This Idempotency-Key belongs to another request; choose a new one for each request.",
+        "Make a new key, a UUID say, for each new request, and repeat it only with that very request. If this was "
+        "meant to be a retry, send the body exactly as it was.",
     ),
     errors.DatabaseUnavailable: Kind(
-        503, "database-unavailable", "The database is unavailable", "Nothing is wrong with the request; try again."
+        503,
+        "database-unavailable",
+        "The database is unavailable",
+        "Nothing is wrong with the request; try again.",
+        "Nothing was written. Wait as long as Retry-After says and send the same request again, longer each time it "
+        "fails. `GET /readyz` tells when the service can work again.",
+        ("Retry-After",),
     ),
     errors.OutcomeUnknown: Kind(
         503,
         "outcome-unknown",
         "The outcome is unknown",
         "The database went away while it committed: look whether it was done before you repeat it.",
+        "If you sent an Idempotency-Key, send the same request with the same key: it is carried out once. Otherwise "
+        "fetch the ticket, or the list, and repeat the request only if what it asked for is not there.",
+        ("Retry-After",),
     ),
     RequestValidationError: Kind(
-        422, "invalid-request", "The request is invalid", "One or more parts of the request are not as documented."
+        422,
+        "invalid-request",
+        "The request is invalid",
+        "One or more parts of the request are not as documented.",
+        "Each entry of `errors` says what is wrong where: `pointer` is a JSON pointer into the body you sent, "
+        "`parameter` the name of a parameter or a header. Mend those parts; the same request will not succeed later.",
+        particulars={"errors": [{"detail": "must not be blank", "pointer": "#/subject"}]},
     ),
 }
 
-# What the framework refuses before a route is reached, by status.
-_PLAIN: Final[Mapping[int, Kind]] = {
+# What is refused before a route is reached, by status.
+PLAIN: Final[Mapping[int, Kind]] = {
     kind.status: kind
     for kind in (
-        Kind(400, "malformed-json", "The body is not JSON", "The body could not be read as JSON in UTF-8."),
-        Kind(404, "not-found", "Nothing here", "There is nothing at this path; /docs lists what there is."),
-        Kind(405, "method-not-allowed", "Method not allowed", "This path does not take this method; see Allow."),
-        Kind(406, "not-acceptable", "Not acceptable", "The answers here are JSON, which Accept does not name."),
-        Kind(413, "content-too-large", "The body is too large", "A body has at most 1 MiB."),
-        Kind(415, "unsupported-media-type", "Unsupported media type", "Send JSON, as Content-Type: application/json."),
-        Kind(500, "internal-error", "Internal error", "The service failed; its operators find why by the request_id."),
+        Kind(
+            400,
+            "malformed-json",
+            "The body is not JSON",
+            "The body could not be read as JSON in UTF-8.",
+            "Let a JSON library write the body, and send it as UTF-8. A body that was cut off on its way looks like "
+            "this too: compare its length with Content-Length.",
+        ),
+        Kind(
+            404,
+            "not-found",
+            "Nothing here",
+            "There is nothing at this path; /docs lists what there is.",
+            "Check the path: there is no prefix and no slash at the end. `/docs` lists every operation.",
+        ),
+        Kind(
+            405,
+            "method-not-allowed",
+            "Method not allowed",
+            "This path does not take this method; see Allow.",
+            "Use one of the methods in the Allow header of the answer. Tickets and comments are never deleted, and a "
+            "ticket is changed with PATCH, not with PUT.",
+            ("Allow",),
+        ),
+        Kind(
+            406,
+            "not-acceptable",
+            "Not acceptable",
+            "The answers here are JSON, which Accept does not name.",
+            "Send `Accept: application/json`, or no Accept at all. Refusals are `application/problem+json` always.",
+        ),
+        Kind(
+            413,
+            "content-too-large",
+            "The body is too large",
+            "A body has at most 1 MiB.",
+            "A subject has at most 255 characters and a text at most 65,536, so no valid body comes near the limit. "
+            "Put what is longer, a log say, elsewhere and name its address in the text.",
+        ),
+        Kind(
+            414,
+            "uri-too-long",
+            "The address is too long",
+            "The path and the query together have at most 8 KiB.",
+            "Ask with fewer filters or shorter ones. A cursor is handed on as it is, once, and never grows.",
+        ),
+        Kind(
+            415,
+            "unsupported-media-type",
+            "Unsupported media type",
+            "Send JSON, as Content-Type: application/json.",
+            "Set the header `Content-Type: application/json`; `application/merge-patch+json` will do for PATCH. Many "
+            "clients send a form by default.",
+        ),
+        Kind(
+            431,
+            "headers-too-large",
+            "The headers are too large",
+            "The headers together have at most 16 KiB.",
+            "Send fewer or shorter headers. The service reads no cookies: often they are what has grown.",
+        ),
+        Kind(
+            500,
+            "internal-error",
+            "Internal error",
+            "The service failed; its operators find why by the request_id.",
+            "Nothing is known to be wrong with the request. Give `request_id` to whoever runs the service. A write may "
+            "have been done: repeat it with the same Idempotency-Key, or look first.",
+        ),
     )
 }
 
-_MEDIA_TYPE: Final = "application/problem+json"
-_HARMLESS_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+ALL: Final = (*KINDS.values(), *PLAIN.values())
 
 
-def install(app: FastAPI) -> None:
-    """Make the app answer every error as problem+json."""
-    app.add_exception_handler(errors.ServiceError, _service_error)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
-
-
-def responses(*kinds: type[Exception], body: bool = False) -> dict[int | str, dict[str, Any]]:
-    """Return what a route's `responses=` says of the errors it names, and of those that every such route can give."""
-    told_by_status = [_PLAIN[status] for status in (400, 413, 415)] if body else []
-    told_by_error = [KINDS[error] for error in (*kinds, RequestValidationError, errors.DatabaseUnavailable)]
-    documented: dict[int | str, dict[str, Any]] = {}
-    for kind in sorted(told_by_status + told_by_error, key=lambda kind: kind.status):
-        titles = [documented[kind.status]["description"]] if kind.status in documented else []
-        documented[kind.status] = {
-            "description": ". ".join([*titles, kind.title]),
-            "content": {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-    return documented
-
-
-async def _service_error(request: Request, error: Exception) -> Response:
-    match error:
-        case errors.IllegalTransition():
-            particulars = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
-            return _told(request, KINDS[type(error)], particulars)
-        case errors.VersionMismatch():
-            return _told(request, KINDS[type(error)], headers={"ETag": f'"{error.current}"'})
-        case errors.RequestInProgress():
-            return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
-        case errors.Unavailable():
-            _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
-            return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
-        case _:
-            return _told(request, KINDS[type(error)])
-
-
-async def _invalid_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - how the handler was registered
-    parts = error.errors()
-    if any(part["type"] == "json_invalid" for part in parts):
-        return told(request, 400)
-    # FastAPI hands on the raw body when the Content-Type does not say that it is JSON.
-    if isinstance(error.body, bytes) and any(part["loc"] == ("body",) for part in parts):
-        return told(request, 415)
-    return _told(request, KINDS[RequestValidationError], {"errors": [_located(part) for part in parts]})
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    """Tell what the framework refuses: no such path, method not allowed, body unreadable or too large."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - how the handler was registered
-    if error.status_code == 405:
-        return told(request, 405, headers={"Allow": ", ".join(allowed_methods(request))})
-    return told(request, error.status_code, headers=error.headers)
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    """Answer without saying what went wrong; the server logs the trace, this its request."""
-    _log.error("request %s failed: %s", request_id(request), type(error).__name__)
-    return told(request, 500)
-
-
-def told(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer for what was refused by its status alone."""
-    return _told(request, _PLAIN.get(status) or _unnamed(status), headers=headers)
-
-
-def _unnamed(status: int) -> Kind:
+def kind_of(status: int) -> Kind:
+    """Return how a refusal is told of which only the status is known."""
     phrase = HTTPStatus(status).phrase
-    return Kind(status, f"http-{status}", phrase, f"{phrase}.")
-
-
-def _told(
-    request: Request,
-    kind: Kind,
-    particulars: Mapping[str, Any] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    problem = Problem(
-        type=f"/problems/{kind.slug}",
-        title=kind.title,
-        status=kind.status,
-        detail=kind.detail,
-        instance=f"urn:request:{request_id(request)}",
-        request_id=request_id(request),
-        **particulars or {},
-    )
-    content = problem.model_dump_json(exclude_none=True)
-    return Response(
-        content,
-        kind.status,
-        headers={REQUEST_ID_HEADER: request_id(request), **(headers or {})},
-        media_type=_MEDIA_TYPE,
-    )
-
-
-def _located(part: Mapping[str, Any]) -> InvalidPart:
-    """Say what is wrong where, without repeating what was sent: a field's name only if it is a harmless one."""
-    where, *steps = (str(step) for step in part["loc"])
-    path = [step for step in steps if _HARMLESS_NAME.fullmatch(step)]
-    detail = "unknown field" if part["type"] == "extra_forbidden" else str(part["msg"])
-    if where == "body":
-        return InvalidPart(detail=detail, pointer="".join(["#", *(f"/{step}" for step in path)]))
-    return InvalidPart(detail=detail, parameter=path[0] if path else where)
+    return PLAIN.get(status) or Kind(status, "", phrase, f"{phrase}.", "")

@@ -8,21 +8,27 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import told
+from api.problems import told
 from api.request_id import REQUEST_ID_HEADER, SCOPE_KEY
+
+# uvicorn itself takes an address of up to 64 KiB, and headers of any size.
+MAX_ADDRESS_BYTES: Final = 8 * 1024
+MAX_HEADER_BYTES: Final = 16 * 1024
 
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _JSON: Final = re.compile(r"(?:\*/\*|application/(?:\*|json|problem\+json))\s*(?:;|$)", re.IGNORECASE)
 # A length this long is refused by its length; as a number it would only cost time.
 _LONGEST_LENGTH: Final = 20
+# Who sends too much need not send the rest of it.
+_HANG_UP: Final = {status: {"Connection": "close"} for status in (413, 414, 431)}
 
 
 class FrontDoor:
     """Gives each request an id and each answer its header; answers HEAD as GET without a body.
 
     Refuses, before a byte of the body is read, one that says it is over `most_bytes`: FastAPI's `max_body_size` counts
-    what arrives, and would answer a declared length in plain text. Refuses a request below `json_paths` whose sender
-    takes no JSON.
+    what arrives, and would answer a declared length in plain text. Refuses addresses and headers that are too large,
+    and a request below `json_paths` whose sender takes no JSON.
     """
 
     def __init__(self, app: ASGIApp, *, most_bytes: int, json_paths: tuple[str, ...]) -> None:
@@ -50,14 +56,19 @@ class FrontDoor:
                 message = {**message, "body": b""}
             await send(message)
 
-        answer = self._refusal(scope, headers) or self._app
+        status = self._refused_with(scope, headers)
+        answer = self._app if status is None else told(Request(scope), status, _HANG_UP.get(status))
         await answer(scope, receive, send_with_id)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+    def _refused_with(self, scope: Scope, headers: Headers) -> int | None:
+        if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
+            return 414
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+            return 431
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:_LONGEST_LENGTH]) > self._most_bytes:
-            return told(Request(scope), 413, headers={"Connection": "close"})
+            return 413
         accepted = headers.get("accept", "*/*").split(",")
         if scope["path"].startswith(self._json_paths) and not any(_JSON.match(kind.strip()) for kind in accepted):
-            return told(Request(scope), 406)
+            return 406
         return None

@@ -38,17 +38,44 @@ def link_to_next(request: Request, cursor: str | None) -> dict[str, str]:
     return {"Link": f'<{url.path}?{url.query}>; rel="next"'}
 
 
-async def _expected_versions(if_match: Annotated[str | None, Header()] = None) -> Set[int] | None:
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description="The ETag of the ticket as you saw it: refused (412) if it has changed since. Several, separated "
+        "by commas, or `*` for any.",
+        examples=['"1"'],
+    ),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match",
+        description="The ETag of what you have: answered without a body (304) if the ticket is still at that version.",
+        examples=['"1"'],
+    ),
+]
+CacheControl = Annotated[
+    str | None,
+    Header(
+        alias="Cache-Control",
+        description="`no-cache` reads past the cache, from the database.",
+        examples=["no-cache"],
+    ),
+]
+
+
+async def _expected_versions(if_match: IfMatch = None) -> Set[int] | None:
     return None if if_match is None or if_match.strip() == "*" else _versions(if_match)
 
 
-async def _known_versions(if_none_match: Annotated[str | None, Header()] = None) -> Set[int] | None:
+async def _known_versions(if_none_match: IfNoneMatch = None) -> Set[int] | None:
     if if_none_match is None:
         return frozenset()
     return None if if_none_match.strip() == "*" else _versions(if_none_match)
 
 
-async def _wants_past_cache(cache_control: Annotated[str | None, Header()] = None) -> bool:
+async def _wants_past_cache(cache_control: CacheControl = None) -> bool:
     directives = (cache_control or "").lower().split(",")
     return any(directive.strip() == "no-cache" for directive in directives)
 

@@ -2,21 +2,29 @@
 
 from fastapi import APIRouter, Response
 
+from api import answers
+from api.answers import ANYWHERE, responses
 from api.dependencies import Health
 from schemas.health import Liveness, Readiness
 
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/livez")
+@router.get("/livez", responses=responses(answers.ALIVE, *ANYWHERE))
 async def livez() -> Liveness:
-    """Tell that the process is alive."""
+    """Tell that the process is alive.
+
+    Asks nothing else: while a database is away, starting the process anew would not help.
+    """
     return Liveness()
 
 
-@router.get("/readyz", responses={503: {"model": Readiness, "description": "A required part is missing"}})
+@router.get("/readyz", responses=responses(answers.READY, answers.NOT_READY, *ANYWHERE))
 async def readyz(health: Health, response: Response) -> Readiness:
-    """Tell whether the service can work, and what is missing."""
+    """Tell whether the service can work, and what is missing.
+
+    The database is required; without the cache the service is slower, and still ready.
+    """
     readiness = await health.readiness()
     response.status_code = 200 if readiness.ready else 503
     return readiness

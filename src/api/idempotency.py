@@ -14,7 +14,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=KEY_MAX_LENGTH,
         pattern="^[!-~]+$",
-        description="Sent again with the same key, within 24 hours, the same request is carried out once.",
+        description="A name of your own for this request, a UUID say. Sent again with the same key, within 24 hours, "
+        "the same request is carried out once; another request with that key is refused (422).",
         examples=["7f1c4b1e-3c1d-4a57-9d6a-0f8f5a2b9c11"],
     ),
 ]

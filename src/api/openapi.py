@@ -1,32 +1,83 @@
-"""The OpenAPI document: what FastAPI derives from the routes, and the schema that all problems share."""
+"""The OpenAPI document: what FastAPI derives from the routes, completed from the tables of this package."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
-from fastapi import FastAPI, Request
-from starlette.routing import compile_path
+from fastapi import FastAPI
 
+from api.errors import ALL
+from api.examples import ANSWERS
+from api.header_docs import HEADERS
+from api.problems import example
 from schemas.problem import Problem
 
-_SCHEMAS = "#/components/schemas/{model}"
+JSON = dict[str, Any]
+
+DESCRIPTION: Final = """\
+Open tickets, discuss them in comments, and move them through a status machine that `GET /workflow` shows.
+
+- **Versions.** Every change of a ticket, a comment included, makes one new version, which is its `ETag`. Send it back
+  in `If-Match`, and a change is refused (412) if somebody else came first.
+- **Safe retries.** Send a POST with an `Idempotency-Key` of your own: sent again with the same key, within 24 hours,
+  it is carried out once and answered as before.
+- **Lists** come in pages: follow `Link: <…>; rel="next"`, or ask again with `cursor` set to `next_cursor`.
+- **Refusals** are `application/problem+json` (RFC 9457); [each type](/problems) has a page that says what to do.
+- **Times** are RFC 3339, in UTC.
+"""
+
+TAGS: Final = [
+    {"name": "tickets", "description": "Open, find, read, edit and move tickets, and see what became of them."},
+    {"name": "comments", "description": "The discussion of a ticket. A reply can move it to another status."},
+    {"name": "workflow", "description": "The status machine, for programs and for people."},
+    {"name": "operation", "description": "Probes, for whoever runs the service."},
+]
+
+_SCHEMAS: Final = "#/components/schemas/{model}"
 
 
 def install(app: FastAPI) -> None:
     """Make the app's document complete."""
     derive = app.openapi
 
-    def complete() -> dict[str, Any]:
-        document = derive()
-        problem = Problem.model_json_schema(ref_template=_SCHEMAS, mode="serialization")
-        document["components"]["schemas"] |= problem.pop("$defs") | {"Problem": problem}
-        return document
+    def complete() -> JSON:
+        if app.openapi_schema is None:
+            app.openapi_schema = _completed(derive())
+        return app.openapi_schema
 
     app.openapi = complete  # type: ignore[method-assign] # FastAPI's documented way to extend the document
 
 
-def allowed_methods(request: Request) -> list[str]:
-    """Return every method that a request's path takes; the framework knows only those of the first route it tries."""
-    methods: set[str] = set()
-    for path, operations in request.app.openapi()["paths"].items():
-        if compile_path(path)[0].fullmatch(request.url.path):
-            methods |= {method.upper() for method in operations}
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
+def _completed(document: JSON) -> JSON:
+    for operation in _operations(document):
+        # A route's docstring: what it does in one sentence, and below that what one should know.
+        summary, _, description = operation["description"].partition("\n\n")
+        operation |= {"summary": summary.removesuffix("."), "description": description.replace("\n", " ")}
+        for parameter in operation.get("parameters", ()):
+            _never_null(parameter)
+    problem = Problem.model_json_schema(ref_template=_SCHEMAS, mode="serialization")
+    problems = problem.pop("$defs") | {"Problem": problem}
+    for schema in problems.values():
+        _never_null(schema)
+    components = document["components"]
+    components["schemas"] |= problems
+    components["headers"] = HEADERS
+    components["examples"] = {name: {"value": value} for name, value in ANSWERS.items()} | {
+        kind.slug: {"summary": kind.title, "value": example(kind)} for kind in ALL
+    }
+    return document
+
+
+def _operations(document: JSON) -> Iterator[JSON]:
+    for path in document["paths"].values():
+        yield from path.values()
+
+
+def _never_null(part: JSON) -> None:
+    """Say of what may be missing only that: a header, a query and a problem's member are never null."""
+    for schema in [part["schema"]] if "schema" in part else part["properties"].values():
+        kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+        if len(kinds) == 1:
+            del schema["anyOf"]
+            schema.update(kinds[0])
+        if schema.get("default", ...) is None:
+            del schema["default"]

@@ -2,8 +2,10 @@
 
 from fastapi import APIRouter, Request, Response, status
 
+from api import answers
+from api.answers import READING, WRITING, responses
+from api.bodies import TAKES_MERGE_PATCH, NewTicket, Patch
 from api.dependencies import Lists, Page, TicketId, Tickets, WantedTickets
-from api.errors import responses
 from api.headers import ExpectedVersions, KnownVersions, PastCache, cache_status, etag, link_to_next
 from api.idempotency import IdempotencyKey, replayed
 from core.errors import (
@@ -15,33 +17,51 @@ from core.errors import (
     TicketNotFound,
     VersionMismatch,
 )
-from schemas.tickets import EventPage, Ticket, TicketCreate, TicketDetails, TicketPage, TicketPatch
+from schemas.tickets import EventPage, Ticket, TicketDetails, TicketPage
 
 router = APIRouter(prefix="/tickets", tags=["tickets"])
 
 
 @router.post(
-    "", status_code=status.HTTP_201_CREATED, responses=responses(RequestInProgress, IdempotencyKeyReused, body=True)
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(answers.TICKET_CREATED, RequestInProgress, IdempotencyKeyReused, *WRITING),
 )
-async def create_ticket(new: TicketCreate, tickets: Tickets, response: Response, key: IdempotencyKey = None) -> Ticket:
-    """Open a ticket."""
+async def create_ticket(new: NewTicket, tickets: Tickets, response: Response, key: IdempotencyKey = None) -> Ticket:
+    """Open a ticket.
+
+    It starts `open`, at version 1. Subject and text are kept exactly as sent; of the address the domain is put into
+    lower case. Send an `Idempotency-Key` to be free to send the request again when no answer came.
+    """
     ticket, was_done_before = await tickets.create(new, key=key)
     response.headers.update({"Location": f"/tickets/{ticket.id}", "ETag": etag(ticket.version)})
     response.headers.update(replayed(was_done_before))
     return ticket
 
 
-@router.get("", responses=responses(InvalidCursor))
+@router.get("", responses=responses(answers.TICKETS, InvalidCursor, *READING))
 async def list_tickets(wanted: WantedTickets, lists: Lists, request: Request, response: Response) -> TicketPage:
-    """List the tickets for which every filter holds, the newest first unless sorted otherwise."""
+    """List tickets.
+
+    Those for which every filter holds, the newest first unless sorted otherwise. A page costs the same however deep
+    it lies; a cursor belongs to the filters and the order of the page that gave it. Comments are not in the list.
+    """
     found = await lists.tickets(wanted)
     response.headers.update(link_to_next(request, found.next_cursor))
     return found
 
 
-@router.get("/{ticket_id}", response_model=TicketDetails, responses=responses(TicketNotFound))
+@router.get(
+    "/{ticket_id}",
+    response_model=TicketDetails,
+    responses=responses(answers.TICKET, answers.NOT_MODIFIED, TicketNotFound, *READING),
+)
 async def get_ticket(ticket_id: TicketId, known: KnownVersions, past_cache: PastCache, tickets: Tickets) -> Response:
-    """Show a ticket with the latest 50 of its comments."""
+    """Show a ticket with its comments.
+
+    The latest 50 comments, in the order in which they were written; the comments' own list has them all. The answer
+    comes from the cache where it can, which never gives what a change that was acknowledged has overwritten.
+    """
     found, outcome = await tickets.look_up(ticket_id, past_cache=past_cache)
     # Others may keep it, but must ask each time whether it still stands.
     headers = {"ETag": etag(found.version), "Cache-Status": cache_status(outcome), "Cache-Control": "no-cache"}
@@ -51,22 +71,33 @@ async def get_ticket(ticket_id: TicketId, known: KnownVersions, past_cache: Past
 
 
 @router.patch(
-    "/{ticket_id}", responses=responses(TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch, body=True)
+    "/{ticket_id}",
+    responses=responses(
+        answers.TICKET_CHANGED, TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch, *WRITING
+    ),
+    openapi_extra=TAKES_MERGE_PATCH,
 )
 async def change_ticket(
-    ticket_id: TicketId, patch: TicketPatch, expected: ExpectedVersions, tickets: Tickets, response: Response
+    ticket_id: TicketId, patch: Patch, expected: ExpectedVersions, tickets: Tickets, response: Response
 ) -> Ticket:
-    """Edit a ticket, move it to another status, or both."""
+    """Edit a ticket, move it to another status, or both.
+
+    A merge patch (RFC 7396): what it names is changed, as one version; what it leaves out stays. An edit that changes
+    nothing makes no version. A status must be one of the ticket's `allowed_transitions`; `closed` is final.
+    """
     ticket = await tickets.change(ticket_id, patch, expected=expected)
     response.headers["ETag"] = etag(ticket.version)
     return ticket
 
 
-@router.get("/{ticket_id}/history", responses=responses(TicketNotFound, InvalidCursor))
+@router.get("/{ticket_id}/history", responses=responses(answers.HISTORY, TicketNotFound, InvalidCursor, *READING))
 async def list_history(
     ticket_id: TicketId, page: Page, lists: Lists, request: Request, response: Response
 ) -> EventPage:
-    """Show what made each version of a ticket, the first first."""
+    """Show what made each version of a ticket.
+
+    The first first: who opened it, each edit with the values before and after, each comment, each transition.
+    """
     found = await lists.history(ticket_id, page)
     response.headers.update(link_to_next(request, found.next_cursor))
     return found

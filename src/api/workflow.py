@@ -2,13 +2,18 @@
 
 from fastapi import APIRouter
 
+from api import answers
+from api.answers import ANYWHERE, responses
 from schemas.tickets import Workflow
 from services.ticket_status import workflow
 
 router = APIRouter(tags=["workflow"])
 
 
-@router.get("/workflow")
+@router.get("/workflow", responses=responses(answers.WORKFLOW, 406, *ANYWHERE))
 async def get_workflow() -> Workflow:
-    """Show which status may become which."""
+    """Show the status machine.
+
+    Which status may become which, as data and as a Mermaid diagram. It changes only with a release of the service.
+    """
     return workflow()

@@ -45,15 +45,30 @@ def plain_number(sent: object) -> object:
     return sent
 
 
+def _said_of_text(max_length: int, example: str) -> WithJsonSchema:
+    """Say what a pattern can say of `_storable`: no NUL. What is blank is beyond words that every tool knows."""
+    return WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": max_length,
+            "pattern": r"^[^\u0000]*$",
+            "examples": [example],
+        }
+    )
+
+
 Subject = Annotated[
     str,
-    Field(min_length=1, max_length=ticket.SUBJECT_MAX_LENGTH, examples=["The printer is on fire"]),
+    Field(min_length=1, max_length=ticket.SUBJECT_MAX_LENGTH),
     AfterValidator(_storable),
+    _said_of_text(ticket.SUBJECT_MAX_LENGTH, "The printer is on fire"),
 ]
 Text = Annotated[
     str,
-    Field(min_length=1, max_length=ticket.TEXT_MAX_LENGTH, examples=["It started after lunch."]),
+    Field(min_length=1, max_length=ticket.TEXT_MAX_LENGTH),
     AfterValidator(_storable),
+    _said_of_text(ticket.TEXT_MAX_LENGTH, "It started after lunch."),
 ]
 Email = Annotated[
     str,

@@ -1,6 +1,11 @@
 """What every refusal looks like: RFC 9457 problem details."""
 
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict, Field
+
+# A body of 1 MiB has room for 100,000 unknown fields, each of which would be told.
+MAX_PARTS: Final = 50
 
 
 class InvalidPart(BaseModel):
@@ -22,7 +27,9 @@ class Problem(BaseModel):
     detail: str
     instance: str = Field(description="This very occurrence.", examples=["urn:request:4f9d0c2e6b1a4d7c"])
     request_id: str = Field(description="As in the X-Request-Id header of the answer, and in the logs.")
-    errors: list[InvalidPart] | None = Field(default=None, description="What is invalid, part by part.")
+    errors: list[InvalidPart] | None = Field(
+        default=None, description="What is invalid, part by part; the first of it if it is much.", max_length=MAX_PARTS
+    )
     source: str | None = Field(default=None, alias="from", description="The status the ticket has.")
     target: str | None = Field(default=None, alias="to", description="The status that was asked for.")
     allowed: list[str] | None = Field(default=None, description="The statuses it may become.")

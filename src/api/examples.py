@@ -1,0 +1,94 @@
+"""The examples of the OpenAPI document. Each request succeeds as it stands on a ticket that was just opened."""
+
+from typing import Any, Final
+
+_SUBJECT: Final = "The printer is on fire"
+_TEXT: Final = "It started after lunch."
+_ALICE: Final = "alice@example.com"
+_BOB: Final = "bob@example.com"
+_ADVICE: Final = "Have you tried water?"
+
+NEW_TICKET: Final = {
+    "a-ticket": {"summary": "A ticket", "value": {"subject": _SUBJECT, "text": _TEXT, "email": _ALICE}},
+}
+TICKET_PATCH: Final = {
+    "close": {"summary": "Close it", "value": {"status": "closed"}},
+    "edit": {"summary": "Edit it", "value": {"subject": "The printer is out", "text": "It burned down."}},
+    "edit-and-answer": {
+        "summary": "Edit it and move it, as one change",
+        "value": {"subject": "The printer is on fire (floor 3)", "status": "answered"},
+    },
+}
+NEW_COMMENT: Final = {
+    "reply": {
+        "summary": "Reply, which makes the ticket answered",
+        "value": {"email": _BOB, "text": _ADVICE, "status": "answered"},
+    },
+    "remark": {"summary": "Add to the discussion", "value": {"email": _ALICE, "text": "It is still burning."}},
+}
+
+_OPENED: Final = {
+    "id": 1,
+    "subject": _SUBJECT,
+    "text": _TEXT,
+    "email": _ALICE,
+    "status": "open",
+    "allowed_transitions": ["answered", "closed"],
+    "version": 1,
+    "comment_count": 0,
+    "created_at": "2026-03-02T12:31:07.120345Z",
+    "updated_at": "2026-03-02T12:31:07.120345Z",
+    "closed_at": None,
+}
+_COMMENT: Final = {
+    "id": 1,
+    "ticket_id": 1,
+    "email": _BOB,
+    "text": _ADVICE,
+    "created_at": "2026-03-02T12:33:41.904112Z",
+}
+_ANSWERED: Final = _OPENED | {
+    "status": "answered",
+    "allowed_transitions": ["awaiting_reply", "closed"],
+    "version": 2,
+    "comment_count": 1,
+    "updated_at": _COMMENT["created_at"],
+}
+_CLOSED: Final = _ANSWERED | {
+    "status": "closed",
+    "allowed_transitions": [],
+    "version": 3,
+    "updated_at": "2026-03-02T13:02:15.002731Z",
+    "closed_at": "2026-03-02T13:02:15.002731Z",
+}
+_HISTORY: Final = [
+    {"version": 1, "type": "created", "data": {}, "actor": "anonymous", "created_at": _OPENED["created_at"]},
+    {
+        "version": 2,
+        "type": "commented",
+        "data": {"comment_id": 1, "status": {"from": "open", "to": "answered"}},
+        "actor": "anonymous",
+        "created_at": _COMMENT["created_at"],
+    },
+    {
+        "version": 3,
+        "type": "changed",
+        "data": {"status": {"from": "answered", "to": "closed"}},
+        "actor": "anonymous",
+        "created_at": _CLOSED["closed_at"],
+    },
+]
+
+ANSWERS: Final[dict[str, Any]] = {
+    "new-ticket": _OPENED,
+    "ticket": _ANSWERED | {"comments": [_COMMENT]},
+    "closed-ticket": _CLOSED,
+    "tickets": {"items": [_CLOSED], "next_cursor": None},
+    "comment": _COMMENT,
+    "comments": {"items": [_COMMENT], "next_cursor": None},
+    "history": {"items": _HISTORY, "next_cursor": None},
+    "alive": {"status": "ok"},
+    "ready": {"ready": True, "database": "ok", "cache": "ok"},
+    "without-cache": {"ready": True, "database": "ok", "cache": "unavailable"},
+    "without-database": {"ready": False, "database": "unavailable", "cache": "ok"},
+}

@@ -1,0 +1,120 @@
+"""Everything refused is answered as problem+json (RFC 9457), by the one table in `api.errors`."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.errors import KINDS, PLAIN, Kind, kind_of
+from api.methods import allowed_methods
+from api.request_id import REQUEST_ID_HEADER, request_id
+from core import errors
+from schemas.problem import MAX_PARTS, InvalidPart, Problem
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 1
+
+_EXAMPLE_ID: Final = "4f9d0c2e6b1a4d7c"
+_HARMLESS_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+_log = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every error as problem+json."""
+    app.add_exception_handler(errors.ServiceError, _service_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def told(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer for what was refused by its status alone."""
+    return _told(request, kind_of(status), headers=headers)
+
+
+def example(kind: Kind) -> dict[str, Any]:
+    """Return a body of that kind, for those who read about it."""
+    return _problem(kind, _EXAMPLE_ID, kind.particulars).model_dump(mode="json", exclude_none=True)
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    match error:
+        case errors.IllegalTransition():
+            particulars = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
+            return _told(request, KINDS[type(error)], particulars)
+        case errors.VersionMismatch():
+            return _told(request, KINDS[type(error)], headers={"ETag": f'"{error.current}"'})
+        case errors.RequestInProgress():
+            return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
+        case errors.Unavailable():
+            _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
+            return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
+        case _:
+            return _told(request, KINDS[type(error)])
+
+
+async def _invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - how the handler was registered
+    parts = error.errors()
+    if any(part["type"] == "json_invalid" for part in parts):
+        return told(request, 400)
+    # FastAPI hands on the raw body when the Content-Type does not say that it is JSON.
+    if isinstance(error.body, bytes) and any(part["loc"] == ("body",) for part in parts):
+        return told(request, 415)
+    return _told(request, KINDS[RequestValidationError], {"errors": [_located(part) for part in parts[:MAX_PARTS]]})
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Tell what the framework refuses: no such path, method not allowed, body unreadable or too large."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - how the handler was registered
+    if error.status_code == 405:
+        return told(request, 405, headers={"Allow": ", ".join(allowed_methods(request))})
+    return told(request, error.status_code, headers=error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """Answer without saying what went wrong; the server logs the trace, this its request."""
+    _log.error("request %s failed: %s", request_id(request), type(error).__name__)
+    return _told(request, PLAIN[500])
+
+
+def _told(
+    request: Request,
+    kind: Kind,
+    particulars: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    problem = _problem(kind, request_id(request), particulars or {})
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        kind.status,
+        headers={REQUEST_ID_HEADER: request_id(request), **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _problem(kind: Kind, id_of_request: str, particulars: Mapping[str, Any]) -> Problem:
+    return Problem(
+        type=kind.type,
+        title=kind.title,
+        status=kind.status,
+        detail=kind.detail,
+        instance=f"urn:request:{id_of_request}",
+        request_id=id_of_request,
+        **particulars,
+    )
+
+
+def _located(part: Mapping[str, Any]) -> InvalidPart:
+    """Say what is wrong where, without repeating what was sent: a field's name only if it is a harmless one."""
+    where, *steps = (str(step) for step in part["loc"])
+    path = [step for step in steps if _HARMLESS_NAME.fullmatch(step)]
+    detail = "unknown field" if part["type"] == "extra_forbidden" else str(part["msg"])
+    if where == "body":
+        return InvalidPart(detail=detail, pointer="".join(["#", *(f"/{step}" for step in path)]))
+    return InvalidPart(detail=detail, parameter=path[0] if path else where)

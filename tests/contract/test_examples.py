@@ -1,0 +1,82 @@
+"""What the document shows can be pasted: each example of a request succeeds on a ticket that was just opened."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+
+from core.settings import ROOT
+from world import JSON, open_ticket
+
+DOCUMENT: JSON = json.loads((ROOT / "openapi.json").read_text())
+OPERATIONS = [
+    (method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
+]
+
+
+def bodies() -> Iterator[Any]:
+    for method, path, operation in OPERATIONS:
+        for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+            for name, example in content["examples"].items():
+                case = f"{operation['operationId']} as {media_type}: {name}"
+                yield pytest.param(method, path, media_type, example["value"], id=case)
+
+
+def parameters() -> Iterator[Any]:
+    for method, path, operation in OPERATIONS:
+        for parameter in operation.get("parameters", ()):
+            for example in parameter["schema"].get("examples", ()):
+                case = f"{operation['operationId']} with {parameter['name']}: {example}"
+                yield pytest.param((method, path, operation), parameter, example, id=case)
+
+
+@pytest.mark.parametrize(("method", "path", "media_type", "body"), list(bodies()))
+async def test_a_body_succeeds(client: httpx2.AsyncClient, method: str, path: str, media_type: str, body: Any) -> None:
+    ticket = await open_ticket(client)
+    answer = await client.request(
+        method, path.format(ticket_id=ticket["id"]), content=json.dumps(body), headers={"Content-Type": media_type}
+    )
+    assert answer.status_code in {200, 201}, answer.text
+    now = (await client.get(f"/tickets/{answer.json().get('ticket_id', answer.json()['id'])}")).json()
+    assert body.items() <= (now | answer.json() | {"status": now["status"]}).items()
+
+
+@pytest.mark.parametrize(("call", "parameter", "example"), list(parameters()))
+async def test_a_parameter_succeeds(
+    client: httpx2.AsyncClient, sql: asyncpg.Connection, call: tuple[str, str, JSON], parameter: JSON, example: Any
+) -> None:
+    method, path, operation = call
+    ticket = await open_ticket(client)
+    # A key is good for one request, whoever pasted it before.
+    await sql.execute("DELETE FROM idempotency_keys")
+    headers, query = {}, {}
+    if parameter["in"] == "header":
+        headers[parameter["name"]] = example
+    elif parameter["in"] == "query":
+        query[parameter["name"]] = example
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    body = next(iter(content["examples"].values()))["value"] if content else None
+    answer = await client.request(method, path.format(ticket_id=ticket["id"]), json=body, params=query, headers=headers)
+    assert answer.is_success or answer.status_code == 304, answer.text
+
+
+def test_every_operation_with_a_body_shows_one() -> None:
+    shown = {case.id.partition(" ")[0] for case in bodies() if case.id}
+    assert shown == {operation["operationId"] for _, _, operation in OPERATIONS if "requestBody" in operation}
+    assert len(list(bodies())) == 1 + 2 * 3 + 2
+
+
+async def test_a_merge_patch_is_refused_like_any_other(client: httpx2.AsyncClient) -> None:
+    ticket = await open_ticket(client)
+    headers = {"Content-Type": "application/merge-patch+json; charset=utf-8"}
+    answer = await client.patch(f"/tickets/{ticket['id']}", content='{"subject": null}', headers=headers)
+    assert answer.status_code == 422
+    assert [part["pointer"] for part in answer.json()["errors"]] == ["#/subject"]
+    answer = await client.patch(f"/tickets/{ticket['id']}", content="{", headers=headers)
+    assert answer.status_code == 400
+    for other in ("application/merge-patch", "text/plain", "application/jsonl"):
+        answer = await client.patch(f"/tickets/{ticket['id']}", content="{}", headers={"Content-Type": other})
+        assert (answer.status_code, answer.json()["type"]) == (415, "/problems/unsupported-media-type")
