@@ -43,6 +43,9 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     errors.VersionMismatch: Kind(
         412, "version-mismatch", "The ticket has changed", "The ticket is no longer at the version in If-Match."
     ),
+    errors.SearchTimeout: Kind(
+        503, "search-timeout", "The search took too long", "Search for rarer words, or add filters."
+    ),
     errors.InvalidCursor: Kind(
         422, "invalid-cursor", "Invalid cursor", "Use a cursor exactly as a page of this list gave it."
     ),

@@ -11,6 +11,7 @@ from core.errors import (
     IllegalTransition,
     InvalidCursor,
     RequestInProgress,
+    SearchTimeout,
     TicketClosed,
     TicketNotFound,
     VersionMismatch,
@@ -31,7 +32,7 @@ async def create_ticket(new: TicketCreate, tickets: Tickets, response: Response,
     return ticket
 
 
-@router.get("", responses=responses(InvalidCursor))
+@router.get("", responses=responses(InvalidCursor, SearchTimeout))
 async def list_tickets(wanted: WantedTickets, lists: Lists, request: Request, response: Response) -> TicketPage:
     """List the tickets for which every filter holds, the newest first unless sorted otherwise."""
     found = await lists.tickets(wanted)

@@ -45,15 +45,16 @@ def plain_number(sent: object) -> object:
     return sent
 
 
+Storable = AfterValidator(_storable)
 Subject = Annotated[
     str,
     Field(min_length=1, max_length=ticket.SUBJECT_MAX_LENGTH, examples=["The printer is on fire"]),
-    AfterValidator(_storable),
+    Storable,
 ]
 Text = Annotated[
     str,
     Field(min_length=1, max_length=ticket.TEXT_MAX_LENGTH, examples=["It started after lunch."]),
-    AfterValidator(_storable),
+    Storable,
 ]
 Email = Annotated[
     str,

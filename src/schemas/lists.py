@@ -7,7 +7,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import PydanticCustomError
 
 from models import TicketStatus
-from schemas.fields import EMAIL_MAX_LENGTH, plain_number
+from schemas.fields import EMAIL_MAX_LENGTH, Storable, plain_number
+
+QUERY_MAX_LENGTH = 255
 
 Sort = Literal["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at"]
 
@@ -42,4 +44,14 @@ class TicketQuery(Paging):
     created_before: Moment | None = Field(default=None, description="Before this time.")
     updated_after: Moment | None = Field(default=None, description="At this time or later.")
     updated_before: Moment | None = Field(default=None, description="Before this time.")
+    q: Annotated[str, Storable] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=QUERY_MAX_LENGTH,
+        description=(
+            "Words of the subject, the text and the comments, in any form, Russian or English: `printer fire` finds "
+            'both words, `"on fire"` a phrase, `printer OR scanner` either, `-smoke` leaves out.'
+        ),
+        examples=["printer fire"],
+    )
     sort: Sort = Field(default="-id", description="With `-`, the greatest first.")
