@@ -69,6 +69,15 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "too, if you still want it.",
         ("ETag",),
     ),
+    errors.SearchTimeout: Kind(
+        503,
+        "search-timeout",
+        "The search took too long",
+        "The search was given up; nothing is wrong with the service otherwise.",
+        "Search for rarer words, or add filters: those on `status`, `email` and the times narrow what is searched. If "
+        "many searches come at once, wait a little and try again.",
+        ("Retry-After",),
+    ),
     errors.InvalidCursor: Kind(
         422,
         "invalid-cursor",

@@ -49,7 +49,7 @@ async def _service_error(request: Request, error: Exception) -> Response:
             return _told(request, KINDS[type(error)], particulars)
         case errors.VersionMismatch():
             return _told(request, KINDS[type(error)], headers={"ETag": f'"{error.current}"'})
-        case errors.RequestInProgress():
+        case errors.RequestInProgress() | errors.SearchTimeout():
             return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
         case errors.Unavailable():
             _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)

@@ -13,6 +13,7 @@ from core.errors import (
     IllegalTransition,
     InvalidCursor,
     RequestInProgress,
+    SearchTimeout,
     TicketClosed,
     TicketNotFound,
     VersionMismatch,
@@ -39,12 +40,13 @@ async def create_ticket(new: NewTicket, tickets: Tickets, response: Response, ke
     return ticket
 
 
-@router.get("", responses=responses(answers.TICKETS, InvalidCursor, *READING))
+@router.get("", responses=responses(answers.TICKETS, InvalidCursor, SearchTimeout, *READING))
 async def list_tickets(wanted: WantedTickets, lists: Lists, request: Request, response: Response) -> TicketPage:
     """List tickets.
 
-    Those for which every filter holds, the newest first unless sorted otherwise. A page costs the same however deep
-    it lies; a cursor belongs to the filters and the order of the page that gave it. Comments are not in the list.
+    Those for which every filter holds, the newest first unless sorted otherwise; `q` searches for words. A page costs
+    the same however deep it lies; a cursor belongs to the filters and the order of the page that gave it. Comments are
+    not in the list.
     """
     found = await lists.tickets(wanted)
     response.headers.update(link_to_next(request, found.next_cursor))

@@ -5,6 +5,7 @@ ServiceError
 ├── TicketClosed          the ticket is closed: no edit, no comment
 ├── IllegalTransition     the status machine has no such edge
 ├── VersionMismatch       the ticket moved on from the version the caller expected
+├── SearchTimeout         the search did not end in its time
 ├── InvalidCursor         a page cursor this service did not issue
 ├── RequestInProgress     a request with this idempotency key is being carried out right now
 ├── IdempotencyKeyReused  this idempotency key was used for another request
@@ -50,6 +51,10 @@ class VersionMismatch(ServiceError):
     def __init__(self, current: int) -> None:
         super().__init__(f"the ticket is at version {current}")
         self.current = current
+
+
+class SearchTimeout(ServiceError):
+    """The search did not end in the time that searches have."""
 
 
 class InvalidCursor(ServiceError):

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: two ways to borrow one, and one place where its failures become ours."""
+"""Connections to PostgreSQL: three ways to borrow one, and one place where its failures become ours."""
 
 import asyncio
 import time
@@ -9,9 +9,9 @@ from asyncpg.exceptions import PostgresError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from core.errors import DatabaseUnavailable, OutcomeUnknown, Unavailable
+from core.errors import DatabaseUnavailable, OutcomeUnknown, SearchTimeout, Unavailable
 
 CONNECT_TIMEOUT_S = 3
 POOL_TIMEOUT_S = 3
@@ -25,31 +25,32 @@ _SESSION = {
     "statement_timeout": "5s",
     "lock_timeout": "3s",
     "idle_in_transaction_session_timeout": "10s",
+    # Compiling a statement takes longer than any of ours.
+    "jit": "off",
 }
 
 # SQLSTATEs of a server that is there but can not now: lock_timeout, statement_timeout, deadlock or serialization,
 # shutting down or starting up, too many connections, out of memory or disk, idle in transaction, read-only after a
 # failover, refusing this user, without this database.
 _PASSING = ("55P03", "57014", "40", "57P", "53", "25P03", "25006", "28", "3D")
+_REFUSALS = ("28", "3D")
+_CANCELLED = "57014"
 
 
 class Database:
-    """The pool of connections to PostgreSQL. Nothing is connected before the first use."""
+    """The pools of connections to PostgreSQL: one for all work, and a small one of its own for searches.
 
-    def __init__(self, dsn: str, *, pool_size: int) -> None:
-        self._engine = create_async_engine(
-            dsn,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=POOL_TIMEOUT_S,
-            hide_parameters=True,
-            connect_args={
-                "timeout": CONNECT_TIMEOUT_S,
-                "command_timeout": COMMAND_TIMEOUT_S,
-                "server_settings": _SESSION,
-            },
-        )
+    So searches, however slow, leave the others their connections, and however many, leave the server its processors.
+    Nothing is connected before the first use.
+    """
+
+    def __init__(self, dsn: str, *, pool_size: int, search_pool_size: int = 2, search_timeout_s: float = 2) -> None:
+        self._engine = _engine(dsn, pool_size)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # How many tickets have a word decides how to find them: each search is planned for its own words.
+        session = {"statement_timeout": f"{search_timeout_s}s", "plan_cache_mode": "force_custom_plan"}
+        self._search_engine = _engine(dsn, search_pool_size, waits_s=search_timeout_s, **session)
+        self._searches = self._search_engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -60,6 +61,18 @@ class Database:
         with _failures_as(DatabaseUnavailable):
             async with self._autocommit.connect() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def searching(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection for a search. Raises SearchTimeout, DatabaseUnavailable."""
+        try:
+            with _failures_as(DatabaseUnavailable):
+                async with self._searches.connect() as connection:
+                    yield connection
+        except DatabaseUnavailable as error:
+            if isinstance(error.__cause__, PoolTimeout) or _sqlstate_of(error.__cause__) == _CANCELLED:
+                raise SearchTimeout from error
+            raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -81,6 +94,7 @@ class Database:
     async def close(self) -> None:
         """Give every connection back."""
         await self._engine.dispose()
+        await self._search_engine.dispose()
 
 
 async def wait_until_reachable(dsn: str, *, within_s: float) -> None:
@@ -96,11 +110,26 @@ async def wait_until_reachable(dsn: str, *, within_s: float) -> None:
             try:
                 return await database.ping()
             except DatabaseUnavailable as error:
-                if time.monotonic() > deadline or _is_refusal(error.__cause__):
+                if time.monotonic() > deadline or _sqlstate_of(error.__cause__).startswith(_REFUSALS):
                     raise
                 await asyncio.sleep(0.2)
     finally:
         await database.close()
+
+
+def _engine(dsn: str, pool_size: int, waits_s: float = POOL_TIMEOUT_S, **session: str) -> AsyncEngine:
+    return create_async_engine(
+        dsn,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=waits_s,
+        hide_parameters=True,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": COMMAND_TIMEOUT_S,
+            "server_settings": _SESSION | session,
+        },
+    )
 
 
 @contextmanager
@@ -111,23 +140,16 @@ def _failures_as(unavailable: type[Unavailable]) -> Iterator[None]:
     except (OSError, PoolTimeout, OperationalError, InterfaceError) as error:
         raise unavailable(_said(error)) from error
     except DBAPIError as error:
-        if error.connection_invalidated or _is_passing(error.orig):
+        if error.connection_invalidated or _sqlstate_of(error).startswith(_PASSING):
             raise unavailable(_said(error)) from error
         raise
     except PostgresError as error:  # from connecting, which SQLAlchemy leaves as it is
         raise unavailable(_said(error)) from error
 
 
-def _is_passing(error: BaseException | None) -> bool:
-    return _sqlstate(error).startswith(_PASSING)
-
-
-def _is_refusal(error: BaseException | None) -> bool:
-    return _sqlstate(getattr(error, "orig", error)).startswith(("28", "3D"))
-
-
-def _sqlstate(error: BaseException | None) -> str:
-    return getattr(error, "sqlstate", None) or ""
+def _sqlstate_of(error: BaseException | None) -> str:
+    """Return the code of what the server said, which SQLAlchemy may have wrapped; empty if it said nothing."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
 
 
 def _said(error: Exception) -> str:

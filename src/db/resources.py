@@ -18,7 +18,12 @@ async def opened(settings: Settings, *, body_schema: str) -> AsyncIterator[tuple
     """
     if settings.database_dsn is None or settings.redis_host is None:
         raise ValueError("DATABASE_DSN and REDIS_HOST must be set; ./entrypoint.sh starts servers and sets them")
-    database = Database(settings.database_dsn.get_secret_value(), pool_size=settings.database_pool_size)
+    database = Database(
+        settings.database_dsn.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        search_pool_size=settings.search_pool_size,
+        search_timeout_s=settings.search_timeout,
+    )
     redis = GuardedRedis(connect(settings))
     cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
     try:

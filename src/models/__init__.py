@@ -3,7 +3,8 @@
 from models.base import Base
 from models.comment import Comment
 from models.idempotency_key import IdempotencyKey
+from models.search_document import SearchDocument
 from models.ticket import Ticket, TicketStatus
 from models.ticket_event import EventType, TicketEvent
 
-__all__ = ["Base", "Comment", "EventType", "IdempotencyKey", "Ticket", "TicketEvent", "TicketStatus"]
+__all__ = ["Base", "Comment", "EventType", "IdempotencyKey", "SearchDocument", "Ticket", "TicketEvent", "TicketStatus"]

@@ -45,6 +45,9 @@ def plain_number(sent: object) -> object:
     return sent
 
 
+Storable = AfterValidator(_storable)
+
+
 def _said_of_text(max_length: int, example: str) -> WithJsonSchema:
     """Say what a pattern can say of `_storable`: no NUL. What is blank is beyond words that every tool knows."""
     return WithJsonSchema(
@@ -61,13 +64,13 @@ def _said_of_text(max_length: int, example: str) -> WithJsonSchema:
 Subject = Annotated[
     str,
     Field(min_length=1, max_length=ticket.SUBJECT_MAX_LENGTH),
-    AfterValidator(_storable),
+    Storable,
     _said_of_text(ticket.SUBJECT_MAX_LENGTH, "The printer is on fire"),
 ]
 Text = Annotated[
     str,
     Field(min_length=1, max_length=ticket.TEXT_MAX_LENGTH),
-    AfterValidator(_storable),
+    Storable,
     _said_of_text(ticket.TEXT_MAX_LENGTH, "It started after lunch."),
 ]
 Email = Annotated[

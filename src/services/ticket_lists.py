@@ -12,6 +12,7 @@ from schemas.lists import Paging, TicketQuery
 from schemas.tickets import Comment, CommentPage, Event, EventPage, TicketPage
 from services import cursors
 from services import ticket_statements as sql
+from services.ticket_pages import PageShape, page_of_tickets
 from services.tickets import ticket_of
 
 
@@ -22,24 +23,29 @@ class TicketLists:
         self._database = database
 
     async def tickets(self, query: TicketQuery) -> TicketPage:
-        """Return the tickets for which every filter holds, in the order that is wanted. Raises InvalidCursor."""
+        """Return the tickets for which every filter holds, in the order that is wanted.
+
+        Raises InvalidCursor, SearchTimeout.
+        """
         filters = query.model_dump(exclude={"limit", "cursor", "sort", "status"}, exclude_none=True)
         column = query.sort.removeprefix("-")
         this_list = f"tickets {query.model_dump_json(exclude={'limit', 'cursor'})}"
         after_id, after_value = (None, None) if query.cursor is None else cursors.decode(this_list, query.cursor)
         if query.cursor is not None and (after_value is None) != (column == "id"):
             raise InvalidCursor
-        shape = sql.PageShape(
+        shape = PageShape(
             column=column,
             is_descending=query.sort.startswith("-"),
             is_first=query.cursor is None,
             by_status=bool(query.status),
-            filters=frozenset(filters),
+            filters=frozenset(filters) - {"q"},
+            is_search=query.q is not None,
         )
         wanted = filters | {"status": sorted(set(query.status)), "after_id": after_id, "after_value": after_value}
         wanted |= {"limit": query.limit + 1}
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(sql.page_of_tickets(shape), wanted)).all()
+        borrowed = self._database.reading() if query.q is None else self._database.searching()
+        async with borrowed as connection:
+            rows = (await connection.execute(page_of_tickets(shape), wanted)).all()
         page = rows[: query.limit]
         last = (page[-1].id, None if column == "id" else getattr(page[-1], column)) if page else (0, None)
         return TicketPage(

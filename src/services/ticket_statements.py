@@ -4,23 +4,20 @@ LOCK      take a ticket's row for this transaction
 SAVE      write one change to a locked ticket: the row, its version, a comment if there is one, the event
 CREATE    write a new ticket and its first event
 DETAILS   a ticket and the latest of its comments, in one snapshot
-PAGE …    keyset pages: what comes after the last seen row
+PAGE …    keyset pages: what comes after the last seen row; those of tickets are in `services.ticket_pages`
 """
 
-from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 LATEST_COMMENTS: Final = 50
 
 # Named one by one: a statement that says * fails in a running service once a migration has added a column.
-_TICKET: Final = "id, subject, text, email, status, version, comment_count, created_at, updated_at, closed_at"
-_TICKET_OF_TABLE: Final = ", ".join(f"tickets.{column}" for column in _TICKET.split(", "))
+TICKET: Final = "id, subject, text, email, status, version, comment_count, created_at, updated_at, closed_at"
 _COMMENT: Final = "id, ticket_id, email, text, created_at"
 
-LOCK: Final = text(f"SELECT {_TICKET} FROM tickets WHERE id = :ticket_id FOR NO KEY UPDATE")
+LOCK: Final = text(f"SELECT {TICKET} FROM tickets WHERE id = :ticket_id FOR NO KEY UPDATE")
 
 # The comment must be in before its ticket is closed, or the guard of the comments refuses it; counting the new
 # comments makes the update wait for them. The clock is read after the lock was had, so that times follow versions.
@@ -43,7 +40,7 @@ SAVE: Final = text(f"""
             closed_at = CASE WHEN CAST(:status AS text) = 'closed' THEN GREATEST(updated_at, moment.at) END
         FROM moment, (SELECT count(*)::integer AS comments FROM new_comment) AS added
         WHERE id = :ticket_id
-        RETURNING {_TICKET}
+        RETURNING {TICKET}
     ),
     event AS (
         INSERT INTO ticket_events (ticket_id, version, type, data, actor, created_at)
@@ -58,17 +55,17 @@ SAVE: Final = text(f"""
 
 CREATE: Final = text(f"""
     WITH created AS (
-        INSERT INTO tickets (subject, text, email) VALUES (:subject, :text, :email) RETURNING {_TICKET}
+        INSERT INTO tickets (subject, text, email) VALUES (:subject, :text, :email) RETURNING {TICKET}
     ),
     event AS (
         INSERT INTO ticket_events (ticket_id, version, type, actor, created_at)
         SELECT id, version, 'created', :actor, created_at FROM created
     )
-    SELECT {_TICKET} FROM created
+    SELECT {TICKET} FROM created
 """)
 
 DETAILS: Final = text(f"""
-    SELECT {_TICKET}, (
+    SELECT {TICKET}, (
         SELECT CAST(COALESCE(json_agg(latest ORDER BY latest.id), '[]') AS text)
         FROM (
             SELECT {_COMMENT} FROM comments
@@ -89,46 +86,3 @@ PAGE_OF_EVENTS: Final = text("""
 """)
 
 EXISTS: Final = text("SELECT 1 FROM tickets WHERE id = :ticket_id")
-
-
-@dataclass(frozen=True)
-class PageShape:
-    """What a page of tickets differs by from another, save its values."""
-
-    column: str
-    is_descending: bool
-    is_first: bool
-    by_status: bool
-    filters: frozenset[str]
-
-
-_FILTERS: Final = {
-    "email": "lower(email) = lower(:email)",
-    "created_after": "created_at >= :created_after",
-    "created_before": "created_at < :created_before",
-    "updated_after": "updated_at >= :updated_after",
-    "updated_before": "updated_at < :updated_before",
-}
-
-
-@cache
-def page_of_tickets(shape: PageShape) -> TextClause:
-    """Return the statement of a page: it begins in an index where the page before ended, however deep that was.
-
-    For several statuses it takes a page of each, from an index of each, and merges them: no index has them together in
-    the order that is wanted.
-    """
-    order, beyond = ("DESC", "<") if shape.is_descending else ("ASC", ">")
-    key, value = (("id", ":after_id"), (f"{shape.column}, id", ":after_value, :after_id"))[shape.column != "id"]
-    conditions = [_FILTERS[name] for name in _FILTERS if name in shape.filters]
-    if not shape.is_first:
-        conditions.append(f"({key}) {beyond} ({value})")
-    if shape.by_status:
-        conditions.append("tickets.status = wanted.status")
-    ordered = f"ORDER BY {', '.join(f'{column} {order}' for column in key.split(', '))} LIMIT :limit"
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    page = f"SELECT {_TICKET_OF_TABLE} FROM tickets {where} {ordered}"
-    if not shape.by_status:
-        return text(page)
-    wanted = "unnest(CAST(:status AS text[])) AS wanted(status)"
-    return text(f"SELECT page.* FROM {wanted} CROSS JOIN LATERAL ({page}) AS page {ordered}")

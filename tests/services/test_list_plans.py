@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from core.settings import async_dsn
-from services.ticket_statements import PageShape, page_of_tickets
+from services.ticket_pages import NEAREST, PageShape, page_of_tickets
 from world import migrate_to_head, new_database
 
 TICKETS = 100_000
@@ -26,6 +27,8 @@ FILL = f"""
     FROM generate_series(1, {TICKETS}) AS n,
         LATERAL (SELECT (ARRAY['open', 'answered', 'awaiting_reply', 'closed'])[n % 4 + 1]) AS of(status)
 """
+# The triggers would do the same, one ticket after the other.
+INDEX = "INSERT INTO search_documents SELECT id, 0, words_of(subject || ' ' || text) FROM tickets"
 VALUES = {
     "status": ["closed", "open"],
     "email": "Requester-7@example.com",
@@ -39,8 +42,10 @@ async def connection(postgres_dsn: str) -> AsyncIterator[AsyncConnection]:
     async with new_database(postgres_dsn) as dsn:
         await migrate_to_head(dsn)
         filler = await asyncpg.connect(dsn)
+        await filler.execute("SET session_replication_role = replica")
         await filler.execute(FILL)
-        await filler.execute("VACUUM ANALYZE tickets")
+        await filler.execute(INDEX)
+        await filler.execute("VACUUM ANALYZE tickets, search_documents")
         await filler.close()
         engine = create_async_engine(async_dsn(dsn))
         async with engine.connect() as connection:
@@ -48,13 +53,15 @@ async def connection(postgres_dsn: str) -> AsyncIterator[AsyncConnection]:
         await engine.dispose()
 
 
-async def plan(connection: AsyncConnection, shape: PageShape, after_id: int = TICKETS // 2) -> dict[str, Any]:
+async def plan(
+    connection: AsyncConnection, shape: PageShape, after_id: int = TICKETS // 2, **values: object
+) -> dict[str, Any]:
     """Return what PostgreSQL did for a page, as EXPLAIN (ANALYZE, BUFFERS) tells it."""
     column = "id" if shape.column == "id" else shape.column
     after = await connection.scalar(text(f"SELECT {column} FROM tickets WHERE id = :id"), {"id": after_id})
     explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {page_of_tickets(shape).text}")
     names = set(explain.compile().params)
-    wanted = VALUES | {"after_id": after_id, "after_value": after}
+    wanted = VALUES | {"after_id": after_id, "after_value": after} | values
     wanted["created_after"] = await connection.scalar(text("SELECT '2026-02-01Z'::timestamptz"))
     answer = await connection.scalar(explain, {name: wanted[name] for name in names})
     found: dict[str, Any] = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
@@ -93,3 +100,27 @@ async def test_a_deep_page_touches_no_more_than_the_first(
     first = await plan(connection, PageShape(column, True, True, by_status, frozenset()))
     deep = await plan(connection, PageShape(column, True, False, by_status, frozenset()), after_id=10)
     assert pages_touched(deep) <= pages_touched(first) + 20
+
+
+SEARCHES = [replace(shape, is_search=True) for shape in SHAPES if not shape.filters]
+
+
+@pytest.mark.parametrize("shape", SEARCHES, ids=str)
+async def test_words_that_few_tickets_have_are_found_by_their_index(
+    connection: AsyncConnection, shape: PageShape
+) -> None:
+    steps = nodes(await plan(connection, shape, q="17"))
+    assert {"ix_search_documents_words"} <= {step.get("Index Name") for step in steps if step["Actual Loops"]}
+    assert "Seq Scan" not in {step["Node Type"] for step in steps if step["Actual Loops"]}
+    # For each status the nearest are looked at, once to see the words and once to count them.
+    assert max(step["Actual Rows"] for step in steps) <= 2 * NEAREST
+
+
+@pytest.mark.parametrize("shape", SEARCHES, ids=str)
+async def test_words_that_many_tickets_have_are_found_by_looking_at_the_nearest(
+    connection: AsyncConnection, shape: PageShape
+) -> None:
+    steps = nodes(await plan(connection, shape, q="subject"))
+    assert "ix_search_documents_words" not in {step.get("Index Name") for step in steps if step["Actual Loops"]}
+    assert "Seq Scan" not in {step["Node Type"] for step in steps if step["Actual Loops"]}
+    assert max(step["Actual Rows"] for step in steps) <= 2 * NEAREST

@@ -1,0 +1,145 @@
+"""Index the words of tickets and comments, so that a search finds them in the transaction that wrote them.
+
+Triggers keep the index, and not the service's statements: what the release before this one writes while it still runs,
+and what is written by hand, is found as well.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision: str = "e41f6a90d2b3"
+down_revision: str | None = "c8b1d3e05f67"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+# Words and queries are made plain in the same way. What joins the parts of an address or a path becomes a space: the
+# two parsers would take them apart differently. What stands in angle brackets would be taken for a tag and left out. A
+# run without any space is broken: the parser's time grows with its square if it holds `@`, to over a minute for the
+# longest text. The stemmer takes ASCII words as English.
+_PLAIN = r"""regexp_replace(translate({}, '/:?=&#_<>', '         '), '(\S{{100}})', '\1 ', 'g')"""
+_WORDS_OF = f"""
+CREATE FUNCTION words_of(said text) RETURNS tsvector LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN to_tsvector('pg_catalog.russian', {_PLAIN.format("said")})
+"""
+_WORDS_WANTED = f"""
+CREATE FUNCTION words_wanted(query text) RETURNS tsquery LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN websearch_to_tsquery('pg_catalog.russian', {_PLAIN.format("query")})
+"""
+
+# A long discussion is indexed in parts: a tsvector may not exceed 1 MiB, and a comment should not cost a rewriting of
+# all that was said before it. The longest text alone makes 0.4 MiB. (A stored tsvector tells its size compressed.)
+_ADD_WORDS = """
+CREATE FUNCTION add_words(concerned bigint, added tsvector) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    latest record;
+BEGIN
+    SELECT part, pg_column_size(words || '') AS size INTO latest
+    FROM search_documents WHERE ticket_id = concerned ORDER BY part DESC LIMIT 1;
+    IF latest.size <= 65536 THEN
+        UPDATE search_documents SET words = words || added WHERE ticket_id = concerned AND part = latest.part;
+    ELSE
+        INSERT INTO search_documents (ticket_id, part, words)
+        VALUES (concerned, COALESCE(latest.part + 1, 0), added);
+    END IF;
+END
+$$
+"""
+
+_INDEX_TICKET = """
+CREATE FUNCTION index_ticket(concerned tickets) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    said text;
+BEGIN
+    DELETE FROM search_documents WHERE ticket_id = concerned.id;
+    INSERT INTO search_documents (ticket_id, part, words)
+    VALUES (concerned.id, 0, setweight(words_of(concerned.subject || E'\\n' || concerned.text), 'A'));
+    FOR said IN SELECT text FROM comments WHERE ticket_id = concerned.id ORDER BY id LOOP
+        PERFORM add_words(concerned.id, words_of(said));
+    END LOOP;
+END
+$$
+"""
+
+# The words of the ticket itself have weight A, which tells them from those of its comments when they are replaced.
+_TICKETS_WORDS = """
+CREATE FUNCTION tickets_words() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    own tsvector := setweight(words_of(NEW.subject || E'\\n' || NEW.text), 'A');
+    others tsvector;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        SELECT ts_filter(words, '{d}') INTO others FROM search_documents WHERE ticket_id = NEW.id AND part = 0;
+        IF pg_column_size(own) + pg_column_size(others) > 1000000 THEN
+            UPDATE search_documents SET words = own WHERE ticket_id = NEW.id AND part = 0;
+            PERFORM add_words(NEW.id, others);
+            RETURN NULL;
+        END IF;
+    END IF;
+    INSERT INTO search_documents (ticket_id, part, words) VALUES (NEW.id, 0, own)
+    ON CONFLICT (ticket_id, part) DO UPDATE SET words = excluded.words || others;
+    RETURN NULL;
+END
+$$
+"""
+
+_COMMENTS_WORDS = """
+CREATE FUNCTION comments_words() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        PERFORM add_words(NEW.ticket_id, words_of(NEW.text));
+    ELSE
+        PERFORM index_ticket(tickets) FROM tickets WHERE id IN (OLD.ticket_id, NEW.ticket_id);
+    END IF;
+    RETURN NULL;
+END
+$$
+"""
+
+_FUNCTIONS = {
+    "words_of(text)": _WORDS_OF,
+    "words_wanted(text)": _WORDS_WANTED,
+    "add_words(bigint, tsvector)": _ADD_WORDS,
+    "index_ticket(tickets)": _INDEX_TICKET,
+    "tickets_words()": _TICKETS_WORDS,
+    "comments_words()": _COMMENTS_WORDS,
+}
+
+_TRIGGERS = {
+    ("tickets_words_of_new", "tickets"): "AFTER INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION tickets_words()",
+    ("tickets_words_of_edited", "tickets"): (
+        "AFTER UPDATE ON tickets FOR EACH ROW "
+        "WHEN (OLD.subject <> NEW.subject OR OLD.text <> NEW.text) EXECUTE FUNCTION tickets_words()"
+    ),
+    ("comments_words", "comments"): (
+        "AFTER INSERT OR UPDATE OR DELETE ON comments FOR EACH ROW EXECUTE FUNCTION comments_words()"
+    ),
+}
+
+
+def upgrade() -> None:
+    """Keep the index from now on; the next migration adds what is there already."""
+    op.create_table(
+        "search_documents",
+        sa.Column("ticket_id", sa.BigInteger(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("words", postgresql.TSVECTOR(), nullable=False),
+        sa.ForeignKeyConstraint(["ticket_id"], ["tickets.id"], name=op.f("fk_search_documents_ticket_id_tickets")),
+        sa.PrimaryKeyConstraint("ticket_id", "part", name=op.f("pk_search_documents")),
+    )
+    op.create_index("ix_search_documents_words", "search_documents", ["words"], postgresql_using="gin")
+    for function in _FUNCTIONS.values():
+        op.execute(function)
+    for (name, _), trigger in _TRIGGERS.items():
+        op.execute(f"CREATE TRIGGER {name} {trigger}")
+
+
+def downgrade() -> None:
+    """Forget the words."""
+    for name, table in _TRIGGERS:
+        op.execute(f"DROP TRIGGER {name} ON {table}")
+    for function in reversed(_FUNCTIONS):
+        op.execute(f"DROP FUNCTION {function}")
+    op.drop_table("search_documents")

@@ -1,0 +1,18 @@
+"""The words of a ticket and of its discussion, as PostgreSQL's full-text search finds them."""
+
+from sqlalchemy import ForeignKey, Index, Integer
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base
+
+
+class SearchDocument(Base):
+    """One row a ticket, and further parts for a very long discussion; triggers of its tables keep it."""
+
+    __tablename__ = "search_documents"
+    __table_args__ = (Index("ix_search_documents_words", "words", postgresql_using="gin"),)
+
+    ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
+    part: Mapped[int] = mapped_column(Integer, primary_key=True)
+    words: Mapped[str] = mapped_column(TSVECTOR)
