@@ -62,16 +62,23 @@ class GuardedRedis:
 
     async def close(self) -> None:
         """Give every connection back."""
-        await self.breaker.close()
         try:
+            await self.breaker.close()
             async with _failures_translated(), asyncio.timeout(PROBE_BUDGET_S):
                 await self._client.aclose()
-                if isinstance(self._client, RedisCluster):
-                    # aclose() leaves the connections open of a client that is about to learn its nodes anew.
-                    await self._client.nodes_manager.aclose()
-                    await self._client.nodes_manager.aclose("startup_nodes")
         except CacheUnavailable as error:
             _log.warning("not every connection to Redis was closed in order: %s", error)
+        finally:
+            if isinstance(self._client, RedisCluster):
+                await self._close_nodes(self._client)
+
+    async def _close_nodes(self, client: RedisCluster) -> None:
+        # aclose() does nothing for a client that is about to learn its nodes anew, and it passes over the start nodes
+        # when a connection takes longer to close than SOCKET_TIMEOUT_S, as on a machine too busy to run us that long.
+        learned = client.nodes_manager
+        known = (*learned.nodes_cache.values(), *learned.startup_nodes.values(), *self._start_nodes.values())
+        nodes = {id(node): node for node in known}  # two of the same name may have connections of their own
+        await asyncio.gather(*(node.disconnect() for node in nodes.values()), return_exceptions=True)
 
     async def _within(self, budget_s: float, key: str, operation: Callable[[], Awaitable[object]]) -> object:
         shard = self._shard(key)

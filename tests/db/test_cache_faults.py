@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 
 from core.settings import Settings
 from db.cache import CacheOutcome, TicketCache
 from db.embedded import EmbeddedValkey
 from db.embedded.valkey import ValkeyNode
-from db.redis import MAX_CONNECTIONS
+from db.redis import MAX_CONNECTIONS, SOCKET_TIMEOUT_S
 from world import Loader, cache_of, settings_for
 
 TICKETS = range(1, 31)
@@ -100,6 +100,14 @@ async def read_all(cache: TicketCache, tickets: list[int] | range = TICKETS) -> 
     return outcomes
 
 
+async def outcome_in_time(cache: TicketCache, ticket_id: int, within_s: float = 5) -> CacheOutcome:
+    """Read a ticket until Redis is asked in time, which a machine that is busy may fail to do."""
+    async with asyncio.timeout(within_s):
+        while (outcome := (await read_all(cache, [ticket_id]))[ticket_id]) is CacheOutcome.BYPASSED:
+            await asyncio.sleep(0.05)
+    return outcome
+
+
 async def until_all_hit(cache: TicketCache, within_s: float = 20) -> None:
     async with asyncio.timeout(within_s):
         while set((await read_all(cache)).values()) != {CacheOutcome.HIT}:
@@ -145,10 +153,10 @@ async def test_slots_may_move_while_tickets_are_read(cache: TicketCache, cluster
         order(source, "CLUSTER SETSLOT", slot, "MIGRATING", order(target, "CLUSTER MYID"))
         await read_all(cache, [ticket_id])
         order(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
-        assert await read_all(cache, [ticket_id]) == {ticket_id: CacheOutcome.HIT}
+        assert await outcome_in_time(cache, ticket_id) is CacheOutcome.HIT
         for node in (target, source, cluster.nodes[2]):
             order(node, "CLUSTER SETSLOT", slot, "NODE", order(target, "CLUSTER MYID"))
-        assert await read_all(cache, [ticket_id]) == {ticket_id: CacheOutcome.HIT}
+        assert await outcome_in_time(cache, ticket_id) is CacheOutcome.HIT
 
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["down", "frozen"])
@@ -224,3 +232,25 @@ async def test_a_service_may_start_before_its_redis(cluster: Cluster, settings: 
         for node in cluster.nodes:
             node.signal(signal.SIGCONT)
         await until_all_hit(cache)
+
+
+async def test_a_process_that_is_held_up_while_it_closes_leaves_no_connection_open(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = asyncio.StreamWriter.close
+
+    def close_and_be_held_up(writer: asyncio.StreamWriter) -> None:
+        close(writer)
+        time.sleep(SOCKET_TIMEOUT_S)
+
+    async with cache_of(settings) as cache:
+        await until_all_hit(cache)
+        client = client_of(cache)
+        nodes = [*client.nodes_manager.startup_nodes.values(), *client.get_nodes()]
+        assert any_open(nodes)
+        monkeypatch.setattr(asyncio.StreamWriter, "close", close_and_be_held_up)
+    assert not any_open(nodes)
+
+
+def any_open(nodes: list[ClusterNode]) -> bool:
+    return any(connection.is_connected for node in nodes for connection in node._connections)  # noqa: SLF001 - as above
