@@ -1,0 +1,170 @@
+"""Schemathesis over the whole OpenAPI document, against a running service: all phases, all checks.
+
+Examples, boundary cases, random data and sequences of calls that pass on ids from answers to requests, links of its own
+making included. What is left out or bent, and why, is said in `rules.py`.
+"""
+
+import copy
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from unittest.mock import patch
+
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import StopReason, events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.schemas import BaseSchema
+
+from fuzz import rules
+from world import JSON
+
+# What draws anew with each seed; examples and boundary cases are the same each time.
+_RANDOM_PHASES: Final = ("fuzzing", "stateful")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found wrong: with which operation, what it says, how to see it again, what was answered."""
+
+    phase: str
+    operation: str
+    check: str
+    message: str
+    reproduction: str
+    answer: str
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """What tells it from others: many cases find the same."""
+        return self.operation, self.check, self.message.rpartition("\n")[2]
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.check} ({self.phase})\n{self.message}\n{self.reproduction}\n-> {self.answer}"
+
+
+@dataclass(slots=True)
+class Report:
+    """The requests that were sent, by operation and by phase, how many were carried out, and what was found."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
+    phases: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+    # What kept the fuzzing itself from its work: nothing may go untested unnoticed.
+    hindrances: list[str] = field(default_factory=list)
+
+    @property
+    def distinct(self) -> list[Finding]:
+        """One finding of each kind, the shortest to reproduce."""
+        by_length = sorted(self.findings, key=lambda finding: len(finding.reproduction), reverse=True)
+        return list({finding.kind: finding for finding in by_length}.values())
+
+
+def fuzz(document: JSON, url: str, *, seed: int, examples: int, only_random: bool = False) -> Iterator[Report]:
+    """Send what the document makes one think of; yield the same report after each scenario, grown.
+
+    `examples` is the number of random cases for each operation, and of sequences. With `only_random`, what no seed
+    changes is not sent.
+    """
+    report = Report()
+    schema = schemathesis.openapi.from_dict(
+        rules.linked(copy.deepcopy(document)), config=_config(url, seed, examples, only_random=only_random)
+    )
+    phase = ""
+
+    @schema.hook
+    def after_call(_context: Any, case: schemathesis.Case[Any], response: schemathesis.Response) -> None:
+        report.sent[case.operation.label] += 1
+        report.accepted[case.operation.label] += response.status_code < 400
+        report.phases[phase] += 1
+
+    rules.install(schema)
+    for event in _events(schema):
+        if isinstance(event, events.PhaseStarted):
+            phase = event.phase.name.value
+        elif isinstance(event, events.ScenarioFinished):
+            report.findings += _findings(event.phase.value, event.recorder)
+            yield report
+        elif isinstance(event, events.NonFatalError):
+            report.hindrances.append(f"{event.label}: {event.info.title}: {event.info.message}")
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+        elif isinstance(event, events.EngineFinished) and event.stop_reason is not StopReason.COMPLETED:
+            report.hindrances.append(f"stopped: {event.stop_reason}")
+    yield report
+
+
+def fuzz_until(
+    document: JSON, url: str, *, seed: int, cases: int, seconds: float, tell: Callable[[Report], None]
+) -> Report:
+    """Fuzz in rounds, each with the next seed, until enough cases were sent and enough time has passed."""
+    total, began_at, number = Report(), time.monotonic(), 0
+    while number == 0 or total.sent.total() < cases or time.monotonic() - began_at < seconds:
+        told_at = time.monotonic()
+        part = Report()
+        for part in fuzz(document, url, seed=seed + number, examples=50, only_random=number > 0):
+            if time.monotonic() - told_at > 5:
+                told_at = time.monotonic()
+                tell(_sum(total, part))
+        if not part.sent.total():
+            raise RuntimeError("a round sent nothing: " + "; ".join(part.hindrances))
+        total, number = _sum(total, part), number + 1
+        tell(total)
+    return total
+
+
+def _events(schema: BaseSchema) -> Iterator[events.EngineEvent]:
+    # No proxy of this machine stands between us and a service on the same, and no password is sent to it.
+    with patch.dict(os.environ, {"NO_PROXY": "*", "NETRC": ""}):
+        yield from from_schema(schema).execute()
+
+
+def _config(url: str, seed: int, examples: int, *, only_random: bool) -> SchemathesisConfig:
+    phases: JSON = {
+        "examples": {"enabled": not only_random, "fill-missing": True},
+        "coverage": {"enabled": not only_random, "generate-duplicate-query-parameters": True},
+    } | {name: {"enabled": True} for name in _RANDOM_PHASES}
+    return SchemathesisConfig.from_dict(
+        {
+            "base-url": url,
+            "seed": seed,
+            "workers": 1,
+            "continue-on-failure": True,
+            "request-timeout": 30,
+            "suppress-health-check": ["all"],  # they judge how fast cases are made up, on whatever machine this is
+            "phases": phases,
+            "checks": rules.CHECKS,
+            "generation": {"max-examples": examples, "database": "none"},
+            "cache": {"enabled": False},  # nothing from another run, and nothing left behind
+            "output": {"sanitization": {"enabled": False}},  # there are no secrets here, and keys must be reproducible
+        }
+    )
+
+
+def _findings(phase: str, recorder: ScenarioRecorder) -> Iterator[Finding]:
+    for case_id, checks in recorder.checks.items():
+        for check in checks:
+            if check.failure_info is not None:
+                answer = recorder.find_response(case_id=case_id)
+                yield Finding(
+                    phase,
+                    recorder.cases[case_id].value.operation.label,
+                    check.name,
+                    str(check.failure_info.failure),
+                    check.failure_info.code_sample,
+                    "nothing" if answer is None else f"{answer.status_code} {answer.text[:500]}",
+                )
+
+
+def _sum(one: Report, other: Report) -> Report:
+    return Report(
+        one.sent + other.sent,
+        one.accepted + other.accepted,
+        one.phases + other.phases,
+        one.findings + other.findings,
+        one.hindrances + other.hindrances,
+    )

@@ -1,0 +1,65 @@
+"""The short version of `pipenv run fuzz`: always the same cases, all phases and all checks."""
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from fuzz.fuzzing import Report, fuzz
+from fuzz.service import ServiceProcess, serving
+from world import JSON, migrate_to_head, new_database, settings_for
+
+SEED = 7
+
+
+@pytest.fixture(scope="module")
+async def service(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[ServiceProcess]:
+    async with new_database(postgres_dsn) as dsn:
+        await migrate_to_head(dsn)
+        with serving(settings_for(dsn, *redis_address)) as service:
+            yield service
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> JSON:
+    return app.openapi()
+
+
+async def test_every_answer_is_as_the_document_says(service: ServiceProcess, document: JSON) -> None:
+    report = await fuzzed(document, service, examples=10)
+    assert [str(finding) for finding in report.distinct] == []
+    assert report.hindrances == []
+    assert set(report.sent) == {
+        f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations
+    }
+    assert all(report.accepted[operation] > 0 for operation in report.sent), report.accepted
+    assert set(report.phases) == {"examples", "coverage", "fuzzing", "stateful"}
+    assert "Traceback" not in service.output()
+
+
+async def test_an_answer_that_is_not_as_the_document_says_is_found(service: ServiceProcess, document: JSON) -> None:
+    other = copy.deepcopy(document)
+    comments = other["paths"]["/tickets/{ticket_id}/comments"]["post"]
+    comments["requestBody"]["content"]["application/json"]["schema"] = {"type": "object"}
+    other["components"]["schemas"]["Ticket"]["properties"]["version"] = {"type": "string"}
+    del other["paths"]["/tickets/{ticket_id}"]["patch"]["responses"]["422"]
+    report = await fuzzed(other, service, examples=4, only_random=True)
+    found = {(finding.operation, finding.check) for finding in report.findings}
+    assert {
+        ("POST /tickets/{ticket_id}/comments", "positive_data_acceptance"),
+        ("POST /tickets", "response_schema_conformance"),
+        ("PATCH /tickets/{ticket_id}", "status_code_conformance"),
+    } <= found
+
+
+async def fuzzed(document: JSON, service: ServiceProcess, **options: Any) -> Report:
+    """Fuzz in a thread: the applications that other tests share live on in this one's loop."""
+
+    def work() -> Report:
+        *_, report = fuzz(document, service.url, seed=SEED, **options)
+        return report
+
+    return await asyncio.to_thread(work)

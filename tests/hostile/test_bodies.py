@@ -1,0 +1,160 @@
+"""Bodies that are too deep, too wide, too long or say something twice."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+
+from fuzz.service import ServiceProcess
+from hostile.conftest import MARK, a_new_ticket, assert_harmless
+from hostile.places import in_bodies, in_headers, in_queries, operations
+from hostile.wire import Answer, Request, exchange
+from world import JSON
+
+Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
+
+MIB: Final = 1024 * 1024
+MOST_GROWTH: Final = 64 * MIB
+
+DEEP = {
+    "arrays": b"[" * 100_000 + b"]" * 100_000,
+    "objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "arrays, cut off": b"[" * 100_000,
+    "objects, cut off": b'{"a":' * 100_000,
+}
+NUMBERS = {
+    "100,000 digits": b"9" * 100_000,
+    "a negative one": b"-" + b"9" * 100_000,
+    "100,000 decimals": b"0." + b"3" * 100_000,
+    "an exponent of 100,000 digits": b"1e" + b"9" * 100_000,
+    "more than a double holds": b"1e400",
+    "less than a double holds": b"1e-400",
+    "NaN": b"NaN",
+    "Infinity": b"Infinity",
+    "-Infinity": b"-Infinity",
+    "more than 64 bits": b"18446744073709551616",
+    "minus nothing": b"-0",
+}
+
+
+@pytest.mark.parametrize("literal", DEEP.values(), ids=DEEP)
+async def test_json_nested_100_000_deep_is_refused(endure: Endure, document: JSON, literal: bytes) -> None:
+    whole = [operation.request(body=literal) for operation in operations(document) if operation.fields]
+    answers = await endure([*whole, *in_bodies(document, literal)])
+    assert {answer.status for answer in answers} <= {400, 422}
+
+
+@pytest.mark.parametrize("literal", NUMBERS.values(), ids=NUMBERS)
+async def test_a_number_like_no_other_is_refused(endure: Endure, document: JSON, literal: bytes) -> None:
+    answers = await endure(in_bodies(document, literal))
+    assert {answer.status for answer in answers} <= {400, 422}
+    await endure([*in_queries(document, literal[:5000]), *in_headers(document, literal[:5000])])
+
+
+async def test_an_object_of_a_million_keys_is_refused_by_its_length(endure: Endure, document: JSON) -> None:
+    body = b"{%s}" % b",".join(b'"k%d":0' % number for number in range(1_000_000))
+    answers = await endure(operation.request(body=body) for operation in operations(document) if operation.fields)
+    assert {answer.status for answer in answers} == {413}
+
+
+async def test_as_many_keys_as_a_body_holds_are_refused_briefly(endure: Endure, document: JSON) -> None:
+    keys = b",".join(b'"%x":0' % number for number in range(100_000))
+    for answer in await endure(
+        operation.request(body=b"{%s}" % keys) for operation in operations(document) if operation.fields
+    ):
+        assert answer.status == 422
+        assert len(answer.body) < 64 * 1024, f"{len(answer.body)} bytes are told of what is wrong"
+
+
+async def test_of_a_key_that_is_there_twice_the_last_is_judged_and_done(service: ServiceProcess) -> None:
+    """RFC 8259 leaves open which counts; what matters is that what was judged is what is done."""
+    for body, statuses, status in (
+        (b'{"status": "closed", "status": "answered"}', {200}, "answered"),
+        (b'{"status": "nonsense", "status": "answered"}', {200}, "answered"),
+        (b'{"status": "answered", "status": "nonsense"}', {422}, "open"),
+        (b'{"status": "answered", "status": null}', {422}, "open"),
+        (rb'{"status": "closed", "\u0073tatus": "answered"}', {200}, "answered"),
+        (b'{"subject": "judged", "subject": "\\u0000"}', {422}, "open"),
+    ):
+        ticket = await a_new_ticket(service)
+        target = b"/tickets/%d" % ticket["id"]
+        answer = await exchange(service.port, Request(b"PATCH", target, body=body))
+        assert answer is not None
+        assert answer.status in statuses, body
+        found = await exchange(service.port, Request(b"GET", target))
+        assert found is not None
+        stored = json.loads(found.body)
+        assert (stored["status"], stored["subject"]) == (status, ticket["subject"])
+        assert stored["version"] == (2 if answer.status == 200 else 1)
+
+
+async def test_of_a_parameter_that_is_there_twice_one_counts_or_none(endure: Endure, document: JSON) -> None:
+    doubled = [
+        operation.request(target=operation.target() + f"?{name}={one}&{name}={other}".encode())
+        for operation in operations(document)
+        for name in operation.parameters.get("query", [])
+        for one, other in (("1", MARK.decode()), (MARK.decode(), "1"), ("", "x"), ("open", "closed"))
+    ]
+    assert {answer.status for answer in await endure(doubled)} <= {200, 422}
+
+
+async def test_a_hundred_megabytes_are_refused_before_they_are_sent(endure: Endure, document: JSON) -> None:
+    declared = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % (100 * MIB))]
+    answers = await endure(operation.request(body=None, headers=declared) for operation in operations(document))
+    assert {answer.status for answer in answers} == {413}
+    assert {answer.headers["connection"] for answer in answers} == {"close"}
+
+
+@pytest.mark.parametrize(
+    ("framing", "chunk"),
+    [
+        ((b"Content-Length", b"%d" % (100 * MIB)), b"x" * 65_536),
+        ((b"Transfer-Encoding", b"chunked"), b"%x\r\n%s\r\n" % (65_536, b"x" * 65_536)),
+    ],
+    ids=["declared", "chunked"],
+)
+async def test_a_hundred_megabytes_are_not_held(
+    service: ServiceProcess, document: JSON, framing: tuple[bytes, bytes], chunk: bytes
+) -> None:
+    sent = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(100 * MIB // 65_536):
+            yield chunk
+            sent += 65_536
+
+    for operation in operations(document):
+        sent = 0
+        request = operation.request(body=None, headers=[(b"Content-Type", b"application/json"), framing])
+        with bounded_memory(service):
+            answer = await exchange(service.port, request, then=chunks())
+        # A connection that is closed while one still writes may take the answer with it.
+        if answer is not None:
+            assert_harmless(answer, operation.id)
+        if operation.fields:
+            assert answer is None or answer.status == 413, operation.id
+            assert sent < 16 * MIB, f"{operation.id} took {sent // MIB} MiB before it refused"
+
+
+@contextmanager
+def bounded_memory(service: ServiceProcess) -> Iterator[None]:
+    """See that the service does not grow, not even for a moment."""
+    before, most = service.memory, 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            most = max(most, service.memory)
+            await asyncio.sleep(0.005)
+
+    watching = asyncio.get_running_loop().create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+    grown = max(most, service.memory) - before
+    assert grown < MOST_GROWTH, f"grew by {grown // MIB} MiB"
