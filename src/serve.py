@@ -109,6 +109,7 @@ def _uvicorn(settings: Settings) -> list[str]:
         "--port": str(settings.port),
         "--workers": str(settings.workers),
         "--timeout-graceful-shutdown": str(GRACEFUL_SHUTDOWN_S),
+        "--http": "bounded_http:BoundedHttpProtocol",
     }
     arguments = [part for option in options.items() for part in option]
     return [sys.executable, "-m", "uvicorn", "main:create_app", "--factory", "--no-access-log", *arguments]

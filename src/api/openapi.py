@@ -32,6 +32,25 @@ TAGS: Final = [
     {"name": "operation", "description": "Probes, for whoever runs the service."},
 ]
 
+# What can be done next with an answer (OpenAPI's links), by operation and status.
+_IF_UNCHANGED: Final = {
+    f"{name}_if_unchanged": {
+        "operationId": name,
+        "parameters": {"path.ticket_id": "$response.body#/id", "header.If-Match": "$response.header.ETag"},
+    }
+    for name in ("change_ticket", "create_comment")
+}
+_CURSOR: Final = {"query.cursor": "$response.body#/next_cursor"}
+_OF_TICKET: Final = {"path.ticket_id": "$request.path.ticket_id"}
+LINKS: Final[dict[tuple[str, str], JSON]] = {
+    ("create_ticket", "201"): _IF_UNCHANGED,
+    ("get_ticket", "200"): _IF_UNCHANGED,
+    ("change_ticket", "200"): _IF_UNCHANGED,
+    ("list_tickets", "200"): {"next_page": {"operationId": "list_tickets", "parameters": _CURSOR}},
+    ("list_comments", "200"): {"next_page": {"operationId": "list_comments", "parameters": _OF_TICKET | _CURSOR}},
+    ("list_history", "200"): {"next_page": {"operationId": "list_history", "parameters": _OF_TICKET | _CURSOR}},
+}
+
 _SCHEMAS: Final = "#/components/schemas/{model}"
 
 
@@ -52,6 +71,9 @@ def _completed(document: JSON) -> JSON:
         # A route's docstring: what it does in one sentence, and below that what one should know.
         summary, _, description = operation["description"].partition("\n\n")
         operation |= {"summary": summary.removesuffix("."), "description": description.replace("\n", " ")}
+        for status, response in operation["responses"].items():
+            if links := LINKS.get((operation["operationId"], status)):
+                response["links"] = links
         for parameter in operation.get("parameters", ()):
             _never_null(parameter)
     problem = Problem.model_json_schema(ref_template=_SCHEMAS, mode="serialization")

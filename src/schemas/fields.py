@@ -48,7 +48,7 @@ def plain_number(sent: object) -> object:
 Storable = AfterValidator(_storable)
 
 
-def _said_of_text(max_length: int, example: str) -> WithJsonSchema:
+def said_of_text(max_length: int, example: str) -> WithJsonSchema:
     """Say what a pattern can say of `_storable`: no NUL. What is blank is beyond words that every tool knows."""
     return WithJsonSchema(
         {
@@ -65,13 +65,13 @@ Subject = Annotated[
     str,
     Field(min_length=1, max_length=ticket.SUBJECT_MAX_LENGTH),
     Storable,
-    _said_of_text(ticket.SUBJECT_MAX_LENGTH, "The printer is on fire"),
+    said_of_text(ticket.SUBJECT_MAX_LENGTH, "The printer is on fire"),
 ]
 Text = Annotated[
     str,
     Field(min_length=1, max_length=ticket.TEXT_MAX_LENGTH),
     Storable,
-    _said_of_text(ticket.TEXT_MAX_LENGTH, "It started after lunch."),
+    said_of_text(ticket.TEXT_MAX_LENGTH, "It started after lunch."),
 ]
 Email = Annotated[
     str,

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import PydanticCustomError
 
 from models import TicketStatus
-from schemas.fields import EMAIL_MAX_LENGTH, Storable, plain_number
+from schemas.fields import EMAIL_MAX_LENGTH, Storable, plain_number, said_of_text
 
 QUERY_MAX_LENGTH = 255
 
@@ -56,7 +56,7 @@ class TicketQuery(Paging):
     created_before: Moment | None = Field(default=None, description="Before this time.")
     updated_after: Moment | None = Field(default=None, description="At this time or later.")
     updated_before: Moment | None = Field(default=None, description="Before this time.")
-    q: Annotated[str, Storable] | None = Field(
+    q: Annotated[str, Storable, said_of_text(QUERY_MAX_LENGTH, "printer fire")] | None = Field(
         default=None,
         min_length=1,
         max_length=QUERY_MAX_LENGTH,

@@ -1,7 +1,7 @@
 """Schemathesis over the whole OpenAPI document, against a running service: all phases, all checks.
 
-Examples, boundary cases, random data and sequences of calls that pass on ids from answers to requests, links of its own
-making included. What is left out or bent, and why, is said in `rules.py`.
+Examples, boundary cases, random data and sequences of calls that follow the document's links and pass on ids from
+answers to requests. What is left out or bent, and why, is said in `rules.py`.
 """
 
 import copy
@@ -72,7 +72,7 @@ def fuzz(document: JSON, url: str, *, seed: int, examples: int, only_random: boo
     """
     report = Report()
     schema = schemathesis.openapi.from_dict(
-        rules.linked(copy.deepcopy(document)), config=_config(url, seed, examples, only_random=only_random)
+        copy.deepcopy(document), config=_config(url, seed, examples, only_random=only_random)
     )
     phase = ""
 

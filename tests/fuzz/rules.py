@@ -59,28 +59,6 @@ def install(schema: BaseSchema) -> None:
         return case
 
 
-def linked(document: JSON) -> JSON:
-    """Return the document with links from answers to what no name in them tells: the same version, the next page."""
-    tickets = document["paths"]["/tickets"]
-    one, comments, history = (
-        document["paths"][f"/tickets/{{ticket_id}}{path}"] for path in ("", "/comments", "/history")
-    )
-    unchanged = {"path.ticket_id": "$response.body#/id", "header.if-match": "$response.header.ETag"}
-    for operation, status in ((tickets["post"], "201"), (one["patch"], "200"), (one["get"], "200")):
-        for target in ("change_ticket", "create_comment"):
-            _link(operation, status, f"{target}_if_unchanged", target, unchanged)
-    for operation in (comments["get"], history["get"]):
-        next_page = {"path.ticket_id": "$request.path.ticket_id", "query.cursor": "$response.body#/next_cursor"}
-        _link(operation, "200", "next_page", operation["operationId"], next_page)
-    _link(tickets["get"], "200", "next_page", "list_tickets", {"query.cursor": "$response.body#/next_cursor"})
-    return document
-
-
-def _link(operation: JSON, status: str, name: str, target: str, parameters: dict[str, str]) -> None:
-    links = operation["responses"][status].setdefault("links", {})
-    links.setdefault(name, {"operationId": target, "parameters": parameters})
-
-
 @schemathesis.check
 def refusal_is_a_problem(_ctx: CheckContext, response: Response, _case: Case[Any]) -> None:
     """Hold methods and media types that the document does not name to what it says of refusals."""
@@ -125,7 +103,9 @@ def _is_beyond_words(problem: JSON, case: Case[Any]) -> bool:
 
 
 def _at(case: Case[Any], part: JSON) -> str:
-    field = str(part.get("pointer", "")).removeprefix("#/")
+    if "parameter" in part:
+        return str((case.query or {}).get(part["parameter"], "?"))
+    field = part["pointer"].removeprefix("#/")
     return str(case.body[field]) if isinstance(case.body, dict) and field in case.body else "?"
 
 
