@@ -11,10 +11,16 @@ from fastapi_offline import FastAPIOffline
 
 from api import comments, health, openapi, problem_pages, problems, redoc, tickets, workflow
 from api.front_door import FrontDoor
+from api.gate import Gate
 from core.settings import Settings
 from db.resources import opened
+from services.api_keys import ApiKeys
+from services.authentication import Authenticator
 from services.health import HealthService
 from services.housekeeping import keep_house
+from services.key_ring import KeyRing
+from services.oidc import TokenVerifier
+from services.signing_keys import SigningKeys
 from services.ticket_lists import TicketLists
 from services.tickets import TicketService, lookup_schema
 
@@ -31,7 +37,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.tickets = TicketService(database, cache)
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache)
-            async with _in_background(keep_house(database)):
+            app.state.key_ring = key_ring = KeyRing(ApiKeys(database))
+            app.state.authenticator = Authenticator(
+                key_ring, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
+            )
+            async with _in_background(keep_house(database)), _in_background(key_ring.keep_notes()):
                 yield
 
     app = FastAPIOffline(
@@ -46,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     for part in (tickets, comments, workflow, health, problem_pages, redoc):
         app.include_router(part.router, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(Gate)
     app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_paths=("/tickets", "/workflow"))
     problems.install(app)
     openapi.install(app)
@@ -60,6 +71,17 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _token_verifier(settings: Settings) -> TokenVerifier | None:
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    return TokenVerifier(
+        SigningKeys(settings.oidc_issuer),
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        role_claim=settings.oidc_role_claim,
+    )
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -28,7 +29,8 @@ from core.settings import Settings
 from db.embedded import EmbeddedServers, ServerDidNotStart
 from db.embedded.process import spawn, stop
 from db.migrations import migrate
-from db.postgres import wait_until_reachable
+from db.postgres import Database, wait_until_reachable
+from services.api_keys import ApiKeys
 
 SOURCE: Final = Path(__file__).parent
 READY_WITHIN_S: Final = 30
@@ -62,6 +64,7 @@ def _serve(settings: Settings) -> None:
     _refuse_busy_port(settings)
     if settings.database_dsn is not None and settings.redis_host is not None:
         _migrate(settings)
+        _refuse_open_doors(settings)
         _tell_where(settings, "where DATABASE_DSN says")
         os.execv(sys.executable, _uvicorn(settings))
     _stop_on_signals()
@@ -71,6 +74,7 @@ def _serve(settings: Settings) -> None:
         os.environ.update(servers.settings)
         settings = _settings()
         _migrate(settings)
+        _refuse_open_doors(settings)
         uvicorn = spawn(_uvicorn(settings))
         stack.callback(_stop_uvicorn, uvicorn)
         _wait_until_ready(settings, uvicorn)
@@ -100,6 +104,33 @@ def _migrate(settings: Settings) -> None:
     except (CommandError, DBAPIError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         raise CannotServe(f"the database in DATABASE_DSN can not be migrated: {reason}") from None
+
+
+def _refuse_open_doors(settings: Settings) -> None:
+    """Let no service listen to the network that would let everybody in without having been told to."""
+    if settings.allow_anonymous or settings.oidc_issuer is not None or _is_loopback(settings.host):
+        return
+    if not asyncio.run(_keys_exist(settings)):
+        raise CannotServe(
+            f"HOST={settings.host} would let everybody in: make an API key (pipenv run keys create), or set "
+            "OIDC_ISSUER and OIDC_AUDIENCE, or say ALLOW_ANONYMOUS=true"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _keys_exist(settings: Settings) -> bool:
+    assert settings.database_dsn is not None  # noqa: S101 - configured or started by now
+    database = Database(settings.database_dsn.get_secret_value(), pool_size=1)
+    try:
+        return await ApiKeys(database).exist()
+    finally:
+        await database.close()
 
 
 def _uvicorn(settings: Settings) -> list[str]:

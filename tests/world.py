@@ -56,6 +56,7 @@ def settings_for(dsn: str, redis_host: str, redis_port: int, **others: Any) -> S
         "redis_host": redis_host,
         "redis_port": redis_port,
         "redis_prefix": prefix,
+        "allow_anonymous": True,
     }
     return Settings(_env_file=None, **(wanted | others))
 

@@ -11,9 +11,18 @@ from api.problems import MEDIA_TYPE
 from core import errors
 from schemas.problem import Problem
 
-# What every operation may refuse, every operation on tickets, and every one that writes.
+# What every operation may refuse, every one that is not open to all, every one on tickets, and every one that writes.
 ANYWHERE: Final = (413, 414, 431, 500)
-READING: Final = (*ANYWHERE, 406, RequestValidationError, errors.DatabaseUnavailable)
+BEHIND_THE_GATE: Final = (
+    *ANYWHERE,
+    406,
+    errors.Unauthenticated,
+    errors.Forbidden,
+    errors.HostNotAllowed,
+    errors.DatabaseUnavailable,
+    errors.IssuerUnavailable,
+)
+READING: Final = (*BEHIND_THE_GATE, RequestValidationError)
 WRITING: Final = (*READING, 400, 415, errors.OutcomeUnknown)
 
 

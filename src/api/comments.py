@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response, status
 from api import answers
 from api.answers import READING, WRITING, responses
 from api.bodies import NewComment
-from api.dependencies import Lists, Page, TicketId, Tickets
+from api.dependencies import Caller, Lists, Page, TicketId, Tickets
 from api.headers import ExpectedVersions, etag, link_to_next
 from api.idempotency import IdempotencyKey, replayed
 from core.errors import (
@@ -41,6 +41,7 @@ async def create_comment(
     new: NewComment,
     expected: ExpectedVersions,
     tickets: Tickets,
+    who: Caller,
     response: Response,
     key: IdempotencyKey = None,
 ) -> Comment:
@@ -49,19 +50,19 @@ async def create_comment(
     With `status` the ticket makes that transition too: both happen, as one version, or neither. A closed ticket takes
     no comment.
     """
-    added, was_done_before = await tickets.comment(ticket_id, new, expected=expected, key=key)
+    added, was_done_before = await tickets.comment(ticket_id, new, who, expected=expected, key=key)
     response.headers.update({"ETag": etag(added.version)} | replayed(was_done_before))
     return added.comment
 
 
 @router.get("", responses=responses(answers.COMMENTS, TicketNotFound, InvalidCursor, *READING))
 async def list_comments(
-    ticket_id: TicketId, page: Page, lists: Lists, request: Request, response: Response
+    ticket_id: TicketId, page: Page, lists: Lists, who: Caller, request: Request, response: Response
 ) -> CommentPage:
     """List the comments of a ticket.
 
     All of them, the oldest first.
     """
-    found = await lists.comments(ticket_id, page)
+    found = await lists.comments(ticket_id, page, who)
     response.headers.update(link_to_next(request, found.next_cursor))
     return found

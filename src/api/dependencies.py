@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator, Field
 
+from api.principal import principal
 from schemas.fields import ID_MAX, plain_number
 from schemas.lists import Paging, TicketQuery
 from services.health import HealthService
+from services.principal import Principal
 from services.ticket_lists import TicketLists
 from services.tickets import TicketService
 
@@ -27,9 +29,14 @@ async def _health(request: Request) -> HealthService:
     return service
 
 
+async def _caller(request: Request) -> Principal:
+    return principal(request)
+
+
 Tickets = Annotated[TicketService, Depends(_tickets)]
 Lists = Annotated[TicketLists, Depends(_lists)]
 Health = Annotated[HealthService, Depends(_health)]
+Caller = Annotated[Principal, Depends(_caller)]
 # The bounds stand before the validator, where they become part of the documented number.
 TicketId = Annotated[
     int,

@@ -33,6 +33,32 @@ class Kind:
 
 
 KINDS: Final[Mapping[type[Exception], Kind]] = {
+    errors.Unauthenticated: Kind(
+        401,
+        "unauthenticated",
+        "Nobody knows who asks",
+        "Credentials are missing, or are not good, or no longer.",
+        "Send `Authorization: Bearer` and an API key or a token of the issuer that the service trusts. The header "
+        "WWW-Authenticate says whether credentials came and what was wrong with them. Whoever runs the service makes "
+        "keys: `pipenv run keys create`.",
+        ("WWW-Authenticate",),
+    ),
+    errors.Forbidden: Kind(
+        403,
+        "forbidden",
+        "Not allowed",
+        "Whoever these credentials belong to may not do this.",
+        "A requester writes tickets and comments in their own name only, and does not set `answered`; a monitor reads "
+        "`/metrics` and nothing else. Use the credentials of somebody who may.",
+    ),
+    errors.HostNotAllowed: Kind(
+        421,
+        "host-not-allowed",
+        "Not under this name",
+        "A service without keys answers on this machine only, as localhost, 127.0.0.1 or [::1].",
+        "Call it by one of these names. To reach it from elsewhere, let its operator make keys "
+        "(`pipenv run keys create`), configure an issuer of tokens, or say `ALLOW_ANONYMOUS=true`.",
+    ),
     errors.TicketNotFound: Kind(
         404,
         "ticket-not-found",
@@ -110,6 +136,14 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "Nothing is wrong with the request; try again.",
         "Nothing was written. Wait as long as Retry-After says and send the same request again, longer each time it "
         "fails. `GET /readyz` tells when the service can work again.",
+        ("Retry-After",),
+    ),
+    errors.IssuerUnavailable: Kind(
+        503,
+        "issuer-unavailable",
+        "The issuer of tokens is unavailable",
+        "Nothing is wrong with the request; its token can not be verified now.",
+        "Wait as long as Retry-After says and send the same request again. API keys do not need the issuer.",
         ("Retry-After",),
     ),
     errors.OutcomeUnknown: Kind(

@@ -12,6 +12,12 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
         "example": "4f9d0c2e6b1a4d7c",
     },
+    "WWW-Authenticate": {
+        "description": "How to authenticate, and what was wrong with the credentials (RFC 6750).",
+        "required": True,
+        "schema": _TEXT,
+        "example": 'Bearer realm="tickets"',
+    },
     "ETag": {
         "description": "The ticket's version. Send it back in If-Match to change what you saw and nothing else.",
         "required": True,

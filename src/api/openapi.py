@@ -16,6 +16,8 @@ JSON = dict[str, Any]
 DESCRIPTION: Final = """\
 Open tickets, discuss them in comments, and move them through a status machine that `GET /workflow` shows.
 
+- **Credentials.** Send `Authorization: Bearer` with an API key or a token. An agent works on every ticket; a requester
+  sees those of their own address alone, and what is foreign is as if it were not there.
 - **Versions.** Every change of a ticket, a comment included, makes one new version, which is its `ETag`. Send it back
   in `If-Match`, and a change is refused (412) if somebody else came first.
 - **Safe retries.** Send a POST with an `Idempotency-Key` of your own: sent again with the same key, within 24 hours,
@@ -51,6 +53,14 @@ LINKS: Final[dict[tuple[str, str], JSON]] = {
     ("list_history", "200"): {"next_page": {"operationId": "list_history", "parameters": _OF_TICKET | _CURSOR}},
 }
 
+SECURITY: Final = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key (`tk_…`) or a token of the issuer that the service trusts.",
+    }
+}
+
 _SCHEMAS: Final = "#/components/schemas/{model}"
 
 
@@ -71,6 +81,8 @@ def _completed(document: JSON) -> JSON:
         # A route's docstring: what it does in one sentence, and below that what one should know.
         summary, _, description = operation["description"].partition("\n\n")
         operation |= {"summary": summary.removesuffix("."), "description": description.replace("\n", " ")}
+        if "401" in operation["responses"]:
+            operation["security"] = [{name: []} for name in SECURITY]
         for status, response in operation["responses"].items():
             if links := LINKS.get((operation["operationId"], status)):
                 response["links"] = links
@@ -83,6 +95,7 @@ def _completed(document: JSON) -> JSON:
     components = document["components"]
     components["schemas"] |= problems
     components["headers"] = HEADERS
+    components["securitySchemes"] = SECURITY
     components["examples"] = {name: {"value": value} for name, value in ANSWERS.items()} | {
         kind.slug: {"summary": kind.title, "value": example(kind)} for kind in ALL
     }

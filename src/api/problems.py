@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 def install(app: FastAPI) -> None:
     """Make the app answer every error as problem+json."""
-    app.add_exception_handler(errors.ServiceError, _service_error)
+    app.add_exception_handler(errors.ServiceError, refused)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
@@ -42,13 +42,16 @@ def example(kind: Kind) -> dict[str, Any]:
     return _problem(kind, _EXAMPLE_ID, kind.particulars).model_dump(mode="json", exclude_none=True)
 
 
-async def _service_error(request: Request, error: Exception) -> Response:
+async def refused(request: Request, error: Exception) -> Response:
+    """Return the answer for an error of the service."""
     match error:
         case errors.IllegalTransition():
             particulars = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
             return _told(request, KINDS[type(error)], particulars)
         case errors.VersionMismatch():
             return _told(request, KINDS[type(error)], headers={"ETag": f'"{error.current}"'})
+        case errors.Unauthenticated():
+            return _told(request, KINDS[type(error)], headers={"WWW-Authenticate": _challenge(error)})
         case errors.RequestInProgress() | errors.SearchTimeout():
             return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
         case errors.Unavailable():
@@ -56,6 +59,15 @@ async def _service_error(request: Request, error: Exception) -> Response:
             return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
         case _:
             return _told(request, KINDS[type(error)])
+
+
+def _challenge(error: errors.Unauthenticated) -> str:
+    """Return what RFC 6750 has the client told; who brought nothing is not told that it was wrong."""
+    return (
+        f'Bearer realm="tickets", error="invalid_token", error_description="{error}"'
+        if error.are_refused
+        else ('Bearer realm="tickets"')
+    )
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:

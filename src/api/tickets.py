@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response, status
 from api import answers
 from api.answers import READING, WRITING, responses
 from api.bodies import TAKES_MERGE_PATCH, NewTicket, Patch
-from api.dependencies import Lists, Page, TicketId, Tickets, WantedTickets
+from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
 from api.headers import ExpectedVersions, KnownVersions, PastCache, cache_status, etag, link_to_next
 from api.idempotency import IdempotencyKey, replayed
 from core.errors import (
@@ -28,27 +28,31 @@ router = APIRouter(prefix="/tickets", tags=["tickets"])
     status_code=status.HTTP_201_CREATED,
     responses=responses(answers.TICKET_CREATED, RequestInProgress, IdempotencyKeyReused, *WRITING),
 )
-async def create_ticket(new: NewTicket, tickets: Tickets, response: Response, key: IdempotencyKey = None) -> Ticket:
+async def create_ticket(
+    new: NewTicket, tickets: Tickets, who: Caller, response: Response, key: IdempotencyKey = None
+) -> Ticket:
     """Open a ticket.
 
     It starts `open`, at version 1. Subject and text are kept exactly as sent; of the address the domain is put into
     lower case. Send an `Idempotency-Key` to be free to send the request again when no answer came.
     """
-    ticket, was_done_before = await tickets.create(new, key=key)
+    ticket, was_done_before = await tickets.create(new, who, key=key)
     response.headers.update({"Location": f"/tickets/{ticket.id}", "ETag": etag(ticket.version)})
     response.headers.update(replayed(was_done_before))
     return ticket
 
 
 @router.get("", responses=responses(answers.TICKETS, InvalidCursor, SearchTimeout, *READING))
-async def list_tickets(wanted: WantedTickets, lists: Lists, request: Request, response: Response) -> TicketPage:
+async def list_tickets(
+    wanted: WantedTickets, lists: Lists, who: Caller, request: Request, response: Response
+) -> TicketPage:
     """List tickets.
 
     Those for which every filter holds, the newest first unless sorted otherwise; `q` searches for words. A page costs
     the same however deep it lies; a cursor belongs to the filters and the order of the page that gave it. Comments are
     not in the list.
     """
-    found = await lists.tickets(wanted)
+    found = await lists.tickets(wanted, who)
     response.headers.update(link_to_next(request, found.next_cursor))
     return found
 
@@ -58,13 +62,15 @@ async def list_tickets(wanted: WantedTickets, lists: Lists, request: Request, re
     response_model=TicketDetails,
     responses=responses(answers.TICKET, answers.NOT_MODIFIED, TicketNotFound, *READING),
 )
-async def get_ticket(ticket_id: TicketId, known: KnownVersions, past_cache: PastCache, tickets: Tickets) -> Response:
+async def get_ticket(
+    ticket_id: TicketId, known: KnownVersions, past_cache: PastCache, tickets: Tickets, who: Caller
+) -> Response:
     """Show a ticket with its comments.
 
     The latest 50 comments, in the order in which they were written; the comments' own list has them all. The answer
     comes from the cache where it can, which never gives what a change that was acknowledged has overwritten.
     """
-    found, outcome = await tickets.look_up(ticket_id, past_cache=past_cache)
+    found, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
     # Others may keep it, but must ask each time whether it still stands.
     headers = {"ETag": etag(found.version), "Cache-Status": cache_status(outcome), "Cache-Control": "no-cache"}
     if known is None or found.version in known:
@@ -80,26 +86,26 @@ async def get_ticket(ticket_id: TicketId, known: KnownVersions, past_cache: Past
     openapi_extra=TAKES_MERGE_PATCH,
 )
 async def change_ticket(
-    ticket_id: TicketId, patch: Patch, expected: ExpectedVersions, tickets: Tickets, response: Response
+    ticket_id: TicketId, patch: Patch, expected: ExpectedVersions, tickets: Tickets, who: Caller, response: Response
 ) -> Ticket:
     """Edit a ticket, move it to another status, or both.
 
     A merge patch (RFC 7396): what it names is changed, as one version; what it leaves out stays. An edit that changes
     nothing makes no version. A status must be one of the ticket's `allowed_transitions`; `closed` is final.
     """
-    ticket = await tickets.change(ticket_id, patch, expected=expected)
+    ticket = await tickets.change(ticket_id, patch, who, expected=expected)
     response.headers["ETag"] = etag(ticket.version)
     return ticket
 
 
 @router.get("/{ticket_id}/history", responses=responses(answers.HISTORY, TicketNotFound, InvalidCursor, *READING))
 async def list_history(
-    ticket_id: TicketId, page: Page, lists: Lists, request: Request, response: Response
+    ticket_id: TicketId, page: Page, lists: Lists, who: Caller, request: Request, response: Response
 ) -> EventPage:
     """Show what made each version of a ticket.
 
     The first first: who opened it, each edit with the values before and after, each comment, each transition.
     """
-    found = await lists.history(ticket_id, page)
+    found = await lists.history(ticket_id, page, who)
     response.headers.update(link_to_next(request, found.next_cursor))
     return found

@@ -1,6 +1,9 @@
 """Everything the service refuses, as exceptions that know nothing of HTTP.
 
 ServiceError
+├── Unauthenticated       nobody knows who asks
+├── Forbidden             whoever asks may not do this
+├── HostNotAllowed        an unprotected service was called by another name than this machine's own
 ├── TicketNotFound        no ticket has this id
 ├── TicketClosed          the ticket is closed: no edit, no comment
 ├── IllegalTransition     the status machine has no such edge
@@ -11,6 +14,7 @@ ServiceError
 ├── IdempotencyKeyReused  this idempotency key was used for another request
 └── Unavailable           a part the service needs does not answer now
     ├── DatabaseUnavailable   nothing was done; try again
+    ├── IssuerUnavailable     the keys of the issuer of tokens are not to be had
     └── OutcomeUnknown        it may have been done
 """
 
@@ -19,6 +23,22 @@ from collections.abc import Sequence
 
 class ServiceError(Exception):
     """The service will not, or can not now, do what it was asked."""
+
+
+class Unauthenticated(ServiceError):
+    """Nobody knows who asks: no credentials came, or with `are_refused` such as are not good, or no longer."""
+
+    def __init__(self, reason: str, *, are_refused: bool) -> None:
+        super().__init__(reason)
+        self.are_refused = are_refused
+
+
+class Forbidden(ServiceError):
+    """Whoever asks may not do this."""
+
+
+class HostNotAllowed(ServiceError):
+    """A service that nothing protects was called by another name, or at another address, than this machine's own."""
 
 
 class TicketNotFound(ServiceError):
@@ -75,6 +95,10 @@ class Unavailable(ServiceError):
 
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or not in time. Nothing was written."""
+
+
+class IssuerUnavailable(Unavailable):
+    """The keys of the issuer of tokens can not be fetched, so that no token can be verified."""
 
 
 class OutcomeUnknown(Unavailable):

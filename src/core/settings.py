@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_role_claim: str = "roles"
+    allow_anonymous: bool = False
     startup_timeout: float = Field(default=10, ge=0)
     data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
 
@@ -78,6 +82,12 @@ class Settings(BaseSettings):
     def _a_single_server_is_one(self) -> Self:
         if not self.redis_cluster and len(self.redis_nodes) > 1:
             raise ValueError("REDIS_HOST must name one server when REDIS_CLUSTER is false")
+        return self
+
+    @model_validator(mode="after")
+    def _an_issuer_has_an_audience(self) -> Self:
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError("OIDC_ISSUER and OIDC_AUDIENCE must be set together")
         return self
 
     @property

@@ -1,5 +1,6 @@
 """The entities as tables: the one place where the schema is declared."""
 
+from models.api_key import ApiKey, Role
 from models.base import Base
 from models.comment import Comment
 from models.idempotency_key import IdempotencyKey
@@ -7,4 +8,15 @@ from models.search_document import SearchDocument
 from models.ticket import Ticket, TicketStatus
 from models.ticket_event import EventType, TicketEvent
 
-__all__ = ["Base", "Comment", "EventType", "IdempotencyKey", "SearchDocument", "Ticket", "TicketEvent", "TicketStatus"]
+__all__ = [
+    "ApiKey",
+    "Base",
+    "Comment",
+    "EventType",
+    "IdempotencyKey",
+    "Role",
+    "SearchDocument",
+    "Ticket",
+    "TicketEvent",
+    "TicketStatus",
+]

@@ -20,6 +20,8 @@ from services.ticket_statements import TICKET
 NEAREST: Final = 5_000
 
 _FILTERS: Final = {
+    # The tickets of a requester, which are all there are for them (`services.ticket_statements.VISIBLE`).
+    "requester": "lower(email) = lower(:requester)",
     "email": "lower(email) = lower(:email)",
     "created_after": "created_at >= :created_after",
     "created_before": "created_at < :created_before",

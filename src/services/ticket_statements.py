@@ -3,7 +3,8 @@
 LOCK      take a ticket's row for this transaction
 SAVE      write one change to a locked ticket: the row, its version, a comment if there is one, the event
 CREATE    write a new ticket and its first event
-DETAILS   a ticket and the latest of its comments, in one snapshot
+DETAILS   a ticket and the latest of its comments, in one snapshot, for the cache: whoever asks must have SEEN it
+SEEN      one row if the ticket is there for whoever asks
 PAGE …    keyset pages: what comes after the last seen row; those of tickets are in `services.ticket_pages`
 """
 
@@ -17,7 +18,11 @@ LATEST_COMMENTS: Final = 50
 TICKET: Final = "id, subject, text, email, status, version, comment_count, created_at, updated_at, closed_at"
 _COMMENT: Final = "id, ticket_id, email, text, created_at"
 
-LOCK: Final = text(f"SELECT {TICKET} FROM tickets WHERE id = :ticket_id FOR NO KEY UPDATE")
+# Who sees a ticket: whoever sees all, and its requester. Where this stands `:requester` has to be given, and it has to
+# stand wherever rows are read for somebody: a test holds the statements to it. What is not seen is not locked either.
+VISIBLE: Final = "(CAST(:requester AS text) IS NULL OR lower(tickets.email) = lower(:requester))"
+
+LOCK: Final = text(f"SELECT {TICKET} FROM tickets WHERE id = :ticket_id AND {VISIBLE} FOR NO KEY UPDATE")
 
 # The comment must be in before its ticket is closed, or the guard of the comments refuses it; counting the new
 # comments makes the update wait for them. The clock is read after the lock was had, so that times follow versions.
@@ -75,14 +80,16 @@ DETAILS: Final = text(f"""
     FROM tickets WHERE id = :ticket_id
 """)
 
+_IF_VISIBLE: Final = f"EXISTS (SELECT FROM tickets WHERE id = :ticket_id AND {VISIBLE})"
+
 PAGE_OF_COMMENTS: Final = text(f"""
     SELECT {_COMMENT} FROM comments
-    WHERE ticket_id = :ticket_id AND id > :after ORDER BY id LIMIT :limit
+    WHERE ticket_id = :ticket_id AND id > :after AND {_IF_VISIBLE} ORDER BY id LIMIT :limit
 """)
 
-PAGE_OF_EVENTS: Final = text("""
+PAGE_OF_EVENTS: Final = text(f"""
     SELECT version, type, CAST(data AS text) AS data, actor, created_at FROM ticket_events
-    WHERE ticket_id = :ticket_id AND version > :after ORDER BY version LIMIT :limit
+    WHERE ticket_id = :ticket_id AND version > :after AND {_IF_VISIBLE} ORDER BY version LIMIT :limit
 """)
 
-EXISTS: Final = text("SELECT 1 FROM tickets WHERE id = :ticket_id")
+SEEN: Final = text(f"SELECT 1 FROM tickets WHERE id = :ticket_id AND {VISIBLE}")

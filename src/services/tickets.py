@@ -26,12 +26,11 @@ from schemas.tickets import (
 from services import ticket_statements as sql
 from services.idempotency import AlreadyDone, Once
 from services.locked_ticket import LockedTicket
+from services.principal import Principal
 from services.ticket_status import allowed_from
 
 # The cache's floor lives 30 s. A commit that comes later than this after the floor was put might outlive it.
 COMMIT_WITHIN_S: Final = 10
-
-ANONYMOUS: Final = "anonymous"
 
 _COMMENTS = TypeAdapter(list[Comment])
 
@@ -43,17 +42,18 @@ class TicketService:
         self._database = database
         self._cache = cache
 
-    async def create(self, new: TicketCreate, *, key: str | None = None, actor: str = ANONYMOUS) -> tuple[Ticket, bool]:
+    async def create(self, new: TicketCreate, who: Principal, *, key: str | None = None) -> tuple[Ticket, bool]:
         """Open a ticket; with `key`, once. Return it, and whether that was done before.
 
-        Raises RequestInProgress, IdempotencyKeyReused.
+        Raises Forbidden, RequestInProgress, IdempotencyKeyReused.
         """
-        once = Once.under(key, actor, "create", new)
+        who.write_as(new.email)
+        once = Once.under(key, who.id, "create", new)
         try:
             async with self._database.transaction() as connection:
                 if once is not None:
                     await once.begin(connection)
-                row = (await connection.execute(sql.CREATE, new.model_dump() | {"actor": actor})).one()
+                row = (await connection.execute(sql.CREATE, new.model_dump() | {"actor": who.id})).one()
                 ticket = ticket_of(row)
                 if once is not None:
                     await once.end(connection, ticket)
@@ -61,22 +61,27 @@ class TicketService:
             return Ticket.model_validate_json(done.result), True
         return ticket, False
 
-    async def look_up(self, ticket_id: int, *, past_cache: bool = False) -> tuple[Stored, CacheOutcome]:
+    async def look_up(self, ticket_id: int, who: Principal, *, past_cache: bool = False) -> tuple[Stored, CacheOutcome]:
         """Return a ticket with its latest comments, serialized as TicketDetails, and how it was found.
 
         Raises TicketNotFound.
         """
+        if who.requester is not None:
+            # Before the cache is asked: what is foreign takes as long as what is missing, warm or not.
+            await self._require_seen(ticket_id, who)
         read = self._cache.read_past if past_cache else partial(self._cache.read_through, ticket_id)
         return await read(lambda: self._load(ticket_id))
 
     async def change(
-        self, ticket_id: int, patch: TicketPatch, *, expected: Set[int] | None = None, actor: str = ANONYMOUS
+        self, ticket_id: int, patch: TicketPatch, who: Principal, *, expected: Set[int] | None = None
     ) -> Ticket:
         """Edit a ticket, move it to another status, or both.
 
-        Raises TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
+        Raises Forbidden, TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
         """
-        async with self._changing(ticket_id, expected, actor) as ticket:
+        if "status" in patch.model_fields_set:
+            who.set_status(patch.status)
+        async with self._changing(ticket_id, who, expected) as ticket:
             if "status" in patch.model_fields_set:
                 ticket.move_to(patch.status)
             for field in patch.model_fields_set & {"subject", "text"}:
@@ -87,19 +92,22 @@ class TicketService:
         self,
         ticket_id: int,
         new: CommentCreate,
+        who: Principal,
         *,
         expected: Set[int] | None = None,
         key: str | None = None,
-        actor: str = ANONYMOUS,
     ) -> tuple[CommentAdded, bool]:
         """Add a comment, with the transition to the status it names; with `key`, once.
 
-        Return it with the version it made, and whether that was done before. Raises TicketNotFound, VersionMismatch,
-        TicketClosed, IllegalTransition, RequestInProgress, IdempotencyKeyReused.
+        Return it with the version it made, and whether that was done before. Raises Forbidden, TicketNotFound,
+        VersionMismatch, TicketClosed, IllegalTransition, RequestInProgress, IdempotencyKeyReused.
         """
-        once = Once.under(key, actor, f"comment {ticket_id}", new)
+        who.write_as(new.email)
+        if new.status is not None:
+            who.set_status(new.status)
+        once = Once.under(key, who.id, f"comment {ticket_id}", new)
         try:
-            async with self._changing(ticket_id, expected, actor, once) as ticket:
+            async with self._changing(ticket_id, who, expected, once) as ticket:
                 if new.status is not None:
                     ticket.move_to(new.status)
                 ticket.add_comment(new)
@@ -112,7 +120,7 @@ class TicketService:
 
     @asynccontextmanager
     async def _changing(
-        self, ticket_id: int, expected: Set[int] | None, actor: str, once: Once | None = None
+        self, ticket_id: int, who: Principal, expected: Set[int] | None, once: Once | None = None
     ) -> AsyncIterator[LockedTicket]:
         """Lend a ticket, locked, for one change; at the end of the block the change is committed as one version.
 
@@ -124,7 +132,7 @@ class TicketService:
             async with self._database.transaction() as connection:
                 if once is not None:
                     await once.begin(connection)
-                row = (await connection.execute(sql.LOCK, {"ticket_id": ticket_id})).one_or_none()
+                row = (await connection.execute(sql.LOCK, _named(ticket_id, who))).one_or_none()
                 if row is None:
                     raise TicketNotFound(ticket_id)
                 if expected is not None and row.version not in expected:
@@ -136,7 +144,7 @@ class TicketService:
                 version = ticket.version + 1
                 await self._cache.invalidate(ticket_id, version)
                 floor_put_at = time.monotonic()
-                ticket.saved = (await connection.execute(sql.SAVE, ticket.to_save(actor))).one()
+                ticket.saved = (await connection.execute(sql.SAVE, ticket.to_save(who.id))).one()
                 if once is not None:
                     await once.end(connection, ticket.comment_added)
                 if time.monotonic() - floor_put_at > COMMIT_WITHIN_S:
@@ -145,6 +153,11 @@ class TicketService:
             # Also when the commit's outcome is unknown; if nothing was committed, the floor does no harm.
             if version is not None:
                 await self._cache.invalidate(ticket_id, version)
+
+    async def _require_seen(self, ticket_id: int, who: Principal) -> None:
+        async with self._database.reading() as connection:
+            if (await connection.execute(sql.SEEN, _named(ticket_id, who))).first() is None:
+                raise TicketNotFound(ticket_id)
 
     async def _load(self, ticket_id: int) -> Stored:
         async with self._database.reading() as connection:
@@ -159,6 +172,10 @@ class TicketService:
             }
         )
         return Stored(row.version, details.model_dump_json().encode())
+
+
+def _named(ticket_id: int, who: Principal) -> dict[str, Any]:
+    return {"ticket_id": ticket_id, "requester": who.requester}
 
 
 def lookup_schema() -> str:

@@ -29,6 +29,7 @@ def served(settings: Settings, log: Path) -> Iterator[str]:
         "REDIS_PORT": str(settings.redis_port),
         "REDIS_PREFIX": settings.redis_prefix,
         "PORT": str(port),
+        "ALLOW_ANONYMOUS": str(settings.allow_anonymous),
     }
     with log.open("w") as said:
         process = subprocess.Popen(

@@ -16,6 +16,7 @@ from db.postgres import Database
 from db.redis import Client, connect
 from db.redis_guard import GuardedRedis
 from schemas.tickets import TicketPatch
+from services.principal import ANONYMOUS
 from services.tickets import TicketService, lookup_schema
 
 PATIENCE_S: Final = 10
@@ -135,12 +136,12 @@ class Process:
         self.service = TicketService(self.gates, self.cache)
 
     async def read(self, ticket: int) -> tuple[int, CacheOutcome]:
-        stored, outcome = await self.service.look_up(ticket)
+        stored, outcome = await self.service.look_up(ticket, ANONYMOUS)
         assert json.loads(stored.body)["version"] == stored.version
         return stored.version, outcome
 
     async def write(self, ticket: int) -> int:
-        return (await self.service.change(ticket, TicketPatch(subject=secrets.token_hex(4)))).version
+        return (await self.service.change(ticket, TicketPatch(subject=secrets.token_hex(4)), ANONYMOUS)).version
 
 
 class CachedKey:

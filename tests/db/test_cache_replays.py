@@ -13,6 +13,7 @@ from core.settings import Settings
 from db.cache import CacheOutcome
 from db.redis import connect
 from schemas.tickets import TicketCreate
+from services.principal import ANONYMOUS
 from world import a_ticket, settings_for
 
 from .held_processes import PATIENCE_S, CachedKey, Held, Process
@@ -51,7 +52,7 @@ def other(processes: list[Process]) -> Process:
 @pytest.fixture
 async def ticket(one: Process) -> int:
     """A new ticket, in version 1 and not yet cached."""
-    created, _ = await one.service.create(TicketCreate(**a_ticket()))
+    created, _ = await one.service.create(TicketCreate(**a_ticket()), ANONYMOUS)
     return created.id
 
 

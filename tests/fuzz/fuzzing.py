@@ -64,7 +64,9 @@ class Report:
         return list({finding.kind: finding for finding in by_length}.values())
 
 
-def fuzz(document: JSON, url: str, *, seed: int, examples: int, only_random: bool = False) -> Iterator[Report]:
+def fuzz(
+    document: JSON, url: str, key: str, *, seed: int, examples: int, only_random: bool = False
+) -> Iterator[Report]:
     """Send what the document makes one think of; yield the same report after each scenario, grown.
 
     `examples` is the number of random cases for each operation, and of sequences. With `only_random`, what no seed
@@ -72,7 +74,7 @@ def fuzz(document: JSON, url: str, *, seed: int, examples: int, only_random: boo
     """
     report = Report()
     schema = schemathesis.openapi.from_dict(
-        copy.deepcopy(document), config=_config(url, seed, examples, only_random=only_random)
+        copy.deepcopy(document), config=_config(url, key, seed, examples, only_random=only_random)
     )
     phase = ""
 
@@ -99,14 +101,14 @@ def fuzz(document: JSON, url: str, *, seed: int, examples: int, only_random: boo
 
 
 def fuzz_until(
-    document: JSON, url: str, *, seed: int, cases: int, seconds: float, tell: Callable[[Report], None]
+    document: JSON, url: str, key: str, *, seed: int, cases: int, seconds: float, tell: Callable[[Report], None]
 ) -> Report:
     """Fuzz in rounds, each with the next seed, until enough cases were sent and enough time has passed."""
     total, began_at, number = Report(), time.monotonic(), 0
     while number == 0 or total.sent.total() < cases or time.monotonic() - began_at < seconds:
         told_at = time.monotonic()
         part = Report()
-        for part in fuzz(document, url, seed=seed + number, examples=50, only_random=number > 0):
+        for part in fuzz(document, url, key, seed=seed + number, examples=50, only_random=number > 0):
             if time.monotonic() - told_at > 5:
                 told_at = time.monotonic()
                 tell(_sum(total, part))
@@ -123,7 +125,7 @@ def _events(schema: BaseSchema) -> Iterator[events.EngineEvent]:
         yield from from_schema(schema).execute()
 
 
-def _config(url: str, seed: int, examples: int, *, only_random: bool) -> SchemathesisConfig:
+def _config(url: str, key: str, seed: int, examples: int, *, only_random: bool) -> SchemathesisConfig:
     phases: JSON = {
         "examples": {"enabled": not only_random, "fill-missing": True},
         "coverage": {"enabled": not only_random, "generate-duplicate-query-parameters": True},
@@ -131,6 +133,7 @@ def _config(url: str, seed: int, examples: int, *, only_random: bool) -> Schemat
     return SchemathesisConfig.from_dict(
         {
             "base-url": url,
+            "auth": {"openapi": {"bearer": {"bearer": key}}},
             "seed": seed,
             "workers": 1,
             "continue-on-failure": True,

@@ -23,8 +23,9 @@ CHECKS: Final[JSON] = {
     "max_response_time": 10,  # in seconds, on a machine that has other things to do
     # What is refused for the state it meets is told apart below, by its problem type and not by its status.
     "positive_data_acceptance": {"expected-statuses": ["2xx", "304"]},
-    # Stricter than the default: a request that is invalid must be refused as that, before the state is looked at.
-    "negative_data_rejection": {"expected-statuses": ["400", "404", "405", "406", "413", "415", "422"]},
+    # Stricter than the default: a request that is invalid must be refused as that, before the state is looked at. What
+    # is spoilt may be its credentials.
+    "negative_data_rejection": {"expected-statuses": ["400", "401", "404", "405", "406", "413", "415", "422"]},
 }
 
 # A document says which requests are well formed, not which tickets there are, how they stand, which cursors were given

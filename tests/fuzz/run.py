@@ -22,7 +22,7 @@ from core.settings import async_dsn  # noqa: E402 - only found on the path above
 from db.embedded import EmbeddedPostgres, EmbeddedValkey  # noqa: E402 - as above
 from db.migrations import migrate  # noqa: E402 - as above
 from fuzz.fuzzing import Report, fuzz_until  # noqa: E402 - as above
-from fuzz.service import serving  # noqa: E402 - as above
+from fuzz.service import new_key, serving  # noqa: E402 - as above
 from main import create_app  # noqa: E402 - as above
 from world import settings_for  # noqa: E402 - as above
 
@@ -58,10 +58,12 @@ def _run(seed: int, cases: int, seconds: float) -> Report:
         valkey.start()
         migrate(async_dsn(postgres.dsn))
         valkey.wait_until_formed()
-        settings = settings_for(postgres.dsn, "127.0.0.1", valkey.port)
+        settings = settings_for(postgres.dsn, "127.0.0.1", valkey.port, allow_anonymous=False)
         service = stack.enter_context(serving(settings))
         document = create_app(settings).openapi()
-        report = fuzz_until(document, service.url, seed=seed, cases=cases, seconds=seconds, tell=_tell_progress)
+        report = fuzz_until(
+            document, service.url, new_key(service), seed=seed, cases=cases, seconds=seconds, tell=_tell_progress
+        )
         if "Traceback" in service.output():
             report.hindrances.append(f"the service logged an error:\n{service.output()[-5000:]}")
         return report

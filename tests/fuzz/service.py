@@ -21,18 +21,22 @@ _READY_WITHIN_S: Final = 30
 class ServiceProcess:
     """A running service: where it listens, what it wrote, how much memory it holds."""
 
-    def __init__(self, dsn: str, redis_host: str, redis_port: int, redis_prefix: str) -> None:
+    def __init__(self, settings: Settings) -> None:
+        assert settings.database_dsn is not None
+        ((host, port), *_) = settings.redis_nodes
         self.port: Final = free_port()
         self.url: Final = f"http://127.0.0.1:{self.port}"
         environment = {
             "PATH": os.environ["PATH"],
             "ENV_FILE": os.devnull,
-            "DATABASE_DSN": dsn,
-            "REDIS_HOST": redis_host,
-            "REDIS_PORT": str(redis_port),
-            "REDIS_PREFIX": redis_prefix,
+            "DATABASE_DSN": settings.database_dsn.get_secret_value(),
+            "REDIS_HOST": host,
+            "REDIS_PORT": str(port),
+            "REDIS_PREFIX": settings.redis_prefix,
+            "ALLOW_ANONYMOUS": str(settings.allow_anonymous),
             "PORT": str(self.port),
         }
+        self.environment: Final = environment
         self._said = tempfile.TemporaryFile("a+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by stop()
         # With everything configured, uvicorn takes the place of this very process: its memory is the service's.
         command = [sys.executable, str(ROOT / "src/serve.py")]
@@ -83,12 +87,15 @@ class ServiceProcess:
 @contextmanager
 def serving(settings: Settings) -> Iterator[ServiceProcess]:
     """Lend a running service on a database that is migrated and a cluster that is formed."""
-    assert settings.database_dsn is not None
-    ((host, port), *_) = settings.redis_nodes
-    dsn = settings.database_dsn.get_secret_value().replace("+asyncpg", "")
-    service = ServiceProcess(dsn, host, port, settings.redis_prefix)
+    service = ServiceProcess(settings)
     try:
         service.wait_until_ready()
         yield service
     finally:
         service.stop()
+
+
+def new_key(service: ServiceProcess) -> str:
+    """Make an agent's key, as an operator would; from then on the service lets nobody in without one."""
+    command = [sys.executable, str(ROOT / "src/keys.py"), "create", "--name", "fuzz", "--role", "agent"]
+    return subprocess.run(command, env=service.environment, check=True, capture_output=True, text=True).stdout.strip()

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from fuzz.fuzzing import Report, fuzz
-from fuzz.service import ServiceProcess, serving
+from fuzz.service import ServiceProcess, new_key, serving
 from world import JSON, migrate_to_head, new_database, settings_for
 
 SEED = 7
@@ -19,8 +19,13 @@ SEED = 7
 async def service(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[ServiceProcess]:
     async with new_database(postgres_dsn) as dsn:
         await migrate_to_head(dsn)
-        with serving(settings_for(dsn, *redis_address)) as service:
+        with serving(settings_for(dsn, *redis_address, allow_anonymous=False)) as service:
             yield service
+
+
+@pytest.fixture(scope="module")
+def key(service: ServiceProcess) -> str:
+    return new_key(service)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +33,8 @@ def document(app: FastAPI) -> JSON:
     return app.openapi()
 
 
-async def test_every_answer_is_as_the_document_says(service: ServiceProcess, document: JSON) -> None:
-    report = await fuzzed(document, service, examples=10)
+async def test_every_answer_is_as_the_document_says(service: ServiceProcess, key: str, document: JSON) -> None:
+    report = await fuzzed(document, service, key, examples=10)
     assert [str(finding) for finding in report.distinct] == []
     assert report.hindrances == []
     assert set(report.sent) == {
@@ -40,13 +45,15 @@ async def test_every_answer_is_as_the_document_says(service: ServiceProcess, doc
     assert "Traceback" not in service.output()
 
 
-async def test_an_answer_that_is_not_as_the_document_says_is_found(service: ServiceProcess, document: JSON) -> None:
+async def test_an_answer_that_is_not_as_the_document_says_is_found(
+    service: ServiceProcess, key: str, document: JSON
+) -> None:
     other = copy.deepcopy(document)
     comments = other["paths"]["/tickets/{ticket_id}/comments"]["post"]
     comments["requestBody"]["content"]["application/json"]["schema"] = {"type": "object"}
     other["components"]["schemas"]["Ticket"]["properties"]["version"] = {"type": "string"}
     del other["paths"]["/tickets/{ticket_id}"]["patch"]["responses"]["422"]
-    report = await fuzzed(other, service, examples=4, only_random=True)
+    report = await fuzzed(other, service, key, examples=4, only_random=True)
     found = {(finding.operation, finding.check) for finding in report.findings}
     assert {
         ("POST /tickets/{ticket_id}/comments", "positive_data_acceptance"),
@@ -55,11 +62,11 @@ async def test_an_answer_that_is_not_as_the_document_says_is_found(service: Serv
     } <= found
 
 
-async def fuzzed(document: JSON, service: ServiceProcess, **options: Any) -> Report:
+async def fuzzed(document: JSON, service: ServiceProcess, key: str, **options: Any) -> Report:
     """Fuzz in a thread: the applications that other tests share live on in this one's loop."""
 
     def work() -> Report:
-        *_, report = fuzz(document, service.url, seed=SEED, **options)
+        *_, report = fuzz(document, service.url, key, seed=SEED, **options)
         return report
 
     return await asyncio.to_thread(work)

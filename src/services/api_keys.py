@@ -1,0 +1,121 @@
+"""The API keys: made, listed and revoked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, text
+
+from db.postgres import Database
+from models import Role
+from services.key_format import Key, new_key
+from services.principal import Principal
+
+# A second one, so that a key can be replaced without a gap; a third would be one that somebody forgot.
+MOST_LIVE_KEYS: Final = 2
+
+_COLUMNS: Final = "id, name, role, email, secret_hash, created_at, expires_at, revoked_at, last_used_at"
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7415530149))")
+_LIVE: Final = text("""
+    SELECT role, email FROM api_keys
+    WHERE name = :name AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+""")
+_CREATE: Final = text(f"""
+    INSERT INTO api_keys (id, name, role, email, secret_hash, expires_at)
+    VALUES (:id, :name, :role, :email, :secret_hash, :expires_at) RETURNING {_COLUMNS}
+""")
+_LIST: Final = text(f"SELECT {_COLUMNS} FROM api_keys ORDER BY name, created_at")
+_FIND: Final = text(f"SELECT {_COLUMNS} FROM api_keys WHERE id = :id")
+_ANY: Final = text("SELECT EXISTS (SELECT FROM api_keys)")
+_REVOKE: Final = text(f"""
+    UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = :id RETURNING {_COLUMNS}
+""")
+_USED: Final = text("""
+    UPDATE api_keys SET last_used_at = GREATEST(last_used_at, used.at)
+    FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS used (id, at) WHERE api_keys.id = used.id
+""")
+
+
+class KeyRefused(Exception):
+    """The key that was asked for can not be made."""
+
+
+@dataclass(frozen=True)
+class ApiKeyRecord:
+    """What is stored of a key."""
+
+    id: str
+    name: str
+    role: Role
+    email: str | None
+    secret_hash: bytes
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    @property
+    def principal(self) -> Principal:
+        """Whom the key lets in: a new key of the same name is the same principal."""
+        return Principal(f"key:{self.name}", self.role, self.email)
+
+    def is_live(self, now: datetime) -> bool:
+        """Return whether the key lets anybody in."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class ApiKeys:
+    """The table of keys. Every method raises DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(
+        self, name: str, role: Role, email: str | None = None, expires_at: datetime | None = None
+    ) -> tuple[Key, ApiKeyRecord]:
+        """Make a key; its secret is in nobody's hands but the caller's. Raises KeyRefused."""
+        key = new_key()
+        wanted = {"id": key.id, "name": name, "role": role, "email": email, "expires_at": expires_at}
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK, {"name": name})
+            live = (await connection.execute(_LIVE, {"name": name})).all()
+            if len(live) >= MOST_LIVE_KEYS:
+                raise KeyRefused(f"{name} has {MOST_LIVE_KEYS} live keys; revoke one of them first")
+            if any((row.role, row.email) != (role, email) for row in live):
+                raise KeyRefused(
+                    f"{name} has a live key of another role or address, and all its keys are one principal"
+                )
+            row = (await connection.execute(_CREATE, wanted | {"secret_hash": key.secret_hash})).one()
+        return key, _record(row)
+
+    async def list(self) -> Sequence[ApiKeyRecord]:
+        """Return every key that was ever made, by name and age."""
+        async with self._database.reading() as connection:
+            return [_record(row) for row in await connection.execute(_LIST)]
+
+    async def find(self, key_id: str) -> ApiKeyRecord | None:
+        """Return what is stored of a key."""
+        async with self._database.reading() as connection:
+            row = (await connection.execute(_FIND, {"id": key_id})).one_or_none()
+        return None if row is None else _record(row)
+
+    async def exist(self) -> bool:
+        """Return whether any key was ever made: revoking the last one must not open the doors."""
+        async with self._database.reading() as connection:
+            return bool(await connection.scalar(_ANY))
+
+    async def revoke(self, key_id: str) -> ApiKeyRecord | None:
+        """Let a key let nobody in any more, and return it; None if there is none."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(_REVOKE, {"id": key_id})).one_or_none()
+        return None if row is None else _record(row)
+
+    async def used(self, times: dict[str, datetime]) -> None:
+        """Record when keys were last used."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_USED, {"ids": list(times), "times": list(times.values())})
+
+
+def _record(row: Row[Any]) -> ApiKeyRecord:
+    return ApiKeyRecord(**{**row._mapping, "role": Role(row.role)})

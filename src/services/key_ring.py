@@ -1,0 +1,108 @@
+"""The API keys at the door: who a key lets in, without asking the database each time."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hmac import compare_digest
+from typing import Final
+
+from core.errors import Unauthenticated, Unavailable
+from services.api_keys import ApiKeyRecord, ApiKeys
+from services.key_format import parse_key
+from services.principal import Principal
+
+# A revoked key is to let nobody in after 10 s. What is known of a key is asked anew after 5 s, and while one request
+# asks the others go by what was known; but never for longer than 9 s.
+FRESH_FOR_S: Final = 5
+TRUSTED_FOR_S: Final = 9
+NOTE_EVERY_S: Final = 30
+
+_NOBODYS_HASH: Final = bytes(32)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A key as it was a while ago."""
+
+    record: ApiKeyRecord
+    principal: Principal
+    asked_at: float
+    is_being_asked: bool = False
+
+    def is_good(self, now: float) -> bool:
+        age_s = now - self.asked_at
+        return age_s < FRESH_FOR_S or (self.is_being_asked and age_s < TRUSTED_FOR_S)
+
+
+class KeyRing:
+    """Knows the keys that were used lately, and notes when."""
+
+    def __init__(self, keys: ApiKeys) -> None:
+        self._keys = keys
+        self._known: dict[str, _Known] = {}
+        self._used: dict[str, datetime] = {}
+        self._exist = False
+        self._asked_at = float("-inf")
+
+    async def principal_of(self, text: str) -> Principal:
+        """Return whom a key lets in. Raises Unauthenticated, DatabaseUnavailable."""
+        key = parse_key(text)
+        if key is None:
+            raise Unauthenticated("the API key is mistyped", are_refused=True)
+        known = self._known.get(key.id)
+        if known is None or not known.is_good(time.monotonic()):
+            known = await self._ask(key.id)
+        is_right = compare_digest(known.record.secret_hash if known else _NOBODYS_HASH, key.secret_hash)
+        now = datetime.now(UTC)
+        if known is None or not is_right or not known.record.is_live(now):
+            raise Unauthenticated("the API key is unknown, expired or revoked", are_refused=True)
+        self._used[key.id] = now
+        return known.principal
+
+    async def exist(self) -> bool:
+        """Return whether there are keys, so that nobody comes in without one. Raises DatabaseUnavailable."""
+        if not self._exist and time.monotonic() - self._asked_at > FRESH_FOR_S:
+            self._exist = await self._keys.exist()
+            self._asked_at = time.monotonic()
+        return self._exist
+
+    async def keep_notes(self) -> None:
+        """Record now and then which keys were used, until cancelled, and then once more."""
+        try:
+            while True:
+                await asyncio.sleep(NOTE_EVERY_S)
+                await self.note()
+        finally:
+            await self.note()
+
+    async def note(self) -> None:
+        """Record which keys were used since the last time; what the database does not take waits for the next."""
+        if not self._used:
+            return
+        used, self._used = self._used, {}
+        try:
+            await self._keys.used(used)
+        except Unavailable as error:
+            self._used = used | self._used
+            _log.warning("when keys were used was not recorded: %s", error)
+
+    async def _ask(self, key_id: str) -> _Known | None:
+        known = self._known.get(key_id)
+        if known is not None:
+            known.is_being_asked = True
+        asked_at = time.monotonic()
+        try:
+            record = await self._keys.find(key_id)
+        finally:
+            if known is not None:
+                known.is_being_asked = False
+        if record is None:
+            # Not kept: whoever makes up ids would fill the memory with them.
+            self._known.pop(key_id, None)
+            return None
+        self._known[key_id] = _Known(record, record.principal, asked_at)
+        return self._known[key_id]

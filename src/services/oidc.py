@@ -1,0 +1,70 @@
+"""Tokens of an OIDC issuer: JSON Web Tokens (RFC 7519), verified as RFC 8725 asks."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import jwt
+from jwt.exceptions import PyJWTError
+
+from core.errors import Forbidden, Unauthenticated
+from models import Role
+from services.principal import Principal
+from services.signing_keys import SigningKeys
+
+# Asymmetric ones only: with a shared secret, whoever can verify a token could make one.
+ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+# How far the issuer's clock may be from ours.
+LEEWAY_S: Final = 30
+
+
+class TokenVerifier:
+    """Turns tokens into principals.
+
+    `role_claim` names the claim, a text or a list, in which `agent` or `monitor` makes somebody one. Everyone else is
+    a requester, by an address that the issuer says was verified.
+    """
+
+    def __init__(self, keys: SigningKeys, *, issuer: str, audience: str, role_claim: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._role_claim = role_claim
+
+    async def principal_of(self, token: str) -> Principal:
+        """Return who a token is about. Raises Unauthenticated, Forbidden, IssuerUnavailable."""
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") not in ALGORITHMS:
+                raise Unauthenticated("the token is not signed as it should be", are_refused=True)
+            key = await self._keys.find(header.get("kid"))
+            if key is None:
+                raise Unauthenticated("the token is signed by an unknown key", are_refused=True)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_S,
+                options={"require": ["exp", "iss", "aud", "sub"], "enforce_minimum_key_length": True},
+            )
+        except (PyJWTError, ValueError, TypeError, RecursionError) as error:
+            raise Unauthenticated(f"the token is refused: {type(error).__name__}", are_refused=True) from error
+        return self._principal(claims)
+
+    def _principal(self, claims: dict[str, Any]) -> Principal:
+        name = f"oidc:{claims['sub']}"
+        roles = _words(claims.get(self._role_claim))
+        for role in (Role.AGENT, Role.MONITOR):
+            if role in roles:
+                return Principal(name, role)
+        email = claims.get("email")
+        if isinstance(email, str) and email and claims.get("email_verified") is True:
+            return Principal(name, Role.REQUESTER, email)
+        raise Forbidden("the token names neither a role nor a verified address")
+
+
+def _words(claim: object) -> set[str]:
+    if isinstance(claim, str):
+        return set(claim.split())
+    return {word for word in claim if isinstance(word, str)} if isinstance(claim, Iterable) else set()

@@ -1,0 +1,179 @@
+"""Tokens of a configured issuer let in whom they are about; whatever is wrong with a token, it does not."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from access.conftest import Door
+from access.issuer import AUDIENCE, Issuer
+from core.settings import Settings
+from models import Role
+from services import signing_keys
+from world import a_ticket, running
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    issuer = Issuer()
+    yield issuer
+    issuer.stop()
+
+
+@pytest.fixture(scope="module")
+async def visitor(guarded_settings: Settings, issuer: Issuer) -> AsyncIterator[httpx2.AsyncClient]:
+    with_issuer = guarded_settings.model_copy(update={"oidc_issuer": issuer.name, "oidc_audience": AUDIENCE})
+    async with running(with_issuer) as (_, client):
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def always_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing_keys, "ASK_AT_MOST_EVERY_S", 0)
+
+
+async def ask(visitor: httpx2.AsyncClient, token: str) -> httpx2.Response:
+    return await visitor.get("/tickets?limit=1", headers={"Authorization": f"Bearer {token}"})
+
+
+def part(content: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+async def test_a_token_lets_in_whom_it_is_about(visitor: httpx2.AsyncClient, issuer: Issuer) -> None:
+    headers = {"Authorization": f"Bearer {issuer.token(sub='agent-7')}"}
+    created = await visitor.post("/tickets", json=a_ticket(), headers=headers)
+    assert created.status_code == 201, created.text
+    history = await visitor.get(f"/tickets/{created.json()['id']}/history", headers=headers)
+    assert history.json()["items"][0]["actor"] == "oidc:agent-7"
+
+
+async def test_several_algorithms_and_audiences_will_do(visitor: httpx2.AsyncClient, issuer: Issuer) -> None:
+    issuer.add_ec("elliptic")
+    for token in (issuer.token(key_id="elliptic"), issuer.token(aud=["else", AUDIENCE]), issuer.token(roles="a agent")):
+        assert (await ask(visitor, token)).status_code == 200
+
+
+async def test_a_requester_is_whose_address_was_verified(visitor: httpx2.AsyncClient, issuer: Issuer) -> None:
+    verified = issuer.token(roles=None, email="Carol@example.com", email_verified=True)
+    headers = {"Authorization": f"Bearer {verified}"}
+    body = a_ticket(email="carol@example.com")
+    assert (await visitor.post("/tickets", json=body, headers=headers)).status_code == 201
+    assert (await visitor.post("/tickets", json=a_ticket(), headers=headers)).status_code == 403
+    for claims in ({"email_verified": False}, {"email_verified": None}, {"email_verified": "yes"}, {"email": None}):
+        token = issuer.token(**with_claims(claims))
+        answer = await ask(visitor, token)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
+
+
+def with_claims(others: dict[str, Any]) -> dict[str, Any]:
+    return {"roles": ["staff"], "email": "carol@example.com", "email_verified": True} | others
+
+
+def forged(issuer: Issuer, header: dict[str, Any], **claims: Any) -> tuple[str, bytes]:
+    content = f"{part({'typ': 'JWT', 'kid': 'first'} | header)}.{part(issuer.claims(**claims))}"
+    return content, content.encode()
+
+
+def unsigned(issuer: Issuer) -> str:
+    return f"{forged(issuer, {'alg': 'none'})[0]}."
+
+
+def signed_with_the_public_key(issuer: Issuer) -> str:
+    content, signed = forged(issuer, {"alg": "HS256"})
+    digest = hmac.new(issuer.public_pem(), signed, hashlib.sha256).digest()
+    return f"{content}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def signed_by_somebody_else(issuer: Issuer) -> str:
+    other = Issuer()
+    try:
+        return other.token(iss=issuer.name)
+    finally:
+        other.stop()
+
+
+def altered(issuer: Issuer) -> str:
+    header, _, signature = issuer.token().split(".")
+    return f"{header}.{part(issuer.claims(sub='somebody else'))}.{signature}"
+
+
+BAD_TOKENS: dict[str, Callable[[Issuer], str]] = {
+    "alg=none": unsigned,
+    "HS256 signed with the public key": signed_with_the_public_key,
+    "signed by somebody else": signed_by_somebody_else,
+    "altered": altered,
+    "wrong audience": lambda issuer: issuer.token(aud="others"),
+    "no audience": lambda issuer: issuer.token(aud=None),
+    "wrong issuer": lambda issuer: issuer.token(iss="http://127.0.0.1/else"),
+    "no issuer": lambda issuer: issuer.token(iss=None),
+    "expired": lambda issuer: issuer.token(exp=time.time() - 120),
+    "no expiry": lambda issuer: issuer.token(exp=None),
+    "not yet": lambda issuer: issuer.token(nbf=time.time() + 120),
+    "nobody": lambda issuer: issuer.token(sub=None),
+    "a number as its subject": lambda issuer: f"{forged(issuer, {'alg': 'RS256'}, sub=7)[0]}.AAAA",
+    "nonsense": lambda _issuer: "nonsense",
+    "three dots": lambda _issuer: "...",
+    "deep": lambda _issuer: f"{base64.urlsafe_b64encode(b'[' * 3000).decode()}.e30.AAAA",
+}
+
+
+@pytest.mark.parametrize("kind", BAD_TOKENS)
+async def test_a_bad_token_is_refused(visitor: httpx2.AsyncClient, issuer: Issuer, kind: str) -> None:
+    answer = await ask(visitor, BAD_TOKENS[kind](issuer))
+    assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthenticated")
+    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+async def test_an_unknown_key_is_looked_for_at_a_limited_rate(
+    visitor: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await ask(visitor, issuer.token())).status_code == 200
+    monkeypatch.setattr(signing_keys, "ASK_AT_MOST_EVERY_S", 3600)
+    asked = issuer.asked
+    for number in range(20):
+        issuer.keys[f"unknown-{number}"] = issuer.keys["first"]
+        assert (await ask(visitor, issuer.token(key_id=f"unknown-{number}"))).status_code == 401
+    assert issuer.asked == asked
+    monkeypatch.setattr(signing_keys, "ASK_AT_MOST_EVERY_S", 0)
+    assert (await ask(visitor, issuer.token(key_id="unknown-7"))).status_code == 200
+
+
+async def test_keys_that_were_withdrawn_are_forgotten_in_time(
+    visitor: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer.add_rsa("leaked")
+    token = issuer.token(key_id="leaked")
+    assert (await ask(visitor, token)).status_code == 200
+    del issuer.keys["leaked"]
+    assert (await ask(visitor, token)).status_code == 200
+    monkeypatch.setattr(signing_keys, "FRESH_FOR_S", 0)
+    assert (await ask(visitor, token)).status_code == 401
+
+
+async def test_an_issuer_that_is_away_keeps_out_only_whom_nobody_can_judge(
+    visitor: httpx2.AsyncClient, guarded_settings: Settings, door: Door, issuer: Issuer
+) -> None:
+    assert (await ask(visitor, issuer.token())).status_code == 200
+    issuer.is_down = True
+    try:
+        assert (await ask(visitor, issuer.token())).status_code == 200
+        with_issuer = guarded_settings.model_copy(update={"oidc_issuer": issuer.name, "oidc_audience": AUDIENCE})
+        async with running(with_issuer) as (_, newcomer):
+            answer = await ask(newcomer, issuer.token())
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/issuer-unavailable")
+            assert answer.headers["Retry-After"]
+            key = await door.let_in("independent", Role.AGENT)
+            assert (await newcomer.get("/tickets", headers=key)).status_code == 200
+    finally:
+        issuer.is_down = False
+
+
+async def test_with_an_issuer_nobody_comes_in_without_credentials(visitor: httpx2.AsyncClient) -> None:
+    assert (await visitor.get("/tickets")).status_code == 401

@@ -1,0 +1,126 @@
+"""Where nothing is configured, this machine is let in and nobody else."""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from core.settings import ROOT, Settings
+from db.embedded.process import free_port
+from world import migrate_to_head, new_database, running, settings_for
+
+
+@pytest.fixture
+async def fresh_settings(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
+    async with new_database(postgres_dsn) as dsn:
+        await migrate_to_head(dsn)
+        yield settings_for(dsn, *redis_address, allow_anonymous=False)
+
+
+def called(app: FastAPI, address: str) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=address)
+
+
+async def test_an_unprotected_service_knows_only_this_machine(fresh_settings: Settings) -> None:
+    async with running(fresh_settings) as (app, _):
+        for address in ("http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000", "http://LOCALHOST"):
+            async with called(app, address) as client:
+                assert (await client.get("/tickets")).status_code == 200, address
+        for name in (
+            "evil.example",
+            "evil.example:8000",
+            "127.0.0.1.evil.example",
+            "[::1",
+            "",
+            "10.0.0.7",
+        ):
+            async with called(app, "http://127.0.0.1") as client:
+                answer = await client.get("/tickets", headers={"Host": name})
+                assert (answer.status_code, answer.json()["type"]) == (421, "/problems/host-not-allowed"), name
+        async with called(app, "http://10.0.0.7") as client:
+            assert (await client.get("/tickets", headers={"Host": "localhost"})).status_code == 421
+            assert (await client.get("/livez")).status_code == 200
+
+
+async def test_the_first_key_closes_the_door_for_good(
+    fresh_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.key_ring.FRESH_FOR_S", 0)
+    async with running(fresh_settings) as (app, _), called(app, "http://localhost") as client:
+        assert (await client.get("/tickets")).status_code == 200
+        assert fresh_settings.database_dsn is not None
+        dsn = fresh_settings.database_dsn.get_secret_value()
+        key = keys(dsn, "create", "--name", "crm", "--role", "agent").stdout.strip()
+        assert (await client.get("/tickets")).status_code == 401
+        headers = {"Authorization": f"Bearer {key}"}
+        assert (await client.get("/tickets", headers=headers)).status_code == 200
+        assert keys(dsn, "revoke", key.split("_")[1]).returncode == 0
+        for sent in ({}, headers):
+            assert (await client.get("/tickets", headers=sent)).status_code == 401
+
+
+async def test_anonymous_may_be_allowed_and_bad_credentials_are_refused_still(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/tickets")).status_code == 200
+    assert (await client.get("/tickets", headers={"Authorization": "Bearer nonsense"})).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - refused
+async def test_a_service_that_would_let_everybody_in_does_not_start(
+    fresh_settings: Settings, redis_address: tuple[str, int], host: str
+) -> None:
+    refused = serve(fresh_settings, redis_address, HOST=host)
+    assert refused.returncode == 1
+    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("tickets:")]
+    for word in (host, "pipenv run keys create", "OIDC_ISSUER", "ALLOW_ANONYMOUS=true"):
+        assert word in line
+
+
+async def test_keys_at_the_command_line(fresh_settings: Settings) -> None:
+    assert fresh_settings.database_dsn is not None
+    dsn = fresh_settings.database_dsn.get_secret_value()
+    made = keys(dsn, "create", "--name", "alice", "--role", "requester", "--email", "alice@EXAMPLE.com")
+    assert made.returncode == 0, made.stderr
+    key = made.stdout.strip()
+    assert key.startswith("tk_")
+    listed = keys(dsn, "list").stdout
+    assert "alice (requester alice@example.com)" in listed
+    assert key not in listed
+    revoked = keys(dsn, "revoke", key.split("_")[1])
+    assert "revoked" in revoked.stdout
+    for wrong in (
+        ("create", "--name", "x", "--role", "requester"),
+        ("create", "--name", "x", "--role", "agent", "--email", "a@example.com"),
+        ("create", "--name", "x", "--role", "king"),
+        ("create", "--name", "", "--role", "agent"),
+        ("create", "--name", "x", "--role", "requester", "--email", "nonsense"),
+        ("revoke", "nothing"),
+        (),
+    ):
+        refused = keys(dsn, *wrong)
+        assert refused.returncode != 0
+        assert "Traceback" not in refused.stderr
+
+
+def keys(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command: list[str | Path] = [ROOT / ".venv/bin/python", ROOT / "src/keys.py", *arguments]
+    environment = {"DATABASE_DSN": dsn.replace("+asyncpg", ""), "ENV_FILE": os.devnull}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def serve(settings: Settings, redis: tuple[str, int], **others: str) -> subprocess.CompletedProcess[str]:
+    assert settings.database_dsn is not None
+    environment = {
+        "DATABASE_DSN": settings.database_dsn.get_secret_value(),
+        "REDIS_HOST": redis[0],
+        "REDIS_PORT": str(redis[1]),
+        "PORT": str(free_port()),
+        "ENV_FILE": os.devnull,
+    }
+    command = [ROOT / ".venv/bin/python", ROOT / "src/serve.py"]
+    return subprocess.run(
+        command, env=environment | others, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
+    )
