@@ -5,6 +5,7 @@ from models.base import Base
 from models.comment import Comment
 from models.idempotency_key import IdempotencyKey
 from models.search_document import SearchDocument
+from models.service_secret import ServiceSecret
 from models.ticket import Ticket, TicketStatus
 from models.ticket_event import EventType, TicketEvent
 
@@ -16,6 +17,7 @@ __all__ = [
     "IdempotencyKey",
     "Role",
     "SearchDocument",
+    "ServiceSecret",
     "Ticket",
     "TicketEvent",
     "TicketStatus",

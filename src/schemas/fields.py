@@ -38,6 +38,14 @@ def _email(value: str) -> str:
         raise PydanticCustomError("email", "must be a valid email address") from None
 
 
+def normal_email(sent: str) -> str:
+    """Return an address in the form it is stored in; what is no address is looked for as it is, in vain."""
+    try:
+        return _email(sent)
+    except PydanticCustomError:
+        return sent
+
+
 def plain_number(sent: object) -> object:
     """Refuse what Python would also read as a number (`+1`, `1_0`, ` 1`, `1.0`), so that each has one spelling."""
     if isinstance(sent, str) and not _PLAIN_NUMBER.fullmatch(sent):

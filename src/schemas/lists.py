@@ -8,7 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import PydanticCustomError
 
 from models import TicketStatus
-from schemas.fields import EMAIL_MAX_LENGTH, Storable, plain_number, said_of_text
+from schemas.fields import EMAIL_MAX_LENGTH, Storable, normal_email, plain_number, said_of_text
 
 QUERY_MAX_LENGTH = 255
 
@@ -34,6 +34,14 @@ def _written_out(sent: object) -> object:
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 
 
+Words = Annotated[
+    str,
+    Field(min_length=1, max_length=QUERY_MAX_LENGTH),
+    Storable,
+    said_of_text(QUERY_MAX_LENGTH, "printer fire"),
+]
+
+
 class Paging(BaseModel):
     """How much of a list to give, and from where."""
 
@@ -49,20 +57,19 @@ class TicketQuery(Paging):
     """A list of tickets: those for which every filter holds."""
 
     status: list[TicketStatus] = Field(default=[], description="Any of these; may be repeated.", max_length=4)
-    email: str | None = Field(
+    email: Annotated[str, AfterValidator(normal_email)] | None = Field(
         default=None, max_length=EMAIL_MAX_LENGTH, pattern="^[^\\x00]*$", description="The requester's, in any case."
     )
     created_after: Moment | None = Field(default=None, description="At this time or later.")
     created_before: Moment | None = Field(default=None, description="Before this time.")
     updated_after: Moment | None = Field(default=None, description="At this time or later.")
     updated_before: Moment | None = Field(default=None, description="Before this time.")
-    q: Annotated[str, Storable, said_of_text(QUERY_MAX_LENGTH, "printer fire")] | None = Field(
+    q: Words | None = Field(
         default=None,
-        min_length=1,
-        max_length=QUERY_MAX_LENGTH,
         description=(
             "Words of the subject, the text and the comments, in any form, Russian or English: `printer fire` finds "
-            'both words, `"on fire"` a phrase, `printer OR scanner` either, `-smoke` leaves out.'
+            'both words, `"blue screen"` a phrase, `printer OR scanner` either, `-smoke` leaves out. Words like `the` '
+            "and `on` are not searched for."
         ),
         examples=["printer fire"],
     )

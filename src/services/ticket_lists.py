@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import Row, TextClause
+from sqlalchemy import Row, TextClause, text
 
-from core.errors import InvalidCursor, TicketNotFound
+from core.errors import TicketNotFound
 from db.postgres import Database
 from schemas.lists import Paging, TicketQuery
 from schemas.tickets import Comment, CommentPage, Event, EventPage, TicketPage
-from services import cursors
 from services import ticket_statements as sql
+from services.cursors import Cursors
 from services.principal import Principal
 from services.ticket_pages import PageShape, page_of_tickets
 from services.tickets import ticket_of
+
+_SECRET: Final = text("SELECT secret FROM service_secrets WHERE name = 'cursors'")
 
 
 class TicketLists:
@@ -22,67 +25,82 @@ class TicketLists:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known_cursors: Cursors | None = None
 
     async def tickets(self, query: TicketQuery, who: Principal) -> TicketPage:
         """Return the tickets that `who` sees and for which every filter holds, in the order that is wanted.
 
         Raises InvalidCursor, SearchTimeout.
         """
-        filters = query.model_dump(exclude={"limit", "cursor", "sort", "status"}, exclude_none=True)
-        if who.requester is not None:
-            filters["requester"] = who.requester
-        column = query.sort.removeprefix("-")
-        this_list = f"tickets {query.model_dump_json(exclude={'limit', 'cursor'})}"
-        after_id, after_value = (None, None) if query.cursor is None else cursors.decode(this_list, query.cursor)
-        if query.cursor is not None and (after_value is None) != (column == "id"):
-            raise InvalidCursor
+        filters = _filters(query, who)
+        this_list = f"tickets {query.sort} {json.dumps(filters, default=str)}"
+        cursors = await self._cursors()
+        after = None if query.cursor is None else cursors.decode(this_list, query.cursor)
+        after_id, after_value = after or (None, None)
         shape = PageShape(
-            column=column,
+            column=query.sort.removeprefix("-"),
             is_descending=query.sort.startswith("-"),
-            is_first=query.cursor is None,
-            by_status=bool(query.status),
-            filters=frozenset(filters) - {"q"},
-            is_search=query.q is not None,
+            is_first=after is None,
+            filters=frozenset(filters),
         )
-        wanted = filters | {"status": sorted(set(query.status)), "after_id": after_id, "after_value": after_value}
-        wanted |= {"limit": query.limit + 1}
-        borrowed = self._database.reading() if query.q is None else self._database.searching()
+        wanted = filters | {"after_id": after_id, "after_value": after_value, "limit": query.limit + 1}
+        borrowed = self._database.searching() if shape.is_search else self._database.reading()
         async with borrowed as connection:
             rows = (await connection.execute(page_of_tickets(shape), wanted)).all()
-        page = rows[: query.limit]
-        last = (page[-1].id, None if column == "id" else getattr(page[-1], column)) if page else (0, None)
-        return TicketPage(
-            items=[ticket_of(row) for row in page],
-            next_cursor=cursors.encode(this_list, last) if len(rows) > len(page) else None,
-        )
+        page, next_cursor = rows[: query.limit], None
+        if len(rows) > len(page):
+            moment = None if shape.column == "id" else getattr(page[-1], shape.column)
+            next_cursor = cursors.encode(this_list, (page[-1].id, moment))
+        return TicketPage(items=[ticket_of(row) for row in page], next_cursor=next_cursor)
 
     async def comments(self, ticket_id: int, paging: Paging, who: Principal) -> CommentPage:
         """Return comments of a ticket, the oldest first. Raises TicketNotFound, InvalidCursor."""
-        this_list = f"comments {ticket_id}"
-        page, is_last = await self._part(sql.PAGE_OF_COMMENTS, ticket_id, this_list, paging, who)
-        items = [Comment.model_validate(dict(row._mapping)) for row in page]
-        return CommentPage(
-            items=items, next_cursor=None if is_last else cursors.encode(this_list, (items[-1].id, None))
-        )
+        part = await self._part(sql.PAGE_OF_COMMENTS, f"comments {ticket_id}", ticket_id, paging, who)
+        items = [Comment.model_validate(dict(row._mapping)) for row in part.rows]
+        return CommentPage(items=items, next_cursor=part.next_cursor)
 
     async def history(self, ticket_id: int, paging: Paging, who: Principal) -> EventPage:
         """Return the events of a ticket, one a version, from the first on. Raises TicketNotFound, InvalidCursor."""
-        this_list = f"history {ticket_id}"
-        page, is_last = await self._part(sql.PAGE_OF_EVENTS, ticket_id, this_list, paging, who)
-        items = [Event.model_validate(dict(row._mapping) | {"data": json.loads(row.data)}) for row in page]
-        return EventPage(
-            items=items, next_cursor=None if is_last else cursors.encode(this_list, (items[-1].version, None))
-        )
+        part = await self._part(sql.PAGE_OF_EVENTS, f"history {ticket_id}", ticket_id, paging, who)
+        items = [Event.model_validate(dict(row._mapping) | {"data": json.loads(row.data)}) for row in part.rows]
+        return EventPage(items=items, next_cursor=part.next_cursor)
 
     async def _part(
-        self, statement: TextClause, ticket_id: int, this_list: str, paging: Paging, who: Principal
-    ) -> tuple[Sequence[Row[Any]], bool]:
-        """Return a page of what belongs to one ticket, and whether it is the last one."""
+        self, statement: TextClause, this_list: str, ticket_id: int, paging: Paging, who: Principal
+    ) -> "_Part":
+        """Return a page of what belongs to one ticket; the first column of its rows is what they are ordered by."""
+        cursors = await self._cursors()
         after, _ = (0, None) if paging.cursor is None else cursors.decode(this_list, paging.cursor)
         ticket = {"ticket_id": ticket_id, "requester": who.requester}
-        wanted = ticket | {"after": after, "limit": paging.limit + 1}
         async with self._database.reading() as connection:
-            rows = (await connection.execute(statement, wanted)).all()
+            rows = (await connection.execute(statement, ticket | {"after": after, "limit": paging.limit + 1})).all()
             if not rows and (await connection.execute(sql.SEEN, ticket)).first() is None:
                 raise TicketNotFound(ticket_id)
-        return rows[: paging.limit], len(rows) <= paging.limit
+        page = rows[: paging.limit]
+        is_last = len(rows) == len(page)
+        return _Part(page, None if is_last else cursors.encode(this_list, (page[-1][0], None)))
+
+    async def _cursors(self) -> Cursors:
+        if self._known_cursors is None:
+            async with self._database.reading() as connection:
+                self._known_cursors = Cursors((await connection.execute(_SECRET)).scalar_one())
+        return self._known_cursors
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some rows, and where the next ones are."""
+
+    rows: Sequence[Row[Any]]
+    next_cursor: str | None
+
+
+def _filters(query: TicketQuery, who: Principal) -> dict[str, Any]:
+    """Return the filters that are there, each in the one form it is compared in, and the one that `who` brings."""
+    filters = query.model_dump(exclude={"limit", "cursor", "sort"}, exclude_none=True)
+    filters["status"] = sorted(set(query.status))
+    if query.email is not None:
+        filters["email"] = query.email.lower()
+    if who.requester is not None:
+        filters["requester"] = who.requester.lower()
+    return {name: value for name, value in filters.items() if value != []}

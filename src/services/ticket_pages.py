@@ -15,8 +15,9 @@ from sqlalchemy import TextClause, text
 
 from services.ticket_statements import TICKET
 
-# Looking at a ticket costs 3 µs and finding one by its words 4 µs. With a million tickets the two ways together take
-# 50 ms at most; the planner's guess took a second for the rarest words.
+# Looking at a ticket costs 3 µs and finding one by its words 4 µs. With a million tickets, words that are as frequent
+# among the nearest as elsewhere take 50 ms at most; the planner's guess took a second for the rarest. Words that many
+# tickets have, but none of the nearest, take what finding all of them takes, or the search is given up.
 NEAREST: Final = 5_000
 
 _FILTERS: Final = {
@@ -33,14 +34,27 @@ _HAS_WORDS: Final = "words @@ words_wanted(:q)"
 
 @dataclass(frozen=True)
 class PageShape:
-    """What a page of tickets differs by from another, save its values."""
+    """What a page of tickets differs by from another, save its values. `filters` are named as in a TicketQuery."""
 
     column: str
     is_descending: bool
     is_first: bool
-    by_status: bool
-    filters: frozenset[str]
-    is_search: bool = False
+    filters: frozenset[str] = frozenset()
+
+    @property
+    def by_status(self) -> bool:
+        """Whether certain statuses are wanted."""
+        return "status" in self.filters
+
+    @property
+    def is_search(self) -> bool:
+        """Whether certain words are wanted."""
+        return "q" in self.filters
+
+    @property
+    def by_id_alone(self) -> bool:
+        """Whether nothing but the words and the order of the ids matters."""
+        return self.column == "id" and self.filters <= {"q"}
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -72,10 +86,13 @@ def page_of_tickets(shape: PageShape) -> TextClause:
 
 def _page(shape: PageShape, columns: str, limit: str) -> str:
     """For several statuses, take a page of each from an index of each, and merge these: no index has them together."""
-    page = f"SELECT {{}} FROM tickets WHERE {shape.conditions}{{}} {shape.order} LIMIT {limit}"
     if not shape.by_status:
-        return page.format(columns, "")
-    of_status = page.format(f"tickets.{columns.replace(', ', ', tickets.')}", " AND tickets.status = wanted.status")
+        return f"SELECT {columns} FROM tickets WHERE {shape.conditions} {shape.order} LIMIT {limit}"
+    of_tickets = ", ".join(f"tickets.{column}" for column in columns.split(", "))
+    of_status = f"""
+        SELECT {of_tickets} FROM tickets
+        WHERE {shape.conditions} AND tickets.status = wanted.status {shape.order} LIMIT {limit}
+    """
     wanted = "unnest(CAST(:status AS text[])) AS wanted(status)"
     return f"SELECT page.* FROM {wanted} CROSS JOIN LATERAL ({of_status}) AS page {shape.order} LIMIT {limit}"
 
@@ -83,17 +100,20 @@ def _page(shape: PageShape, columns: str, limit: str) -> str:
 def _search(shape: PageShape) -> str:
     nearest = _page(shape, ", ".join(shape.key), str(NEAREST))
     in_statuses = "AND status = ANY(CAST(:status AS text[]))" if shape.by_status else ""
-    # OFFSET 0 makes the planner keep to this order: ticket by ticket here, and by their ids below.
+    # OFFSET 0 makes the planner keep to this order: ticket by ticket here, the words before the ids below.
     has_words = f"EXISTS (SELECT FROM search_documents WHERE ticket_id = nearest.id AND {_HAS_WORDS} OFFSET 0)"
     return f"""
         WITH seen AS MATERIALIZED (
             SELECT id FROM ({nearest}) AS nearest WHERE {has_words} {shape.order} LIMIT :limit
         ),
         found AS MATERIALIZED (
-            SELECT ticket_id AS id FROM search_documents
-            WHERE (SELECT count(*) FROM seen) < :limit
-                AND (SELECT count(*) FROM ({nearest}) AS nearest) = {NEAREST}
-                AND {_HAS_WORDS}
+            SELECT DISTINCT ticket_id AS id FROM (
+                SELECT ticket_id FROM search_documents
+                WHERE (SELECT count(*) FROM seen) < :limit
+                    AND (SELECT count(*) FROM ({nearest}) AS nearest) = {NEAREST}
+                    AND {_HAS_WORDS}
+                OFFSET 0
+            ) AS hits {_nearest_hits(shape)}
         )
         SELECT page.* FROM (SELECT id FROM seen UNION SELECT id FROM found) AS hits (ticket_id)
         CROSS JOIN LATERAL (
@@ -102,3 +122,12 @@ def _search(shape: PageShape) -> str:
         ) AS page
         {shape.order} LIMIT :limit
     """
+
+
+def _nearest_hits(shape: PageShape) -> str:
+    """Say which of the tickets with the words are enough, where their ids are all one has to know of them."""
+    if not shape.by_id_alone:
+        return ""
+    direction, beyond = ("DESC", "<") if shape.is_descending else ("ASC", ">")
+    where = "" if shape.is_first else f"WHERE ticket_id {beyond} :after_id"
+    return f"{where} ORDER BY id {direction} LIMIT :limit"

@@ -1,5 +1,7 @@
 """Lists of tickets: every filter, every order, and pages that miss nothing and repeat nothing."""
 
+import base64
+import json
 import secrets
 from datetime import UTC, datetime
 from typing import Any
@@ -154,3 +156,27 @@ async def test_history_has_one_event_a_version(client: httpx2.AsyncClient) -> No
     assert all(event["actor"] == "anonymous" for event in events)
     missing = await client.get(f"/tickets/{2**63 - 1}/history")
     assert missing.status_code == 404
+
+
+async def test_a_cursor_follows_the_filter_and_not_its_spelling(client: httpx2.AsyncClient, email: str) -> None:
+    query = f"email={email}&limit=2"
+    cursor = (await client.get(f"/tickets?{query}&status=open&status=closed")).json()["next_cursor"]
+    same = f"/tickets?email={email.upper()}&limit=3&status=closed&status=open&status=closed&cursor={cursor}"
+    assert (await client.get(same)).status_code == 200
+
+
+@pytest.mark.parametrize("sort", ["id", "created_at"])
+async def test_a_cursor_can_not_be_made_or_changed(client: httpx2.AsyncClient, email: str, sort: str) -> None:
+    path = f"/tickets?email={email}&limit=2&sort={sort}"
+    cursor = (await client.get(path)).json()["next_cursor"]
+    content = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    number, moment = json.loads(content[16:])
+    for forged in ([number + 1, moment], [2**31, moment], [number, "0001-01-01T00:00:00+14:00"], [True, moment], []):
+        sealed = base64.urlsafe_b64encode(content[:16] + json.dumps(forged).encode()).decode().rstrip("=")
+        answer = await client.get(f"{path}&cursor={sealed}")
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-cursor")
+    for place in range(0, len(content), 5):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        sealed = base64.urlsafe_b64encode(changed).decode().rstrip("=")
+        assert (await client.get(f"{path}&cursor={sealed}")).status_code == 422

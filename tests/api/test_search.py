@@ -50,6 +50,14 @@ async def test_a_word_is_found_wherever_it_was_said_as_soon_as_it_was(client: ht
         ("snake_case_name", "snake_case_name"),
         ("see http://example.com/a/b?c=d", "http://example.com/a/b?c=d"),
         ("at /var/log/syslog", "syslog"),
+        ("«картридж» слово—два", "картридж два"),
+        ("печать", "«печать»"),
+        ("“quoted” words… №777", "quoted 777"),
+        ("don’t panic", "panic"),
+        ("the printer.Broken now", "broken"),
+        ("ERR-1234", "1234"),
+        ("a state-of-the-art thing", "state-of-the-art"),
+        ("joe@corp.example", "corp"),
         ("the <timeout> tag", "timeout"),
         ("mail to carol@example.com", "carol@example.com"),
         ("7c" * 110, "7c" * 110),
@@ -128,6 +136,24 @@ async def test_a_cursor_of_another_search_is_refused(client: httpx2.AsyncClient,
     for other in ("", f"?q={mark}x", f"?q={mark}&status=open"):
         answer = await client.get(f"/tickets{other or '?'}&cursor={cursor}")
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-cursor")
+
+
+async def test_a_phrase_is_what_one_text_says(client: httpx2.AsyncClient, mark: str) -> None:
+    ticket = await open_ticket(client, subject=f"{mark} zeta", text="quick")
+    await comment(client, ticket["id"], "brown elephant")
+    await comment(client, ticket["id"], "giraffe walks")
+    assert await found(client, f'{mark} "brown elephant" "giraffe walks"') == [ticket["id"]]
+    for phrase in ("zeta quick", "quick brown", "elephant giraffe", "walks zeta"):
+        assert await found(client, f'{mark} "{phrase}"') == []
+
+
+async def test_phrases_outlive_any_number_of_edits(client: httpx2.AsyncClient, mark: str) -> None:
+    ticket = await open_ticket(client, subject=mark, text="words " * 9_000)
+    for number in range(3):
+        await comment(client, ticket["id"], f"purple hippo {number}")
+        await client.patch(f"/tickets/{ticket['id']}", json={"subject": f"{mark} {number}"})
+    for number in range(3):
+        assert await found(client, f'{mark} "purple hippo {number}"') == [ticket["id"]]
 
 
 @pytest.mark.parametrize("q", ["", " ", "%00", "x" * 256, "%EF%BB%BF"])

@@ -15,34 +15,48 @@ down_revision: str | None = "c8b1d3e05f67"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# Words and queries are made plain in the same way. What joins the parts of an address or a path becomes a space: the
-# two parsers would take them apart differently. What stands in angle brackets would be taken for a tag and left out. A
-# run without any space is broken: the parser's time grows with its square if it holds `@`, to over a minute for the
-# longest text. The stemmer takes ASCII words as English.
-_PLAIN = r"""regexp_replace(translate({}, '/:?=&#_<>', '         '), '(\S{{100}})', '\1 ', 'g')"""
+# Words and queries are made plain in the same way. What joins or surrounds words becomes a space: in ASCII the two
+# parsers would take it apart differently, and beyond it they take it for letters where the database's locale is C. A
+# hyphen in front of a word stays, for in a query it leaves the word out. A run without any space is broken: the time of
+# the parser grows with the square of some, to over a minute for the longest text.
+_BEYOND_ASCII = r"\u0080-\u00BF\u2000-\u206F\u2100-\u2BFF\u3000-\u303F\uFEFF"
+_PLAIN = rf"""regexp_replace(
+    regexp_replace({{}}, '[/:?=&#_<>.@{_BEYOND_ASCII}]|(?<=\S)-(?=\S)', ' ', 'g'), '(\S{{{{100}}}})', '\1 ', 'g'
+)"""
+# The stemmer takes ASCII words as English. The stop word in front takes a position, so that no phrase reaches over from
+# what was said before.
 _WORDS_OF = f"""
 CREATE FUNCTION words_of(said text) RETURNS tsvector LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN to_tsvector('pg_catalog.russian', {_PLAIN.format("said")})
+RETURN to_tsvector('pg_catalog.russian', 'и ' || {_PLAIN.format("said")})
 """
 _WORDS_WANTED = f"""
 CREATE FUNCTION words_wanted(query text) RETURNS tsquery LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN websearch_to_tsquery('pg_catalog.russian', {_PLAIN.format("query")})
 """
 
-# A long discussion is indexed in parts: a tsvector may not exceed 1 MiB, and a comment should not cost a rewriting of
-# all that was said before it. The longest text alone makes 0.4 MiB. (A stored tsvector tells its size compressed.)
+# The words of the ticket itself have weight A, which tells them from those of its comments when they are replaced.
+_OWN_WORDS = """
+CREATE FUNCTION own_words(concerned tickets) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN setweight(words_of(concerned.subject) || words_of(concerned.text), 'A')
+"""
+
+# A long discussion is indexed in parts, each with the words of the ticket: a tsvector may not exceed 1 MiB, of which
+# the longest text makes 0.4, and a comment should not cost a rewriting of all that was said before it. The words of the
+# ticket come last, so that what was said keeps its positions, which end at 16,383, whatever becomes of the ticket.
 _ADD_WORDS = """
 CREATE FUNCTION add_words(concerned bigint, added tsvector) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     latest record;
+    own tsvector := (SELECT own_words(tickets) FROM tickets WHERE id = concerned);
 BEGIN
-    SELECT part, pg_column_size(words || '') AS size INTO latest
-    FROM search_documents WHERE ticket_id = concerned ORDER BY part DESC LIMIT 1;
-    IF latest.size <= 65536 THEN
-        UPDATE search_documents SET words = words || added WHERE ticket_id = concerned AND part = latest.part;
+    SELECT part, ts_filter(words, '{d}') AS said INTO latest
+    FROM search_documents WHERE ticket_id = concerned ORDER BY part DESC LIMIT 1 FOR UPDATE;
+    IF pg_column_size(latest.said) <= 65536 THEN
+        UPDATE search_documents SET words = latest.said || added || own
+        WHERE ticket_id = concerned AND part = latest.part;
     ELSE
         INSERT INTO search_documents (ticket_id, part, words)
-        VALUES (concerned, COALESCE(latest.part + 1, 0), added);
+        VALUES (concerned, COALESCE(latest.part + 1, 0), added || own);
     END IF;
 END
 $$
@@ -54,8 +68,7 @@ DECLARE
     said text;
 BEGIN
     DELETE FROM search_documents WHERE ticket_id = concerned.id;
-    INSERT INTO search_documents (ticket_id, part, words)
-    VALUES (concerned.id, 0, setweight(words_of(concerned.subject || E'\\n' || concerned.text), 'A'));
+    INSERT INTO search_documents (ticket_id, part, words) VALUES (concerned.id, 0, own_words(concerned));
     FOR said IN SELECT text FROM comments WHERE ticket_id = concerned.id ORDER BY id LOOP
         PERFORM add_words(concerned.id, words_of(said));
     END LOOP;
@@ -63,23 +76,14 @@ END
 $$
 """
 
-# The words of the ticket itself have weight A, which tells them from those of its comments when they are replaced.
 _TICKETS_WORDS = """
 CREATE FUNCTION tickets_words() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    own tsvector := setweight(words_of(NEW.subject || E'\\n' || NEW.text), 'A');
-    others tsvector;
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        SELECT ts_filter(words, '{d}') INTO others FROM search_documents WHERE ticket_id = NEW.id AND part = 0;
-        IF pg_column_size(own) + pg_column_size(others) > 1000000 THEN
-            UPDATE search_documents SET words = own WHERE ticket_id = NEW.id AND part = 0;
-            PERFORM add_words(NEW.id, others);
-            RETURN NULL;
-        END IF;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO search_documents (ticket_id, part, words) VALUES (NEW.id, 0, own_words(NEW));
+    ELSE
+        UPDATE search_documents SET words = ts_filter(words, '{d}') || own_words(NEW) WHERE ticket_id = NEW.id;
     END IF;
-    INSERT INTO search_documents (ticket_id, part, words) VALUES (NEW.id, 0, own)
-    ON CONFLICT (ticket_id, part) DO UPDATE SET words = excluded.words || others;
     RETURN NULL;
 END
 $$
@@ -101,6 +105,7 @@ $$
 _FUNCTIONS = {
     "words_of(text)": _WORDS_OF,
     "words_wanted(text)": _WORDS_WANTED,
+    "own_words(tickets)": _OWN_WORDS,
     "add_words(bigint, tsvector)": _ADD_WORDS,
     "index_ticket(tickets)": _INDEX_TICKET,
     "tickets_words()": _TICKETS_WORDS,
