@@ -9,8 +9,11 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from api import comments, health, openapi, problem_pages, problems, redoc, tickets, workflow
+from api import comments, health, openapi, problem_pages, problems, redoc, swagger, tickets, workflow
+from api.bodies_in_time import BodiesInTime
+from api.concurrency import Concurrency, Places
 from api.front_door import FrontDoor
+from api.rate_limit import RateLimit
 from core.settings import Settings
 from db.resources import opened
 from services.health import HealthService
@@ -27,7 +30,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings, body_schema=lookup_schema()) as (database, cache):
+        async with opened(settings, body_schema=lookup_schema()) as (database, cache, limiter):
+            app.state.rate_limiter = limiter
             app.state.tickets = TicketService(database, cache)
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache)
@@ -40,12 +44,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=openapi.DESCRIPTION,
         openapi_tags=openapi.TAGS,
         static_url="/docs/assets",
+        docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
     )
-    for part in (tickets, comments, workflow, health, problem_pages, redoc):
+    for part in (tickets, comments, workflow, health, problem_pages, redoc, swagger):
         app.include_router(part.router, max_body_size=MAX_BODY_BYTES)
+    # The last one added is the first one passed.
+    app.add_middleware(Concurrency, places=Places(settings.max_concurrent_requests))
+    app.add_middleware(BodiesInTime, patience_s=settings.slow_client_timeout, most_bytes=MAX_BODY_BYTES)
+    if settings.rate_limit is not None:
+        app.add_middleware(RateLimit, limiter=lambda: app.state.rate_limiter)
     app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_paths=("/tickets", "/workflow"))
     problems.install(app)
     openapi.install(app)

@@ -11,9 +11,10 @@ from api.problems import MEDIA_TYPE
 from core import errors
 from schemas.problem import Problem
 
-# What every operation may refuse, every operation on tickets, and every one that writes.
-ANYWHERE: Final = (413, 414, 431, 500)
-READING: Final = (*ANYWHERE, 406, RequestValidationError, errors.DatabaseUnavailable)
+# What every operation may refuse, every one but the probes, every operation on tickets, and every one that writes.
+ANYWHERE: Final = (408, 413, 414, 431, 500)
+LIMITED: Final = (*ANYWHERE, errors.RateLimited, errors.Overloaded)
+READING: Final = (*LIMITED, 406, RequestValidationError, errors.DatabaseUnavailable)
 WRITING: Final = (*READING, 400, 415, errors.OutcomeUnknown)
 
 

@@ -3,14 +3,14 @@
 from fastapi import APIRouter
 
 from api import answers
-from api.answers import ANYWHERE, responses
+from api.answers import LIMITED, responses
 from schemas.tickets import Workflow
 from services.ticket_status import workflow
 
 router = APIRouter(tags=["workflow"])
 
 
-@router.get("/workflow", responses=responses(answers.WORKFLOW, 406, *ANYWHERE))
+@router.get("/workflow", responses=responses(answers.WORKFLOW, 406, *LIMITED))
 async def get_workflow() -> Workflow:
     """Show the status machine.
 

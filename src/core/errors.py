@@ -9,8 +9,10 @@ ServiceError
 ├── InvalidCursor         a page cursor this service did not issue
 ├── RequestInProgress     a request with this idempotency key is being carried out right now
 ├── IdempotencyKeyReused  this idempotency key was used for another request
+├── RateLimited           the caller came too often
 └── Unavailable           a part the service needs does not answer now
     ├── DatabaseUnavailable   nothing was done; try again
+    ├── Overloaded            too many requests at once; nothing was done
     └── OutcomeUnknown        it may have been done
 """
 
@@ -69,12 +71,20 @@ class IdempotencyKeyReused(ServiceError):
     """The idempotency key was used before, for another request."""
 
 
+class RateLimited(ServiceError):
+    """The caller came more often than one may."""
+
+
 class Unavailable(ServiceError):
     """A part the service needs does not answer now."""
 
 
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or not in time. Nothing was written."""
+
+
+class Overloaded(Unavailable):
+    """Too many requests are carried out and wait already. Nothing was done."""
 
 
 class OutcomeUnknown(Unavailable):

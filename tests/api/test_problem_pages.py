@@ -100,9 +100,19 @@ async def test_the_examples_are_what_the_service_says(client: httpx2.AsyncClient
         assert problem == examples[problem["type"]] | occurrence
 
 
-# These need a fault; tests/test_faults.py and tests/api/test_errors.py have them.
+# These need a fault or a limit; tests/test_faults.py, tests/api/test_errors.py and tests/limits have them.
 UNPROVOKED = {
-    f"/problems/{slug}" for slug in ("database-unavailable", "outcome-unknown", "internal-error", "search-timeout")
+    f"/problems/{slug}"
+    for slug in (
+        "database-unavailable",
+        "outcome-unknown",
+        "internal-error",
+        "search-timeout",
+        "rate-limited",
+        "overloaded",
+        "request-timeout",
+        "malformed-request",
+    )
 }
 
 
