@@ -43,6 +43,11 @@ def told_as(request: Request, error: type[Exception], headers: Mapping[str, str]
     return _told(request, KINDS[error], headers=headers)
 
 
+def body_of(kind: Kind, id_of_request: str) -> bytes:
+    """Return what is said to who never got as far as a request."""
+    return _problem(kind, id_of_request, {}).model_dump_json(exclude_none=True).encode()
+
+
 def example(kind: Kind) -> dict[str, Any]:
     """Return a body of that kind, for those who read about it."""
     return _problem(kind, _EXAMPLE_ID, kind.particulars).model_dump(mode="json", exclude_none=True)
