@@ -14,7 +14,7 @@ from contract.served import served
 from core.settings import Settings
 from world import a_ticket
 
-PATIENCE_S = 0.6
+PATIENCE_S = 0.5
 # What a busy machine may add.
 LEEWAY_S = 4.0
 
@@ -149,6 +149,13 @@ async def test_what_is_no_http_is_refused_as_everything_is(port: int) -> None:
     assert (problem["type"], problem["status"]) == ("/problems/malformed-request", 400)
     assert b"x-request-id: " + problem["request_id"].encode() in head
     assert b"x-content-type-options: nosniff" in head
+
+
+async def test_the_server_does_not_name_itself(port: int) -> None:
+    async with connected(port) as stream:
+        said, _ = await trickled(stream, [GET[:-2] + b"Connection: close\r\n\r\n"])
+    assert b"\r\ndate: " in said
+    assert b"\r\nserver: " not in said.lower()
 
 
 def connected_narrowly(port: int) -> socket.socket:
