@@ -50,8 +50,8 @@ class LocalLimit:
         return self._rate.judge(self._arrivals.get(name, 0), _now_us())
 
     def note(self, name: str, ahead_us: int) -> None:
-        """Remember how far ahead of now the theoretical arrival time of a name lies."""
-        self._arrivals[name] = _now_us() + ahead_us
+        """Remember how far ahead of now the theoretical arrival time of a name lies, unless more is known."""
+        self._arrivals[name] = max(self._arrivals.get(name, 0), _now_us() + ahead_us)
         self._arrivals.move_to_end(name)
         if len(self._arrivals) > MAX_REMEMBERED:
             self._arrivals.popitem(last=False)
@@ -68,22 +68,23 @@ class RateLimiter:
     `refused` is how many requests were refused so far.
     """
 
-    def __init__(self, redis: GuardedRedis, rate: Rate, *, prefix: str) -> None:
+    def __init__(self, redis: GuardedRedis, rate: Rate, *, prefix: str, budget_s: float = BUDGET_S) -> None:
         self.rate: Final = rate
         self.refused = 0
         self._redis = redis
+        self._budget_s = budget_s
         self.prefix: Final = prefix
         self._local = LocalLimit(rate)
 
     async def take(self, name: str) -> Verdict:
-        """Let one pass under this name, or not. Takes at most BUDGET_S, whatever Redis does."""
+        """Let one pass under this name, or not. Takes at most its budget, whatever Redis does."""
         known = self._local.look(name)
         if not known.passes:
             return known
         key = f"{self.prefix}rate:{name}"
         try:
             passes, ahead_us = await self._redis.run(
-                _JUDGE_NOW, key, self.rate.interval_us, self.rate.burst_us, budget_s=BUDGET_S
+                _JUDGE_NOW, key, self.rate.interval_us, self.rate.burst_us, budget_s=self._budget_s
             )
         except CacheUnavailable:
             return self._local.take(name)

@@ -100,7 +100,7 @@ async def test_no_place_is_lost_or_doubled_in_a_crowd_that_comes_waits_and_leave
                 places.give_back()
 
     crowd = []
-    for _ in range(1500):
+    for _ in range(800):
         crowd.append(asyncio.create_task(come()))
         await asyncio.sleep(0.0002 if chance.random() < 0.5 else 0)
         if chance.random() < 0.4:

@@ -30,7 +30,7 @@ async def redis(settings: Settings) -> AsyncIterator[GuardedRedis]:
 
 
 def limiter_of(redis: GuardedRedis, rate: Rate) -> RateLimiter:
-    return RateLimiter(redis, rate, prefix=f"test-{secrets.token_hex(4)}:")
+    return RateLimiter(redis, rate, prefix=f"test-{secrets.token_hex(4)}:", budget_s=5)
 
 
 # Long intervals: the keys expire by the real clock, which must not come first.
@@ -53,7 +53,7 @@ async def test_lua_and_python_judge_alike(redis: GuardedRedis, rate: Rate, gaps_
 
 async def test_all_processes_share_one_count(redis: GuardedRedis) -> None:
     one = limiter_of(redis, Rate(5, 60))
-    another = RateLimiter(redis, one.rate, prefix=one.prefix)
+    another = RateLimiter(redis, one.rate, prefix=one.prefix, budget_s=5)
     passed = [(await limiter.take("alice")).passes for limiter in (one, another) * 4]
     assert sum(passed) == 5
     assert (await one.take("bob")).passes
@@ -61,6 +61,7 @@ async def test_all_processes_share_one_count(redis: GuardedRedis) -> None:
 
 async def test_many_at_once_pass_no_more_than_the_quota(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(20, 3600))
+    await asyncio.gather(*(limiter.take(f"opens connection {number}") for number in range(50)))
     verdicts = await asyncio.gather(*(limiter.take("alice") for _ in range(50)))
     assert sum(verdict.passes for verdict in verdicts) == 20
 
@@ -87,7 +88,7 @@ async def test_without_redis_the_process_counts_alone_and_at_once(database_dsn: 
     away = settings_for(database_dsn, "127.0.0.1", 1, redis_cluster=False)
     redis = GuardedRedis(connect(away))
     try:
-        limiter = limiter_of(redis, Rate(10, 3600))
+        limiter = RateLimiter(redis, Rate(10, 3600), prefix="")
         started = time.monotonic()
         passed = [(await limiter.take("alice")).passes for _ in range(200)]
         assert sum(passed) == 10
