@@ -9,13 +9,17 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from api import comments, health, openapi, problem_pages, problems, redoc, tickets, workflow
+from api import comments, health, openapi, places, problem_pages, problems, redoc, swagger, tickets, workflow
+from api.bodies_in_time import BodiesInTime
+from api.concurrency import Concurrency, Places
 from api.front_door import FrontDoor
 from api.gate import Gate
+from api.rate_limit import RateLimit
 from core.settings import Settings
 from db.resources import opened
 from services.api_keys import ApiKeys
 from services.authentication import Authenticator
+from services.failed_authentications import FailedAuthentications
 from services.health import HealthService
 from services.housekeeping import keep_house
 from services.key_ring import KeyRing
@@ -33,7 +37,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings, body_schema=lookup_schema()) as (database, cache):
+        async with opened(settings, body_schema=lookup_schema()) as (database, cache, limiter):
+            app.state.rate_limiter = limiter
             app.state.tickets = TicketService(database, cache)
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache)
@@ -50,14 +55,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=openapi.DESCRIPTION,
         openapi_tags=openapi.TAGS,
         static_url="/docs/assets",
+        docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
     )
-    for part in (tickets, comments, workflow, health, problem_pages, redoc):
+    for part in (tickets, comments, workflow, health, problem_pages, redoc, swagger):
         app.include_router(part.router, max_body_size=MAX_BODY_BYTES)
-    app.add_middleware(Gate)
-    app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_paths=("/tickets", "/workflow"))
+    # The last one added is the first one passed.
+    app.add_middleware(Concurrency, places=Places(settings.max_concurrent_requests))
+    app.add_middleware(BodiesInTime, patience_s=settings.slow_client_timeout, most_bytes=MAX_BODY_BYTES)
+    if settings.rate_limit is not None:
+        app.add_middleware(RateLimit, limiter=lambda: app.state.rate_limiter)
+    app.add_middleware(Gate, failures=FailedAuthentications(settings.auth_failure_limit))
+    app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_paths=places.JSON)
     problems.install(app)
     openapi.install(app)
     return app

@@ -36,6 +36,7 @@ SOURCE: Final = Path(__file__).parent
 READY_WITHIN_S: Final = 30
 GRACEFUL_SHUTDOWN_S: Final = 10
 WATCH_EVERY_S: Final = 0.5
+_QUIET: Final = ("--no-access-log", "--no-server-header")
 
 
 class CannotServe(Exception):
@@ -138,12 +139,12 @@ def _uvicorn(settings: Settings) -> list[str]:
         "--app-dir": str(SOURCE),
         "--host": settings.host,
         "--port": str(settings.port),
+        "--http": "api.connection:Connection",
         "--workers": str(settings.workers),
         "--timeout-graceful-shutdown": str(GRACEFUL_SHUTDOWN_S),
-        "--http": "bounded_http:BoundedHttpProtocol",
     }
     arguments = [part for option in options.items() for part in option]
-    return [sys.executable, "-m", "uvicorn", "main:create_app", "--factory", "--no-access-log", *arguments]
+    return [sys.executable, "-m", "uvicorn", "main:create_app", "--factory", *_QUIET, *arguments]
 
 
 def _stop_uvicorn(uvicorn: subprocess.Popen[bytes]) -> None:

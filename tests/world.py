@@ -57,6 +57,7 @@ def settings_for(dsn: str, redis_host: str, redis_port: int, **others: Any) -> S
         "redis_port": redis_port,
         "redis_prefix": prefix,
         "allow_anonymous": True,
+        "auth_failure_limit": "1000000/60s",
     }
     return Settings(_env_file=None, **(wanted | others))
 

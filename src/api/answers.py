@@ -11,14 +11,16 @@ from api.problems import MEDIA_TYPE
 from core import errors
 from schemas.problem import Problem
 
-# What every operation may refuse, every one that is not open to all, every one on tickets, and every one that writes.
-ANYWHERE: Final = (413, 414, 431, 500)
+# What every operation may refuse, every one but the probes, every operation on tickets, and every one that writes.
+ANYWHERE: Final = (408, 413, 414, 431, 500)
 BEHIND_THE_GATE: Final = (
     *ANYWHERE,
     406,
     errors.Unauthenticated,
     errors.Forbidden,
     errors.HostNotAllowed,
+    errors.RateLimited,
+    errors.Overloaded,
     errors.DatabaseUnavailable,
     errors.IssuerUnavailable,
 )

@@ -146,6 +146,25 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "Wait as long as Retry-After says and send the same request again. API keys do not need the issuer.",
         ("Retry-After",),
     ),
+    errors.RateLimited: Kind(
+        429,
+        "rate-limited",
+        "Too many requests",
+        "You came more often than one may; nothing was done.",
+        "Wait as long as Retry-After says and send the same request again. `RateLimit-Policy` tells how many requests "
+        "(`q`) in how many seconds (`w`) you have, and `RateLimit` of each answer how many remain (`r`). Spread them, "
+        "and ask for longer pages or with `If-None-Match` rather than more often.",
+        ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    ),
+    errors.Overloaded: Kind(
+        503,
+        "overloaded",
+        "Too many requests at once",
+        "More requests came at once than can be carried out; nothing was done.",
+        "Nothing is wrong with the request, and nothing was written. Wait as long as Retry-After says and send it "
+        "again, longer each time it fails, and not many at once.",
+        ("Retry-After",),
+    ),
     errors.OutcomeUnknown: Kind(
         503,
         "outcome-unknown",
@@ -202,6 +221,14 @@ PLAIN: Final[Mapping[int, Kind]] = {
             "Send `Accept: application/json`, or no Accept at all. Refusals are `application/problem+json` always.",
         ),
         Kind(
+            408,
+            "request-timeout",
+            "The body came too slowly",
+            "The body was not there in time; nothing was done.",
+            "Send the request again, on a new connection. If it was sent as fast as the network goes, send less at "
+            "once; if a program wrote the body bit by bit, let it write the body before it sends it.",
+        ),
+        Kind(
             413,
             "content-too-large",
             "The body is too large",
@@ -242,7 +269,17 @@ PLAIN: Final[Mapping[int, Kind]] = {
     )
 }
 
-ALL: Final = (*KINDS.values(), *PLAIN.values())
+# What is no HTTP, so that the server itself has to answer.
+MALFORMED: Final = Kind(
+    400,
+    "malformed-request",
+    "The request is not HTTP",
+    "The request could not be read as HTTP/1.1.",
+    "Let an HTTP library write the request. An address of 64 KiB or more, a header without a colon and two lengths "
+    "that contradict each other are refused like this; so is TLS, which a proxy in front of the service has to end.",
+)
+
+ALL: Final = (*KINDS.values(), *PLAIN.values(), MALFORMED)
 
 
 def kind_of(status: int) -> Kind:

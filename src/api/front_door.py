@@ -4,19 +4,25 @@ import re
 import secrets
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.places import is_below
 from api.problems import told
 from api.request_id import REQUEST_ID_HEADER, SCOPE_KEY
+from api.security_headers import secured
 
 # uvicorn itself takes an address of up to 64 KiB, and headers of any size.
 MAX_ADDRESS_BYTES: Final = 8 * 1024
 MAX_HEADER_BYTES: Final = 16 * 1024
 
+_ID_HEADER: Final = REQUEST_ID_HEADER.lower().encode()
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_JSON: Final = re.compile(r"(?:\*/\*|application/(?:\*|json|problem\+json))\s*(?:;|$)", re.IGNORECASE)
+# What Accept may say for JSON to be good; q=0 says that it is not. No Accept, or an empty one, takes anything.
+_JSON: Final = re.compile(
+    r"|(?:\*/\*|application/(?:\*|json|problem\+json))\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:;|$)).*)?", re.IGNORECASE
+)
 # A length this long is refused by its length; as a number it would only cost time.
 _LONGEST_LENGTH: Final = 20
 # Who sends too much need not send the rest of it.
@@ -24,7 +30,7 @@ _HANG_UP: Final = {status: {"Connection": "close"} for status in (413, 414, 431)
 
 
 class FrontDoor:
-    """Gives each request an id and each answer its header; answers HEAD as GET without a body.
+    """Gives each request an id, and each answer its header and those for browsers; answers HEAD as GET without a body.
 
     Refuses, before a byte of the body is read, one that says it is over `most_bytes`: FastAPI's `max_body_size` counts
     what arrives, and would answer a declared length in plain text. Refuses addresses and headers that are too large,
@@ -51,7 +57,8 @@ class FrontDoor:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                given = [header for header in message["headers"] if header[0] != _ID_HEADER]
+                message["headers"] = [*secured(given, scope), (_ID_HEADER, request_id.encode())]
             elif is_head:
                 message = {**message, "body": b""}
             await send(message)
@@ -68,7 +75,7 @@ class FrontDoor:
         length = headers.get("content-length", "")
         if length.isascii() and length.isdigit() and int(length[:_LONGEST_LENGTH]) > self._most_bytes:
             return 413
-        accepted = headers.get("accept", "*/*").split(",")
-        if scope["path"].startswith(self._json_paths) and not any(_JSON.match(kind.strip()) for kind in accepted):
+        accepted = ",".join(headers.getlist("accept")).split(",")
+        if is_below(scope["path"], self._json_paths) and not any(_JSON.fullmatch(kind.strip()) for kind in accepted):
             return 406
         return None

@@ -7,17 +7,19 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.places import ABOUT, METRICS, PAGES, PROBES, is_below
 from api.principal import SCOPE_KEY
-from api.problems import refused
-from core.errors import Forbidden, HostNotAllowed, ServiceError, Unauthenticated
+from api.problems import refused, told_as
+from core.errors import Forbidden, HostNotAllowed, RateLimited, ServiceError, Unauthenticated
 from models import Role
 from services.authentication import Authenticator
+from services.failed_authentications import FailedAuthentications
 from services.principal import Principal
 
 # What anybody may see: the probes, and what the service says of itself.
-_OPEN: Final = ("/livez", "/readyz", "/docs", "/redoc", "/openapi.json", "/problems")
+_OPEN: Final = (*PROBES, *PAGES, *ABOUT)
 # Who may go to some places, and who to all the others.
-_ADMITTED: Final[Mapping[str, Set[Role]]] = {"/metrics": {Role.AGENT, Role.MONITOR}}
+_ADMITTED: Final[Mapping[str, Set[Role]]] = {METRICS: {Role.AGENT, Role.MONITOR}}
 _ADMITTED_ELSEWHERE: Final[Set[Role]] = {Role.AGENT, Role.REQUESTER}
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -25,40 +27,55 @@ _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class Gate:
     """Puts the principal into the scope of each request, and refuses those that have none.
 
+    From an address that failed too often only keys are heard for a while that let somebody in lately: so nobody can
+    shut out those who share their address.
+
     While nothing is configured by which anybody could be let in, it lets in whoever is on this machine and knows it:
     a web page that was led here under another name (DNS rebinding) does not.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, failures: FailedAuthentications) -> None:
         self._app = app
+        self._failures = failures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or _is_below(scope["path"], _OPEN):
+        if scope["type"] != "http" or is_below(scope["path"], _OPEN):
             await self._app(scope, receive, send)
+            return
+        address = (scope.get("client") or ("",))[0]
+        if self._failures.is_blocked(address) and not _authenticator(scope).knows(_authorization(scope)):
+            wait = {"Retry-After": str(self._failures.retry_after_s(address))}
+            await told_as(Request(scope), RateLimited, wait)(scope, receive, send)
             return
         try:
             scope[SCOPE_KEY] = await self._admitted(scope)
         except ServiceError as error:
+            if isinstance(error, Unauthenticated) and error.are_refused:
+                self._failures.failed(address)
             await (await refused(Request(scope), error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
     async def _admitted(self, scope: Scope) -> Principal:
-        authenticator: Authenticator = scope["app"].state.authenticator
-        sent = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(sent) > 1:
-            raise Unauthenticated("two credentials came", are_refused=True)
-        if not sent and await authenticator.is_unprotected():
+        authenticator, sent = _authenticator(scope), _authorization(scope)
+        if sent is None and await authenticator.is_unprotected():
             _require_loopback(scope)
-        principal = await authenticator.principal_of(sent[0].decode("latin-1") if sent else None)
+        principal = await authenticator.principal_of(sent)
         if principal.role not in _ADMITTED.get(scope["path"], _ADMITTED_ELSEWHERE):
             raise Forbidden(f"not a place for a {principal.role}")
         return principal
 
 
-def _is_below(path: str, places: tuple[str, ...]) -> bool:
-    return any(path == place or path.startswith(f"{place}/") for place in places)
+def _authenticator(scope: Scope) -> Authenticator:
+    authenticator: Authenticator = scope["app"].state.authenticator
+    return authenticator
+
+
+def _authorization(scope: Scope) -> str | None:
+    """Return the header; two of them are joined as a list is, which is good for nothing."""
+    sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+    return ", ".join(sent) if sent else None
 
 
 def _require_loopback(scope: Scope) -> None:

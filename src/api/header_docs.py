@@ -58,4 +58,16 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "schema": {"type": "integer", "minimum": 1},
         "example": 1,
     },
+    "RateLimit-Policy": {
+        "description": "How many requests (`q`) you have in how many seconds (`w`); in every answer, where there is a "
+        "limit (draft-ietf-httpapi-ratelimit-headers).",
+        "schema": _TEXT,
+        "example": '"default";q=600;w=60',
+    },
+    "RateLimit": {
+        "description": "How many requests remain to you now (`r`), and after how many seconds all of them are back "
+        "(`t`); in every answer, where there is a limit.",
+        "schema": _TEXT,
+        "example": '"default";r=0;t=60',
+    },
 }

@@ -5,11 +5,14 @@ from collections.abc import Set
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request
+from starlette.datastructures import Headers
 
 from db.cache import CacheOutcome
 
 # A proxy that compresses an answer may mark its tag weak; the version in it is the same.
-_ETAG: Final = re.compile(r'(?:W/)?"([0-9]{1,10})"')
+_ETAG: Final = r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
+_ETAGS: Final = re.compile(rf"[ \t,]*{_ETAG}(?:[ \t]*,[ \t,]*{_ETAG})*[ \t,]*")
+_VERSION: Final = re.compile("[1-9][0-9]{0,9}")
 
 _CACHE_STATUS: Final = {
     CacheOutcome.HIT: "tickets; hit",
@@ -65,23 +68,33 @@ CacheControl = Annotated[
 ]
 
 
-async def _expected_versions(if_match: IfMatch = None) -> Set[int] | None:
-    return None if if_match is None or if_match.strip() == "*" else _versions(if_match)
+async def _expected_versions(request: Request, if_match: IfMatch = None) -> Set[int] | None:
+    return None if if_match is None else _versions(request, "If-Match")
 
 
-async def _known_versions(if_none_match: IfNoneMatch = None) -> Set[int] | None:
-    if if_none_match is None:
-        return frozenset()
-    return None if if_none_match.strip() == "*" else _versions(if_none_match)
+async def _known_versions(request: Request, if_none_match: IfNoneMatch = None) -> Set[int] | None:
+    return frozenset() if if_none_match is None else _versions(request, "If-None-Match")
 
 
-async def _wants_past_cache(cache_control: CacheControl = None) -> bool:
-    directives = (cache_control or "").lower().split(",")
+async def _wants_past_cache(request: Request, cache_control: CacheControl = None) -> bool:
+    directives = () if cache_control is None else joined(request.headers, "Cache-Control").lower().split(",")
     return any(directive.strip() == "no-cache" for directive in directives)
 
 
-def _versions(tags: str) -> Set[int]:
-    return frozenset(int(version) for version in _ETAG.findall(tags))
+def joined(headers: Headers, name: str) -> str:
+    """Return a header's value, the values of several lines in order as one list (RFC 9110, 5.3)."""
+    return ", ".join(headers.getlist(name))
+
+
+def _versions(request: Request, name: str) -> Set[int] | None:
+    """Return the versions that a header's entity tags stand for: None for any; a list that is none names none."""
+    tags = joined(request.headers, name)
+    if tags.strip() == "*":
+        return None
+    if not _ETAGS.fullmatch(tags):
+        return frozenset()
+    opaque = re.findall(_ETAG, tags)
+    return frozenset(int(tag) for tag in opaque if _VERSION.fullmatch(tag))
 
 
 ExpectedVersions = Annotated[Set[int] | None, Depends(_expected_versions)]

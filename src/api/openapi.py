@@ -24,6 +24,8 @@ Open tickets, discuss them in comments, and move them through a status machine t
   it is carried out once and answered as before.
 - **Lists** come in pages: follow `Link: <…>; rel="next"`, or ask again with `cursor` set to `next_cursor`.
 - **Refusals** are `application/problem+json` (RFC 9457); [each type](/problems) has a page that says what to do.
+- **Limits.** Where the number of requests is limited, each answer says in `RateLimit` how many are left; who comes
+  too often is refused (429) and told in `Retry-After` when to come again.
 - **Times** are RFC 3339, in UTC.
 """
 

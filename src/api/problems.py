@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from api.errors import KINDS, PLAIN, Kind, kind_of
 from api.methods import allowed_methods
 from api.request_id import REQUEST_ID_HEADER, request_id
+from api.security_headers import secured
 from core import errors
 from schemas.problem import MAX_PARTS, InvalidPart, Problem
 
@@ -35,6 +36,16 @@ def install(app: FastAPI) -> None:
 def told(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """Return the answer for what was refused by its status alone."""
     return _told(request, kind_of(status), headers=headers)
+
+
+def told_as(request: Request, error: type[Exception], headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer for what was refused with an error outside of the routes."""
+    return _told(request, KINDS[error], headers=headers)
+
+
+def body_of(kind: Kind, id_of_request: str) -> bytes:
+    """Return what is said to who never got as far as a request."""
+    return _problem(kind, id_of_request, {}).model_dump_json(exclude_none=True).encode()
 
 
 def example(kind: Kind) -> dict[str, Any]:
@@ -92,7 +103,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     """Answer without saying what went wrong; the server logs the trace, this its request."""
     _log.error("request %s failed: %s", request_id(request), type(error).__name__)
-    return _told(request, PLAIN[500])
+    # This one is answered outside of the front door.
+    answer = _told(request, PLAIN[500])
+    answer.raw_headers = secured(answer.raw_headers, request.scope)
+    return answer
 
 
 def _told(

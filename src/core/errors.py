@@ -12,9 +12,11 @@ ServiceError
 ├── InvalidCursor         a page cursor this service did not issue
 ├── RequestInProgress     a request with this idempotency key is being carried out right now
 ├── IdempotencyKeyReused  this idempotency key was used for another request
+├── RateLimited           the caller came too often
 └── Unavailable           a part the service needs does not answer now
     ├── DatabaseUnavailable   nothing was done; try again
     ├── IssuerUnavailable     the keys of the issuer of tokens are not to be had
+    ├── Overloaded            too many requests at once; nothing was done
     └── OutcomeUnknown        it may have been done
 """
 
@@ -89,6 +91,10 @@ class IdempotencyKeyReused(ServiceError):
     """The idempotency key was used before, for another request."""
 
 
+class RateLimited(ServiceError):
+    """The caller came more often than one may."""
+
+
 class Unavailable(ServiceError):
     """A part the service needs does not answer now."""
 
@@ -99,6 +105,10 @@ class DatabaseUnavailable(Unavailable):
 
 class IssuerUnavailable(Unavailable):
     """The keys of the issuer of tokens can not be fetched, so that no token can be verified."""
+
+
+class Overloaded(Unavailable):
+    """Too many requests are carried out and wait already. Nothing was done."""
 
 
 class OutcomeUnknown(Unavailable):

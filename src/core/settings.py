@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.rate import Rate
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV_FILE = Path(os.environ.get("ENV_FILE", ROOT / ".env"))
@@ -51,10 +53,20 @@ def _addresses(nodes: str) -> str:
     return nodes
 
 
+def _rate(written: object) -> object:
+    return Rate.parse(written) if isinstance(written, str) else written
+
+
 class Settings(BaseSettings):
     """What can be configured. With neither DATABASE_DSN nor REDIS_HOST the embedded servers are started."""
 
-    model_config = SettingsConfigDict(env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # what is wrong with a secret must not be told by repeating it
+    )
 
     database_dsn: Annotated[SecretStr, AfterValidator(_async_secret)] | None = None
     database_pool_size: int = Field(default=10, ge=1)
@@ -75,6 +87,10 @@ class Settings(BaseSettings):
     oidc_audience: str | None = None
     oidc_role_claim: str = "roles"
     allow_anonymous: bool = False
+    rate_limit: Annotated[Rate | None, NoDecode, BeforeValidator(_rate)] = None
+    auth_failure_limit: Annotated[Rate, NoDecode, BeforeValidator(_rate)] = Rate(10, 60)
+    max_concurrent_requests: int = Field(default=100, ge=1)
+    slow_client_timeout: float = Field(default=10, gt=0, le=600)
     startup_timeout: float = Field(default=10, ge=0)
     data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
 

@@ -6,13 +6,16 @@ from contextlib import asynccontextmanager
 from core.settings import Settings
 from db.cache import TicketCache
 from db.postgres import Database
+from db.rate_limit import RateLimiter
 from db.redis import connect
 from db.redis_guard import GuardedRedis
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, body_schema: str) -> AsyncIterator[tuple[Database, TicketCache]]:
-    """Lend the database and the cache of bodies of one schema, and close both at the end.
+async def opened(
+    settings: Settings, *, body_schema: str
+) -> AsyncIterator[tuple[Database, TicketCache, RateLimiter | None]]:
+    """Lend the database, the cache of bodies of one schema and the rate limiter if any, and close all at the end.
 
     Raises ValueError when the settings name no database or no Redis.
     """
@@ -26,9 +29,11 @@ async def opened(settings: Settings, *, body_schema: str) -> AsyncIterator[tuple
     )
     redis = GuardedRedis(connect(settings))
     cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
+    rate, prefix = settings.rate_limit, settings.redis_prefix
+    limiter = None if rate is None else RateLimiter(redis, rate, prefix=prefix)
     try:
         await cache.warm_up()
-        yield database, cache
+        yield database, cache, limiter
     finally:
         try:
             await cache.close()

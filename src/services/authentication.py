@@ -35,6 +35,10 @@ class Authenticator:
             return await self._keys.principal_of(credentials.strip())
         return await self._tokens.principal_of(credentials.strip())
 
+    def knows(self, authorization: str | None) -> bool:
+        """Return whether a header brings a key that let somebody in lately: it costs nothing to hear it again."""
+        return authorization is not None and self._keys.knows(authorization.partition(" ")[2].strip())
+
     async def is_unprotected(self) -> bool:
         """Return whether nothing is configured by which one could be let in. Raises DatabaseUnavailable."""
         return not self._allow_anonymous and self._tokens is None and not await self._keys.exist()

@@ -63,6 +63,12 @@ class KeyRing:
         self._used[key.id] = now
         return known.principal
 
+    def knows(self, text: str) -> bool:
+        """Return whether this very key let somebody in lately, without asking anybody."""
+        key = parse_key(text)
+        known = None if key is None else self._known.get(key.id)
+        return key is not None and known is not None and compare_digest(known.record.secret_hash, key.secret_hash)
+
     async def exist(self) -> bool:
         """Return whether there are keys, so that nobody comes in without one. Raises DatabaseUnavailable."""
         if not self._exist and time.monotonic() - self._asked_at > FRESH_FOR_S:

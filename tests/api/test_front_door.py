@@ -34,3 +34,28 @@ async def test_who_takes_json_gets_it(client: httpx2.AsyncClient, accept: str) -
 
 async def test_the_pages_are_not_json(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/docs", headers={"Accept": "text/html"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["application/json;q=0", "*/*; q=0.0", "text/html, application/json;q=0.000"],
+)
+async def test_who_says_that_json_is_no_good_is_believed(client: httpx2.AsyncClient, accept: str) -> None:
+    assert (await client.get("/tickets", headers={"Accept": accept})).status_code == 406
+
+
+async def test_accept_may_stand_on_several_lines_and_be_empty(client: httpx2.AsyncClient) -> None:
+    several = [("Accept", "text/html"), ("Accept", "application/json")]
+    assert (await client.get("/tickets", headers=several)).status_code == 200
+    assert (await client.get("/tickets", headers={"Accept": ""})).status_code == 200
+
+
+async def test_a_neighbour_of_a_place_is_not_that_place(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/ticketsfoo", headers={"Accept": "text/html"})).status_code == 404
+
+
+async def test_a_slash_at_the_end_leads_nowhere(client: httpx2.AsyncClient) -> None:
+    """And not to wherever the Host header says."""
+    for method in ("GET", "POST"):
+        answer = await client.request(method, "/tickets/", headers={"Host": "evil.example"})
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")

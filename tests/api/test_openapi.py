@@ -16,11 +16,18 @@ from api.errors import ALL
 from core.settings import ROOT
 from world import JSON
 
-# What every operation may refuse, every operation on tickets, and every one that writes.
-ANYWHERE = {413, 414, 431, 500}
-BEHIND_THE_GATE = ANYWHERE | {401, 403, 406, 421, 503}
+# What every operation may refuse, every one but the probes, every operation on tickets, and every one that writes.
+ANYWHERE = {408, 413, 414, 431, 500}
+BEHIND_THE_GATE = ANYWHERE | {401, 403, 406, 421, 429, 503}
 READING = BEHIND_THE_GATE | {422}
 WRITING = READING | {400, 415}
+ALWAYS_WITH = {
+    401: {"WWW-Authenticate"},
+    429: {"Retry-After", "RateLimit", "RateLimit-Policy"},
+    503: {"Retry-After"},
+}
+# No operation lives where there is nothing, takes a method that it does not take, or is asked for by what is no HTTP.
+UNDOCUMENTED = {"not-found", "method-not-allowed", "malformed-request"}
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +142,7 @@ def test_every_kind_of_problem_is_documented_where_it_can_come(document: JSON) -
         for _, _, answer in answers(document)
         for slug in answer.get("content", {}).get("application/problem+json", {}).get("examples", ())
     }
-    # No operation lives where there is nothing, or takes a method that it does not take.
-    assert {kind.slug for kind in ALL} - documented == {"not-found", "method-not-allowed"}
+    assert {kind.slug for kind in ALL} - documented == UNDOCUMENTED
 
 
 def test_every_answer_tells_its_headers(document: JSON) -> None:
@@ -155,11 +161,7 @@ def test_every_answer_tells_its_headers(document: JSON) -> None:
         ("create_comment", 409): {"Retry-After"},
         ("change_ticket", 412): {"ETag"},
         ("create_comment", 412): {"ETag"},
-    } | {
-        (name, status): {"Retry-After" if status == 503 else "WWW-Authenticate"}
-        for name, status in told
-        if status in {401, 503} and name != "readyz"
-    }
+    } | {(name, status): ALWAYS_WITH[status] for name, status in told if status in ALWAYS_WITH and name != "readyz"}
 
 
 def test_every_header_that_is_read_is_documented_with_an_example(document: JSON) -> None:
@@ -188,7 +190,7 @@ def test_every_example_of_an_answer_is_valid(document: JSON) -> None:
             for name, example in content.get("examples", {}).items():
                 Draft202012Validator(schema).validate(found(document, example)["value"])
                 shown.add(name)
-    assert set(document["components"]["examples"]) - shown == {"not-found", "method-not-allowed"}
+    assert set(document["components"]["examples"]) - shown == UNDOCUMENTED
 
 
 async def test_the_pages_need_nothing_from_elsewhere(client: httpx2.AsyncClient) -> None:

@@ -17,8 +17,8 @@ START_WITHIN_S = 30
 
 
 @contextmanager
-def served(settings: Settings, log: Path) -> Iterator[str]:
-    """Lend the address of a service with these settings; what its process says goes to `log`."""
+def served(settings: Settings, log: Path, **others: str) -> Iterator[str]:
+    """Lend the address of a service with these settings and others; what its process says goes to `log`."""
     assert settings.database_dsn is not None
     port = free_port()
     environment = {
@@ -30,7 +30,7 @@ def served(settings: Settings, log: Path) -> Iterator[str]:
         "REDIS_PREFIX": settings.redis_prefix,
         "PORT": str(port),
         "ALLOW_ANONYMOUS": str(settings.allow_anonymous),
-    }
+    } | others
     with log.open("w") as said:
         process = subprocess.Popen(
             [sys.executable, ROOT / "src" / "serve.py"], env=environment, stdout=said, stderr=subprocess.STDOUT

@@ -34,6 +34,7 @@ class ServiceProcess:
             "REDIS_PORT": str(port),
             "REDIS_PREFIX": settings.redis_prefix,
             "ALLOW_ANONYMOUS": str(settings.allow_anonymous),
+            "AUTH_FAILURE_LIMIT": "1000000/60s",
             "PORT": str(self.port),
         }
         self.environment: Final = environment

@@ -20,7 +20,8 @@ TICKETS = 100_000
 # In every status, opened a minute apart and changed in another order, by a thousand requesters.
 FILL = f"""
     INSERT INTO tickets (subject, text, email, status, created_at, updated_at, closed_at)
-    SELECT 'subject ' || n, CASE WHEN n BETWEEN 30000 AND 45000 THEN 'bygone' ELSE 'text' END, 'requester-' || n % 1000 || '@example.com', status,
+    SELECT 'subject ' || n, CASE WHEN n BETWEEN 30000 AND 45000 THEN 'bygone' ELSE 'text' END,
+        'requester-' || n % 1000 || '@example.com', status,
         '2026-01-01Z'::timestamptz + n * interval '1 minute',
         '2026-06-01Z'::timestamptz + (n * 7919 % {TICKETS}) * interval '1 minute',
         CASE WHEN status = 'closed' THEN now() END

@@ -1,0 +1,60 @@
+"""The body of a request is there, whole, before anything is done about it; who sends it too slowly is told so (408).
+
+So nobody holds a place, a connection or a lock by sending a body bit by bit.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import told
+
+_WITH_BODY: Final = (b"content-length", b"transfer-encoding")
+
+
+class BodiesInTime:
+    """Reads a body within `patience_s` seconds, up to a little over `most_bytes`; what is larger the routes refuse."""
+
+    def __init__(self, app: ASGIApp, *, patience_s: float, most_bytes: int) -> None:
+        self._app = app
+        self._patience_s = patience_s
+        self._most_bytes = most_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or not any(name in _WITH_BODY for name, _ in scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(self._patience_s):
+                messages = await self._read(receive)
+        except TimeoutError:
+            await told(Request(scope), 408, {"Connection": "close"})(scope, receive, send)
+            return
+        if messages[-1]["type"] == "http.disconnect":
+            return
+        await self._app(scope, _again(messages, receive), send)
+
+    async def _read(self, receive: Receive) -> list[Message]:
+        messages, size = [await receive()], 0
+        while messages[-1].get("more_body"):
+            size += len(messages[-1]["body"])
+            if size > self._most_bytes:
+                break
+            messages.append(await receive())
+        return messages
+
+
+def _again(messages: list[Message], receive: Receive) -> Receive:
+    """Return a `receive` that gives what was read before what is still to come."""
+    read: Iterator[Message] = iter(messages)
+
+    async def receive_again() -> Message:
+        for message in read:
+            return message
+        return await receive()
+
+    return receive_again

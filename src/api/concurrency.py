@@ -1,0 +1,85 @@
+"""So many requests are carried out at once and no more: the others wait briefly, and are refused (503) if they must."""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.problems import RETRY_AFTER_S, told_as
+from api.unlimited import is_unlimited
+from core.errors import Overloaded
+
+PATIENCE_S: Final = 1.0
+
+
+class Places:
+    """Some places, handed on from one to the next in the order of coming; as many as there are may wait for one."""
+
+    def __init__(self, count: int) -> None:
+        self._most_waiting = count
+        self._free = count
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def free(self) -> int:
+        """How many places nobody has."""
+        return self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._waiting)
+
+    async def take(self, patience_s: float) -> bool:
+        """Take a place, which must be given back, or return False if there was none in time."""
+        if self._free:
+            self._free -= 1
+            return True
+        if len(self._waiting) >= self._most_waiting:
+            return False
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(patience_s):
+                await turn
+        except BaseException as end:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            elif not turn.cancelled():  # the place came in the very moment in which the wait ended
+                self.give_back()
+            if isinstance(end, TimeoutError):
+                return False
+            raise
+        return True
+
+    def give_back(self) -> None:
+        """Hand a place on to who waits longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+class Concurrency:
+    """Gives each request a place while it is carried out; the probes and the pages need none."""
+
+    def __init__(self, app: ASGIApp, *, places: Places) -> None:
+        self._app = app
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or is_unlimited(scope):
+            await self._app(scope, receive, send)
+        elif await self._places.take(PATIENCE_S):
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._places.give_back()
+        else:
+            wait = {"Retry-After": str(RETRY_AFTER_S)}
+            await told_as(Request(scope), Overloaded, wait)(scope, receive, send)

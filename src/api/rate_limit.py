@@ -1,0 +1,67 @@
+"""The rate limit: who comes too often is told so (429), and every answer tells what is left.
+
+The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.principal import SCOPE_KEY
+from api.problems import told_as
+from api.unlimited import is_unlimited
+from core.client_address import client_of
+from core.errors import RateLimited
+from core.rate import Rate, Verdict
+from db.rate_limit import RateLimiter
+from services.principal import ANONYMOUS
+
+_POLICY: Final = b"default"
+
+
+class RateLimit:
+    """Lets requests through as far as `limiter()` does, which is asked once the application has started."""
+
+    def __init__(self, app: ASGIApp, *, limiter: Callable[[], RateLimiter]) -> None:
+        self._app = app
+        self._limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or is_unlimited(scope):
+            await self._app(scope, receive, send)
+            return
+        limiter = self._limiter()
+        verdict = await limiter.take(_name(scope))
+        headers = _headers(limiter.rate, verdict)
+
+        async def send_with_limit(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *headers]
+            await send(message)
+
+        if verdict.passes:
+            await self._app(scope, receive, send_with_limit)
+            return
+        limiter.refused += 1
+        wait = {"Retry-After": str(limiter.rate.next_after_s(verdict.ahead_us))}
+        await told_as(Request(scope), RateLimited, wait)(scope, receive, send_with_limit)
+
+
+def _name(scope: Scope) -> str:
+    """Return under which name a request counts: its principal's or, where there is none, its client address's."""
+    principal = scope.get(SCOPE_KEY)
+    if principal is not None and principal != ANONYMOUS:
+        return f"principal:{principal.id}"
+    client = scope.get("client")
+    return f"address:{client_of(client[0]) if client else ''}"
+
+
+def _headers(rate: Rate, verdict: Verdict) -> list[tuple[bytes, bytes]]:
+    left, full_after_s = rate.remaining(verdict.ahead_us), rate.full_after_s(verdict.ahead_us)
+    return [
+        (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (_POLICY, rate.quota, rate.window_s)),
+        (b"ratelimit", b'"%s";r=%d;t=%d' % (_POLICY, left, full_after_s)),
+    ]

@@ -1,0 +1,16 @@
+"""What is counted as one client, where nothing but an address is known."""
+
+import ipaddress
+
+
+def client_of(address: str) -> str:
+    """Return the name of the client at an address; in IPv6 a network of 64 bits, which any host may have, is one."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
