@@ -11,6 +11,7 @@ ServiceError
 ├── IdempotencyKeyReused  this idempotency key was used for another request
 └── Unavailable           a part the service needs does not answer now
     ├── DatabaseUnavailable   nothing was done; try again
+    ├── DeadlineExceeded      nothing was done; the request had no time left
     └── OutcomeUnknown        it may have been done
 """
 
@@ -77,5 +78,9 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or not in time. Nothing was written."""
 
 
+class DeadlineExceeded(Unavailable):
+    """The time that a request may take was over before its work was done. Nothing was written."""
+
+
 class OutcomeUnknown(Unavailable):
-    """PostgreSQL went away during the commit: what was to be written may be written, or not."""
+    """PostgreSQL went away, or time ran out, during the commit: what was to be written may be written, or not."""

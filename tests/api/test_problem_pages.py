@@ -102,7 +102,8 @@ async def test_the_examples_are_what_the_service_says(client: httpx2.AsyncClient
 
 # These need a fault; tests/test_faults.py and tests/api/test_errors.py have them.
 UNPROVOKED = {
-    f"/problems/{slug}" for slug in ("database-unavailable", "outcome-unknown", "internal-error", "search-timeout")
+    f"/problems/{slug}"
+    for slug in ("database-unavailable", "deadline-exceeded", "outcome-unknown", "internal-error", "search-timeout")
 }
 
 
