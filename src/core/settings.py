@@ -71,7 +71,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
+    request_timeout: float = Field(default=10, ge=1, le=600)
     startup_timeout: float = Field(default=10, ge=0)
+    migration_timeout: float = Field(default=60, ge=0)
+    shutdown_delay: float = Field(default=0, ge=0, le=600)
     data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
 
     @model_validator(mode="after")
