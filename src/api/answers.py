@@ -13,7 +13,13 @@ from schemas.problem import Problem
 
 # What every operation may refuse, every operation on tickets, and every one that writes.
 ANYWHERE: Final = (413, 414, 431, 500)
-READING: Final = (*ANYWHERE, 406, RequestValidationError, errors.DatabaseUnavailable)
+READING: Final = (
+    *ANYWHERE,
+    406,
+    RequestValidationError,
+    errors.DatabaseUnavailable,
+    errors.DeadlineExceeded,
+)
 WRITING: Final = (*READING, 400, 415, errors.OutcomeUnknown)
 
 
@@ -51,7 +57,11 @@ WORKFLOW: Final = Answer(200, "The status machine.")
 ALIVE: Final = Answer(200, "The process is alive.", (), ("alive",))
 READY: Final = Answer(200, "Send requests here.", (), ("ready", "without-cache"))
 NOT_READY: Final = Answer(
-    503, "Send no requests here: a required part is missing.", (), ("without-database",), "Readiness"
+    503,
+    "Send no requests here: a required part is missing, or the service stops.",
+    (),
+    ("without-database", "stopping"),
+    "Readiness",
 )
 
 
