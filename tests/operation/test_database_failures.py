@@ -17,7 +17,7 @@ from operation.standby import Standby
 from world import new_database
 
 HEALTHY_WITHIN_S = 10
-REQUEST_TIMEOUT_S = 3
+REQUEST_TIMEOUT_S = 2
 # What ends at its deadline still has to be told.
 TOLD_WITHIN_S = REQUEST_TIMEOUT_S + 1
 
@@ -88,9 +88,8 @@ async def test_a_black_hole_costs_no_request_more_than_its_deadline(
         ):
             way.swallow()
             load.longest_s = 0
-            for _ in range(2):
-                assert await slow_readiness(instance) == 503
-                assert await instance.ask("/livez") == 200
+            assert await slow_readiness(instance) == 503
+            assert await instance.ask("/livez") == 200
             await asyncio.sleep(TOLD_WITHIN_S)
             assert load.longest_s < TOLD_WITHIN_S
             assert load.failures

@@ -11,7 +11,8 @@ import time
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection, pool, text
+from sqlalchemy import Connection, event, pool, text
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -19,12 +20,15 @@ from core.errors import DatabaseUnavailable
 from core.settings import Settings
 from db.embedded import ServerDidNotStart, postgres_dsn
 from db.postgres import wait_until_reachable
-from db.postgres_failures import LOCK_NOT_AVAILABLE, sqlstate_of
+from db.postgres_failures import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate_of
 from models import Base
 
 # Any constant will do, as long as it is the same in every release.
 _ADVISORY_LOCK = 7_415_530_148
-_LOCK_TIMEOUT = "2s"
+# Less than PostgreSQL's deadlock_timeout, a second: of a migration and a request that wait for each other, it is the
+# migration that gives way.
+_LOCK_TIMEOUT_MS = 800
+_STEPS_BACK_FROM = (LOCK_NOT_AVAILABLE, DEADLOCK)
 _ASK_AGAIN_AFTER_S = 0.2
 # Longer each time: what holds the lock is no short query.
 _STEP_BACK_S = (0.5, 1, 2, 4)
@@ -52,8 +56,7 @@ def _wait_for_turn(connection: Connection, deadline: float) -> None:
 
 def _migrate(connection: Connection, deadline: float) -> None:
     _wait_for_turn(connection, deadline)
-    connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT}'"))
-    connection.commit()
+    _limit_waits(connection, deadline)
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
@@ -62,6 +65,18 @@ def _migrate(connection: Connection, deadline: float) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _limit_waits(connection: Connection, deadline: float) -> None:
+    """Let no statement wait for a lock for long, but those that nobody waits for in turn."""
+
+    def limit(_connection: object, cursor: DBAPICursor, statement: str, *_: object) -> None:
+        # An index that is built concurrently waits for the end of transactions, and stands in nobody's way meanwhile.
+        is_patient = "CONCURRENTLY" in statement
+        wait_ms = max(1, int((deadline - time.monotonic()) * 1000)) if is_patient else _LOCK_TIMEOUT_MS
+        cursor.execute(f"SET lock_timeout = {wait_ms}")
+
+    event.listen(connection, "before_cursor_execute", limit)
 
 
 async def _connect_and_migrate(dsn: str, within_s: float) -> None:
@@ -74,13 +89,11 @@ async def _connect_and_migrate(dsn: str, within_s: float) -> None:
                 async with engine.connect() as connection:
                     return await connection.run_sync(_migrate, deadline)
             except DBAPIError as error:
-                if sqlstate_of(error) != LOCK_NOT_AVAILABLE or time.monotonic() > deadline:
+                if sqlstate_of(error) not in _STEPS_BACK_FROM or time.monotonic() > deadline:
                     raise
             pause_s = _STEP_BACK_S[min(turn, len(_STEP_BACK_S) - 1)]
             turn += 1
-            _log.warning(
-                "a lock was not to be had within %s; letting the traffic through, again in %g s", _LOCK_TIMEOUT, pause_s
-            )
+            _log.warning("a migration got no lock; letting the traffic through, and trying again in %g s", pause_s)
             await asyncio.sleep(pause_s)
     finally:
         await engine.dispose()
