@@ -6,12 +6,8 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
-from core.settings import async_dsn
-from db.postgres_connections import Connections
 from held_postgres import Held, held_postgres
-from operation.held_way import way_to
 from world import a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
 
 REQUEST_TIMEOUT_S = 1
@@ -80,17 +76,3 @@ async def test_many_who_wait_for_a_connection_are_told_in_time(dsn: str, redis_a
             readiness = await client.get("/readyz")
             assert (readiness.status_code, readiness.json()["database"]) == (200, "ok")
         await holder.close()
-
-
-async def test_a_host_that_is_gone_without_a_word_does_not_keep_the_primary_from_being_found(dsn: str) -> None:
-    async with way_to(dsn) as (way, silent):
-        way.swallow()
-        host, database = silent.rpartition("@")[2].split("/")
-        user, _, right = dsn.partition("@")
-        connections = Connections(async_dsn(f"{user}@{host},{right.partition('/')[0]}/{database}"), size=1, waits_s=1)
-        for within_s in (2, 0.4):  # the second time it is known who the primary is
-            began_at = time.monotonic()
-            async with connections.reading() as connection:
-                assert await connection.scalar(text("SELECT NOT pg_is_in_recovery()"))
-            assert time.monotonic() - began_at < within_s
-            await connections.close()
