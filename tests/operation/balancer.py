@@ -43,6 +43,8 @@ class Backend:
 
     async def ask(self, request: bytes) -> bytes:
         """Return the answer. Raises Refused, or OSError or IncompleteReadError when it was cut off."""
+        while self.idle and self.idle[-1][0].at_eof():  # closed meanwhile, as a server may at any time
+            self.idle.pop()[1].close()
         is_kept = bool(self.idle)
         try:
             reader, writer = self.idle.pop() if is_kept else await asyncio.open_connection("127.0.0.1", self.port)
