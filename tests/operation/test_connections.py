@@ -41,6 +41,26 @@ async def test_connections_that_the_server_closed_cost_no_request_anything(
         await sql.close()
 
 
+async def test_what_is_given_up_does_not_wait_for_a_server_that_is_silent(dsn: str) -> None:
+    async with way_to(dsn) as (way, address):
+        connections = Connections(async_dsn(address), size=1, waits_s=1)
+
+        async def work() -> None:
+            async with asyncio.timeout(0.5), connections.transaction() as connection:
+                await connection.execute(text("SELECT 1"))
+                way.swallow()
+                await asyncio.sleep(5)
+
+        began_at = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await work()
+        assert time.monotonic() - began_at < 2
+        way.open()
+        async with connections.reading() as connection:
+            assert await connection.scalar(text("SELECT 1")) == 1
+        await connections.close()
+
+
 async def test_a_host_that_is_gone_without_a_word_does_not_hide_the_primary(dsn: str) -> None:
     async with way_to(dsn) as (way, silent):
         way.swallow()

@@ -86,7 +86,7 @@ async def test_a_migration_steps_back_from_a_long_transaction_and_traffic_flows(
             async with holder.transaction():
                 await holder.execute("LOCK TABLE tickets IN ROW EXCLUSIVE MODE")  # as every write does
                 process = await migrating(dsn)
-                await asyncio.sleep(5)
+                await asyncio.sleep(4)
                 assert process.returncode is None
             await holder.close()
             _, said = await asyncio.wait_for(process.communicate(), 30)
