@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,8 +14,11 @@ from api.bodies_in_time import BodiesInTime
 from api.concurrency import Concurrency, Places
 from api.front_door import FrontDoor
 from api.gate import Gate
+from api.lifetime import Lifetime
 from api.rate_limit import RateLimit
 from core.settings import Settings
+from core.stopping import Stopping
+from db.migrations import known_revisions
 from db.resources import opened
 from services.api_keys import ApiKeys
 from services.authentication import Authenticator
@@ -27,6 +30,7 @@ from services.oidc import TokenVerifier
 from services.signing_keys import SigningKeys
 from services.ticket_lists import TicketLists
 from services.tickets import TicketService, lookup_schema
+from shutdown import announced
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -35,18 +39,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the service as an ASGI application; uvicorn calls this in every worker."""
     settings = settings or Settings()
 
+    stopping = Stopping()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opened(settings, body_schema=lookup_schema()) as (database, cache, limiter):
             app.state.rate_limiter = limiter
             app.state.tickets = TicketService(database, cache)
             app.state.lists = TicketLists(database)
-            app.state.health = HealthService(database, cache)
+            app.state.health = HealthService(database, cache, known_revisions(), stopping)
             app.state.key_ring = key_ring = KeyRing(ApiKeys(database))
             app.state.authenticator = Authenticator(
                 key_ring, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
             )
-            async with _in_background(keep_house(database)), _in_background(key_ring.keep_notes()):
+            async with AsyncExitStack() as stack:
+                for work in (keep_house(database), key_ring.keep_notes()):
+                    await stack.enter_async_context(_in_background(work))
+                await stack.enter_async_context(aclosing(app.state.health))
+                stack.enter_context(announced(stopping, delay_s=settings.shutdown_delay))
                 yield
 
     app = FastAPIOffline(
@@ -70,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_middleware(RateLimit, limiter=lambda: app.state.rate_limiter)
     app.add_middleware(Gate, failures=FailedAuthentications(settings.auth_failure_limit))
     app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_paths=places.JSON)
+    app.add_middleware(Lifetime, seconds=settings.request_timeout, stopping=stopping)
     problems.install(app)
     openapi.install(app)
     return app

@@ -2,12 +2,14 @@
 
     python src/serve.py     with the settings of .env.example; ./entrypoint.sh calls it
 
-When everything is configured, uvicorn takes this process's place. When servers have to be started, this process
-stays as their parent, and everything it started ends with it.
+When everything is configured and one worker serves, uvicorn takes this process's place. When servers have to be
+started, or several workers, this process stays as their parent, and everything it started ends with it.
 """
 
 import asyncio
 import http.client
+import logging
+import math
 import os
 import signal
 import socket
@@ -35,6 +37,8 @@ from services.api_keys import ApiKeys
 SOURCE: Final = Path(__file__).parent
 READY_WITHIN_S: Final = 30
 GRACEFUL_SHUTDOWN_S: Final = 10
+# What was begun at the last moment has its time, and the answer has to be sent.
+ANSWERED_WITHIN_S: Final = 2
 WATCH_EVERY_S: Final = 0.5
 _QUIET: Final = ("--no-access-log", "--no-server-header")
 
@@ -45,6 +49,7 @@ class CannotServe(Exception):
 
 def main() -> None:
     """Serve until told to stop. Exits with status 1 and one clear line when that is not possible."""
+    logging.basicConfig(format="tickets: %(message)s")
     try:
         _serve(_settings())
     except (CannotServe, ServerDidNotStart) as reason:
@@ -63,24 +68,48 @@ def _settings() -> Settings:
 
 def _serve(settings: Settings) -> None:
     _refuse_busy_port(settings)
-    if settings.database_dsn is not None and settings.redis_host is not None:
+    is_configured = settings.database_dsn is not None and settings.redis_host is not None
+    if is_configured and settings.workers == 1:
         _migrate(settings)
         _refuse_open_doors(settings)
         _tell_where(settings, "where DATABASE_DSN says")
         os.execv(sys.executable, _uvicorn(settings))
-    _stop_on_signals()
+    signals = _Signals()
     with ExitStack() as stack:
-        servers = stack.enter_context(EmbeddedServers(settings))
+        servers = None if is_configured else stack.enter_context(EmbeddedServers(settings))
         data = str(settings.data_dir) if settings.database_dsn is None else "where DATABASE_DSN says"
-        os.environ.update(servers.settings)
-        settings = _settings()
+        if servers is not None:
+            os.environ.update(servers.settings)
+            settings = _settings()
         _migrate(settings)
         _refuse_open_doors(settings)
         uvicorn = spawn(_uvicorn(settings))
-        stack.callback(_stop_uvicorn, uvicorn)
+        signals.uvicorn = uvicorn
+        stack.callback(_stop_uvicorn, uvicorn, signals, settings)
         _wait_until_ready(settings, uvicorn)
         _tell_where(settings, data)
         _watch(servers, uvicorn)
+
+
+class _Signals:
+    """The first signal ends this process in order; one that follows is handed on, and nothing is delayed any more.
+
+    It must not interrupt the stopping of what the first one stops.
+    """
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.uvicorn: subprocess.Popen[bytes] | None = None
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, self._take)
+
+    def _take(self, signum: int, _frame: FrameType | None) -> None:
+        if self.first is None:
+            self.first = signum
+            sys.exit(0)
+        if self.uvicorn is not None and self.uvicorn.poll() is None:
+            # To the workers as well: their parent waits for them, and takes no second signal.
+            os.killpg(self.uvicorn.pid, signal.SIGTERM)
 
 
 def _refuse_busy_port(settings: Settings) -> None:
@@ -99,7 +128,7 @@ def _migrate(settings: Settings) -> None:
     dsn = settings.database_dsn.get_secret_value()
     try:
         asyncio.run(wait_until_reachable(dsn, within_s=settings.startup_timeout))
-        migrate(dsn)
+        migrate(dsn, within_s=settings.migration_timeout)
     except DatabaseUnavailable as error:
         raise CannotServe(f"the database in DATABASE_DSN can not be used: {error}") from None
     except (CommandError, DBAPIError) as error:
@@ -141,14 +170,21 @@ def _uvicorn(settings: Settings) -> list[str]:
         "--port": str(settings.port),
         "--http": "api.connection:Connection",
         "--workers": str(settings.workers),
-        "--timeout-graceful-shutdown": str(GRACEFUL_SHUTDOWN_S),
+        "--timeout-graceful-shutdown": str(_graceful_shutdown_s(settings)),
     }
     arguments = [part for option in options.items() for part in option]
     return [sys.executable, "-m", "uvicorn", "main:create_app", "--factory", *_QUIET, *arguments]
 
 
-def _stop_uvicorn(uvicorn: subprocess.Popen[bytes]) -> None:
-    stop(uvicorn, with_signal=signal.SIGTERM, patience_s=GRACEFUL_SHUTDOWN_S + 5)
+def _graceful_shutdown_s(settings: Settings) -> int:
+    return max(GRACEFUL_SHUTDOWN_S, math.ceil(settings.request_timeout) + ANSWERED_WITHIN_S)
+
+
+def _stop_uvicorn(uvicorn: subprocess.Popen[bytes], signals: _Signals, settings: Settings) -> None:
+    if signals.first == signal.SIGINT and uvicorn.poll() is None:
+        os.killpg(uvicorn.pid, signal.SIGINT)  # as the terminal would: nobody waits for a load balancer at Ctrl-C
+    patience_s = settings.shutdown_delay + _graceful_shutdown_s(settings) + 5
+    stop(uvicorn, with_signal=signal.SIGTERM, patience_s=patience_s)
 
 
 def _wait_until_ready(settings: Settings, uvicorn: subprocess.Popen[bytes]) -> None:
@@ -182,24 +218,13 @@ def _tell_where(settings: Settings, data: str) -> None:
     print(f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {data}\n\nCtrl-C stops.", flush=True)
 
 
-def _watch(servers: EmbeddedServers, uvicorn: subprocess.Popen[bytes]) -> NoReturn:
+def _watch(servers: EmbeddedServers | None, uvicorn: subprocess.Popen[bytes]) -> NoReturn:
     """Start embedded servers again should they end, until uvicorn ends or a signal comes."""
     while uvicorn.poll() is None:
         time.sleep(WATCH_EVERY_S)
-        servers.restart_ended()
+        if servers is not None:
+            servers.restart_ended()
     raise CannotServe(f"uvicorn ended with status {uvicorn.returncode}; see above")
-
-
-def _stop_on_signals() -> None:
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, _stop)
-
-
-def _stop(_signum: int, _frame: FrameType | None) -> NoReturn:
-    # An impatient second Ctrl-C must not interrupt the stopping of what the first one stops.
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)
-    sys.exit(0)
 
 
 if __name__ == "__main__":

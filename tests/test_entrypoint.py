@@ -212,7 +212,9 @@ def test_an_unreachable_database_is_said_in_one_line_without_its_password() -> N
         unused.bind(("127.0.0.1", 0))
         dsn = f"postgresql://tickets:pass-word@127.0.0.1:{unused.getsockname()[1]}/tickets"
         service = Service(Path("/nonexistent"), DATABASE_DSN=dsn, REDIS_HOST="127.0.0.1", STARTUP_TIMEOUT="0.5")
-        assert "pass-word" not in assert_refused(service, "the database in DATABASE_DSN can not be used")
+        output = assert_refused(service, "the database in DATABASE_DSN can not be used", lines=2)
+        assert output.startswith("tickets: waiting up to 0.5 s for PostgreSQL: ")
+        assert "pass-word" not in output
 
 
 @pytest.mark.parametrize(
@@ -244,11 +246,11 @@ def alive(family: list[psutil.Process]) -> list[psutil.Process]:
     return [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
-def assert_refused(service: Service, line: str) -> str:
+def assert_refused(service: Service, line: str, *, lines: int = 1) -> str:
     status, output = service.process.wait(30), service.output()
     service.end()
     assert status == 1, output
     assert line in output
     assert output.startswith("tickets: ")
-    assert output.count("\n") == 1
+    assert output.count("\n") == lines
     return output

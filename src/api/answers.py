@@ -23,6 +23,7 @@ BEHIND_THE_GATE: Final = (
     errors.Overloaded,
     errors.DatabaseUnavailable,
     errors.IssuerUnavailable,
+    errors.DeadlineExceeded,
 )
 READING: Final = (*BEHIND_THE_GATE, RequestValidationError)
 WRITING: Final = (*READING, 400, 415, errors.OutcomeUnknown)
@@ -62,7 +63,11 @@ WORKFLOW: Final = Answer(200, "The status machine.")
 ALIVE: Final = Answer(200, "The process is alive.", (), ("alive",))
 READY: Final = Answer(200, "Send requests here.", (), ("ready", "without-cache"))
 NOT_READY: Final = Answer(
-    503, "Send no requests here: a required part is missing.", (), ("without-database",), "Readiness"
+    503,
+    "Send no requests here: a required part is missing, or the service stops.",
+    (),
+    ("without-database", "stopping"),
+    "Readiness",
 )
 
 

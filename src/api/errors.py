@@ -165,11 +165,20 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "again, longer each time it fails, and not many at once.",
         ("Retry-After",),
     ),
+    errors.DeadlineExceeded: Kind(
+        503,
+        "deadline-exceeded",
+        "The request took too long",
+        "The request was given up before anything was written; try again.",
+        "Nothing was written. Wait as long as Retry-After says and send the same request again, longer each time it "
+        "fails. The database is slow or does not answer: `GET /readyz` tells when the service can work again.",
+        ("Retry-After",),
+    ),
     errors.OutcomeUnknown: Kind(
         503,
         "outcome-unknown",
         "The outcome is unknown",
-        "The database went away while it committed: look whether it was done before you repeat it.",
+        "The database went away, or time ran out, while it committed: look whether it was done before you repeat it.",
         "If you sent an Idempotency-Key, send the same request with the same key: it is carried out once. Otherwise "
         "fetch the ticket, or the list, and repeat the request only if what it asked for is not there.",
         ("Retry-After",),

@@ -79,6 +79,8 @@ _HISTORY: Final = [
     },
 ]
 
+_READY: Final = {"ready": True, "stopping": False, "database": "ok", "migrations": "ok", "cache": "ok"}
+
 ANSWERS: Final[dict[str, Any]] = {
     "new-ticket": _OPENED,
     "ticket": _ANSWERED | {"comments": [_COMMENT]},
@@ -88,7 +90,8 @@ ANSWERS: Final[dict[str, Any]] = {
     "comments": {"items": [_COMMENT], "next_cursor": None},
     "history": {"items": _HISTORY, "next_cursor": None},
     "alive": {"status": "ok"},
-    "ready": {"ready": True, "database": "ok", "cache": "ok"},
-    "without-cache": {"ready": True, "database": "ok", "cache": "unavailable"},
-    "without-database": {"ready": False, "database": "unavailable", "cache": "ok"},
+    "ready": _READY,
+    "without-cache": _READY | {"cache": "unavailable"},
+    "without-database": _READY | {"ready": False, "database": "unavailable", "migrations": "unknown"},
+    "stopping": _READY | {"ready": False, "stopping": True},
 }

@@ -23,7 +23,8 @@ async def livez() -> Liveness:
 async def readyz(health: Health, response: Response) -> Readiness:
     """Tell whether the service can work, and what is missing.
 
-    The database is required; without the cache the service is slower, and still ready.
+    A database that takes writes and has this release's migrations is required; without the cache the service is slower,
+    and still ready. Once the process was told to stop it is not ready, and goes on serving for a while.
     """
     readiness = await health.readiness()
     response.status_code = 200 if readiness.ready else 503

@@ -17,6 +17,7 @@ ServiceError
     ├── DatabaseUnavailable   nothing was done; try again
     ├── IssuerUnavailable     the keys of the issuer of tokens are not to be had
     ├── Overloaded            too many requests at once; nothing was done
+    ├── DeadlineExceeded      nothing was done; the request had no time left
     └── OutcomeUnknown        it may have been done
 """
 
@@ -111,5 +112,9 @@ class Overloaded(Unavailable):
     """Too many requests are carried out and wait already. Nothing was done."""
 
 
+class DeadlineExceeded(Unavailable):
+    """The time that a request may take was over before its work was done. Nothing was written."""
+
+
 class OutcomeUnknown(Unavailable):
-    """PostgreSQL went away during the commit: what was to be written may be written, or not."""
+    """PostgreSQL went away, or time ran out, during the commit: what was to be written may be written, or not."""

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     database_dsn: Annotated[SecretStr, AfterValidator(_async_secret)] | None = None
     database_pool_size: int = Field(default=10, ge=1)
     search_pool_size: int = Field(default=2, ge=1)
-    search_timeout: float = Field(default=2, gt=0, le=60)
+    search_timeout: float = Field(default=2, ge=0.01, le=5)
     redis_host: Annotated[str, AfterValidator(_addresses)] | None = None
     redis_port: int = Field(default=6379, ge=1, le=65535)
     redis_cluster: bool = True
@@ -91,7 +91,10 @@ class Settings(BaseSettings):
     auth_failure_limit: Annotated[Rate, NoDecode, BeforeValidator(_rate)] = Rate(10, 60)
     max_concurrent_requests: int = Field(default=100, ge=1)
     slow_client_timeout: float = Field(default=10, gt=0, le=600)
+    request_timeout: float = Field(default=10, ge=1, le=600)
     startup_timeout: float = Field(default=10, ge=0)
+    migration_timeout: float = Field(default=60, ge=0)
+    shutdown_delay: float = Field(default=0, ge=0, le=600)
     data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from db.redis_guard import CacheUnavailable, GuardedRedis
 
 READ_BUDGET_S: Final = 0.1
 INVALIDATE_BUDGET_S: Final = 0.05
+PROBE_BUDGET_S: Final = 0.5
 WAIT_STEPS_S: Final = (0.025, 0.025)
 LEASE_MS: Final = 5_000
 FLOOR_MS: Final = 30_000
@@ -119,9 +120,9 @@ class TicketCache:
         except CacheUnavailable as error:
             _log.warning("serving without the cache for now: %s", error)
 
-    async def ping(self) -> None:
-        """Return if Redis serves keys. Raises CacheUnavailable."""
-        await self._redis.read(self._key(0), ["v"], budget_s=READ_BUDGET_S)
+    async def count_silent_nodes(self) -> tuple[int, int]:
+        """Return how many of the nodes that serve keys do not answer now, and how many nodes those are."""
+        return await self._redis.count_silent(budget_s=PROBE_BUDGET_S)
 
     async def close(self) -> None:
         """Let the loads under way end, and give every connection back."""

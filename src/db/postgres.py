@@ -1,76 +1,66 @@
-"""Connections to PostgreSQL: three ways to borrow one, and one place where its failures become ours."""
+"""The database: ways to borrow a connection, and one place where its failures and the lack of time become ours."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
-from asyncpg.exceptions import PostgresError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.errors import DatabaseUnavailable, OutcomeUnknown, SearchTimeout, Unavailable
+from core.errors import DatabaseUnavailable, OutcomeUnknown, SearchTimeout
+from db.postgres_connections import Connections
+from db.postgres_failures import CANCELLED, REFUSALS, failures_as, in_time, sqlstate_of
 
-CONNECT_TIMEOUT_S = 3
-POOL_TIMEOUT_S = 3
-# The client gives up a little after the server should have: it only fires when the server is a black hole.
-COMMAND_TIMEOUT_S = 6
+POOL_TIMEOUT_S: Final = 3
+# Shorter than what those who ask for our health wait for an answer.
+PROBE_TIMEOUT_S: Final = 2
 
-_SESSION = {
-    "application_name": "tickets",
-    "timezone": "UTC",
-    "default_transaction_isolation": "read committed",
-    "statement_timeout": "5s",
-    "lock_timeout": "3s",
-    "idle_in_transaction_session_timeout": "10s",
-    # Compiling a statement takes longer than any of ours.
-    "jit": "off",
-}
+_ASK_AGAIN_AFTER_S: Final = 0.2
 
-# SQLSTATEs of a server that is there but can not now: lock_timeout, statement_timeout, deadlock or serialization,
-# shutting down or starting up, too many connections, out of memory or disk, idle in transaction, read-only after a
-# failover, refusing this user, without this database.
-_PASSING = ("55P03", "57014", "40", "57P", "53", "25P03", "25006", "28", "3D")
-_REFUSALS = ("28", "3D")
-_CANCELLED = "57014"
+_log = logging.getLogger(__name__)
 
 
 class Database:
-    """The pools of connections to PostgreSQL: one for all work, and a small one of its own for searches.
+    """The pools of connections to PostgreSQL: one for all work, a small one for searches, a single one for probes.
 
-    So searches, however slow, leave the others their connections, and however many, leave the server its processors.
-    Nothing is connected before the first use.
+    So searches, however slow, leave the others their connections, and however many, leave the server its processors;
+    and a service that is only busy does not seem to be ill. Nothing is connected before the first use.
+
+    Whatever is done for a request ends at its deadline: see `core.deadline`.
     """
 
     def __init__(self, dsn: str, *, pool_size: int, search_pool_size: int = 2, search_timeout_s: float = 2) -> None:
-        self._engine = _engine(dsn, pool_size)
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._work = Connections(dsn, size=pool_size, waits_s=POOL_TIMEOUT_S)
         # How many tickets have a word decides how to find them: each search is planned for its own words.
-        session = {"statement_timeout": f"{search_timeout_s}s", "plan_cache_mode": "force_custom_plan"}
-        self._search_engine = _engine(dsn, search_pool_size, waits_s=search_timeout_s, **session)
-        self._searches = self._search_engine.execution_options(isolation_level="AUTOCOMMIT")
+        session = {"statement_timeout": f"{search_timeout_s * 1000:.0f}ms", "plan_cache_mode": "force_custom_plan"}
+        self._searches = Connections(dsn, size=search_pool_size, waits_s=search_timeout_s, session=session)
+        self._probes = Connections(dsn, size=1, waits_s=PROBE_TIMEOUT_S, connects_within_s=PROBE_TIMEOUT_S)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection on which each statement sees its own snapshot and costs one round trip.
 
-        Raises DatabaseUnavailable.
+        Raises DatabaseUnavailable, DeadlineExceeded.
         """
-        with _failures_as(DatabaseUnavailable):
-            async with self._autocommit.connect() as connection:
-                yield connection
+        async with in_time():
+            with failures_as(DatabaseUnavailable):
+                async with self._work.reading() as connection:
+                    yield connection
 
     @asynccontextmanager
     async def searching(self) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection for a search. Raises SearchTimeout, DatabaseUnavailable."""
+        """Lend a connection for a search. Raises SearchTimeout, DatabaseUnavailable, DeadlineExceeded."""
         try:
-            with _failures_as(DatabaseUnavailable):
-                async with self._searches.connect() as connection:
-                    yield connection
+            async with in_time():
+                with failures_as(DatabaseUnavailable):
+                    async with self._searches.reading() as connection:
+                        yield connection
         except DatabaseUnavailable as error:
-            if isinstance(error.__cause__, PoolTimeout) or _sqlstate_of(error.__cause__) == _CANCELLED:
+            if isinstance(error.__cause__, PoolTimeout) or sqlstate_of(error.__cause__) == CANCELLED:
                 raise SearchTimeout from error
             raise
 
@@ -78,82 +68,59 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection in a transaction, committed when the block ends and rolled back when it raises.
 
-        Raises DatabaseUnavailable, or OutcomeUnknown when it was the commit that failed.
+        Raises DatabaseUnavailable or DeadlineExceeded, or OutcomeUnknown when it was the commit that failed.
         """
-        with _failures_as(DatabaseUnavailable):
-            async with self._engine.connect() as connection, connection.begin() as transaction:
+        async with in_time() as left:
+            with failures_as(DatabaseUnavailable):
+                async with self._work.transaction() as connection:
+                    yield connection
+                    if left.is_over:
+                        raise DatabaseUnavailable("too late to commit")
+                    left.expires_as = OutcomeUnknown
+                    with failures_as(OutcomeUnknown):
+                        await connection.commit()
+
+    @asynccontextmanager
+    async def probing(self) -> AsyncIterator[AsyncConnection]:
+        """Lend, for a short time, a connection that nothing else uses. Raises DatabaseUnavailable."""
+        with failures_as(DatabaseUnavailable):
+            async with asyncio.timeout(PROBE_TIMEOUT_S), self._probes.reading() as connection:
                 yield connection
-                with _failures_as(OutcomeUnknown):
-                    await transaction.commit()
+
+    def distrust(self) -> None:
+        """Replace every connection before it is lent again: the server they lead to is no primary any more."""
+        for connections in (self._work, self._searches, self._probes):
+            connections.distrust()
 
     async def ping(self) -> None:
         """Return if the server answers. Raises DatabaseUnavailable."""
-        async with self.reading() as connection:
+        async with self.probing() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
         """Give every connection back."""
-        await self._engine.dispose()
-        await self._search_engine.dispose()
+        await asyncio.gather(*(each.close() for each in (self._work, self._searches, self._probes)))
 
 
 async def wait_until_reachable(dsn: str, *, within_s: float) -> None:
-    """Return when a session can be had.
+    """Return when a session can be had, and say so when it has to be waited for.
 
     Raises DatabaseUnavailable, with the reason, when time is up, and at once when the server knows no such user,
     password or database.
     """
     database = Database(dsn, pool_size=1)
     deadline = time.monotonic() + within_s
+    is_said = False
     try:
         while True:
             try:
                 return await database.ping()
             except DatabaseUnavailable as error:
-                if time.monotonic() > deadline or _sqlstate_of(error.__cause__).startswith(_REFUSALS):
+                if time.monotonic() > deadline or sqlstate_of(error.__cause__).startswith(REFUSALS):
                     raise
-                await asyncio.sleep(0.2)
+                if not is_said:
+                    _log.warning("waiting up to %g s for PostgreSQL: %s", within_s, error)
+                    is_said = True
+                await asyncio.sleep(_ASK_AGAIN_AFTER_S)
     finally:
         await database.close()
-
-
-def _engine(dsn: str, pool_size: int, waits_s: float = POOL_TIMEOUT_S, **session: str) -> AsyncEngine:
-    return create_async_engine(
-        dsn,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=waits_s,
-        hide_parameters=True,
-        connect_args={
-            "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": COMMAND_TIMEOUT_S,
-            "server_settings": _SESSION | session,
-        },
-    )
-
-
-@contextmanager
-def _failures_as(unavailable: type[Unavailable]) -> Iterator[None]:
-    """Tell the errors of a server that is not there, or can not now, from those of a wrong statement."""
-    try:
-        yield
-    except (OSError, PoolTimeout, OperationalError, InterfaceError) as error:
-        raise unavailable(_said(error)) from error
-    except DBAPIError as error:
-        if error.connection_invalidated or _sqlstate_of(error).startswith(_PASSING):
-            raise unavailable(_said(error)) from error
-        raise
-    except PostgresError as error:  # from connecting, which SQLAlchemy leaves as it is
-        raise unavailable(_said(error)) from error
-
-
-def _sqlstate_of(error: BaseException | None) -> str:
-    """Return the code of what the server said, which SQLAlchemy may have wrapped; empty if it said nothing."""
-    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
-
-
-def _said(error: Exception) -> str:
-    """Return what the driver said, in one line and without SQLAlchemy's advice or the statement's parameters."""
-    cause = getattr(error, "orig", None) or error
-    first_line = str(cause).strip().partition("\n")[0]
-    return first_line.rpartition(">: ")[2] or type(cause).__name__

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
-from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
@@ -54,6 +54,20 @@ class GuardedRedis:
                 return await self._client.eval(script.source, 1, key, *arguments)
 
         return await self._within(budget_s, key, evaluate)
+
+    async def count_silent(self, *, budget_s: float) -> tuple[int, int]:
+        """Ask each node that serves keys; return how many do not answer, or serve nothing, and how many there are.
+
+        Those that are left alone for now are not asked. The breaker does not hear of it: to be asked is no request.
+        """
+        if not isinstance(self._client, RedisCluster):
+            shards: list[tuple[str, ClusterNode | None]] = [("redis", None)]
+        else:
+            shards = [(str(node.name), node) for node in self._client.get_primaries()]
+        answers = await asyncio.gather(*(self._answers(name, node, budget_s) for name, node in shards))
+        if not shards:  # no node that could be asked for the others
+            return 1, 1
+        return answers.count(False), len(shards)
 
     async def warm_up(self) -> None:
         """Connect and learn which node serves what, so that the first requests need not."""
@@ -117,6 +131,19 @@ class GuardedRedis:
         except CacheUnavailable:
             return False
         return True
+
+    async def _answers(self, shard: str, node: ClusterNode | None, budget_s: float) -> bool:
+        if self.breaker.is_open(shard):
+            return False
+        try:
+            async with _failures_translated(), asyncio.timeout(budget_s):
+                if node is None:
+                    await self._client.ping()
+                    return True
+                info = await self._client.execute_command("CLUSTER INFO", target_nodes=node)
+                return bool(info["cluster_state"] == "ok")
+        except CacheUnavailable:
+            return False
 
     async def _ask_cluster(self, client: RedisCluster, shard: str) -> None:
         # A node that has no slots yet, new or restarted, makes the client forget every node it could ask.

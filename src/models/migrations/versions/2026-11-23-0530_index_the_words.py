@@ -126,6 +126,8 @@ _TRIGGERS = {
 
 def upgrade() -> None:
     """Keep the index from now on; the next migration adds what is there already."""
+    # Both at once, and in the order in which a comment takes them: or each would wait for the other.
+    op.execute("LOCK TABLE comments, tickets IN SHARE ROW EXCLUSIVE MODE")
     op.create_table(
         "search_documents",
         sa.Column("ticket_id", sa.BigInteger(), nullable=False),

@@ -1,0 +1,84 @@
+"""Connecting to the primary among several hosts, some of which may be gone without a word."""
+
+import asyncio
+from typing import Any, Final
+
+import asyncpg
+from asyncpg.exceptions import InternalClientError, PostgresError
+
+# How long the host that was the primary last is asked alone.
+HEAD_START_S: Final = 0.5
+
+_Host = tuple[str, int]
+
+
+class Session(asyncpg.Connection):
+    """A connection that SQLAlchemy can give up without waiting for the server."""
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the driver has it
+        """Say goodbye; with a timeout, as SQLAlchemy closes what it found to be broken, hang up at once."""
+        if timeout is None:
+            await super().close()
+        else:
+            self.terminate()
+
+
+class PrimaryFinder:
+    """Asks the hosts at once, where the driver would wait for each in turn, and remembers who was the primary."""
+
+    def __init__(self) -> None:
+        self._latest: _Host | None = None
+
+    async def connect(self, **options: Any) -> Session:  # noqa: ANN401 - the driver's options are handed on
+        """Return a session on the host that is what `target_session_attrs` asks for.
+
+        Raises what the most talkative of the hosts said.
+        """
+        hosts = options.pop("host", None)
+        ports = options.pop("port", None)
+        if not isinstance(hosts, (list, tuple)):
+            return await _session((hosts, ports), options)
+        known = list(zip(hosts, ports, strict=True))
+        first = self._latest if self._latest in known else known[0]
+        attempts = {asyncio.create_task(_session(first, options)): first}
+        chosen = None
+        try:
+            await asyncio.wait(attempts, timeout=HEAD_START_S)
+            if not any(_succeeded(attempt) for attempt in attempts):
+                attempts |= {asyncio.create_task(_session(host, options)): host for host in known if host != first}
+            chosen = await self._first_of(attempts)
+            return chosen
+        finally:
+            for attempt in attempts:
+                if not attempt.cancel() and _succeeded(attempt) and attempt.result() is not chosen:
+                    attempt.result().terminate()
+
+    async def _first_of(self, attempts: dict[asyncio.Task[Session], _Host]) -> Session:
+        pending = set(attempts)
+        while True:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                if _succeeded(attempt):
+                    self._latest = attempts[attempt]
+                    return attempt.result()
+            if not pending:
+                raise max((_error_of(attempt) for attempt in attempts), key=_telling)
+
+
+async def _session(host: tuple[str | None, int | None], options: dict[str, Any]) -> Session:
+    name, port = host
+    session: Session = await asyncpg.connect(host=name, port=port, connection_class=Session, **options)
+    return session
+
+
+def _succeeded(attempt: asyncio.Task[Session]) -> bool:
+    return attempt.done() and not attempt.cancelled() and attempt.exception() is None
+
+
+def _error_of(attempt: asyncio.Task[Session]) -> BaseException:
+    return attempt.exception() or OSError("no answer")
+
+
+def _telling(error: BaseException) -> int:
+    """Rank what a server said over what the driver found, and that over silence."""
+    return 2 if isinstance(error, PostgresError) else 1 if isinstance(error, InternalClientError) else 0
