@@ -5,10 +5,10 @@ Each is explained in `.env.example`.
 
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +51,13 @@ def _addresses(nodes: str) -> str:
     return nodes
 
 
+def _http_address(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address that starts with http:// or https://")
+    return address.rstrip("/")
+
+
 class Settings(BaseSettings):
     """What can be configured. With neither DATABASE_DSN nor REDIS_HOST the embedded servers are started."""
 
@@ -72,6 +79,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
     startup_timeout: float = Field(default=10, ge=0)
+    log_format: Literal["auto", "json", "text"] = "auto"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)] = "info"
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_http_address)] | None = None
     data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
 
     @model_validator(mode="after")

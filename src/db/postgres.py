@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import DatabaseUnavailable, OutcomeUnknown, SearchTimeout, Unavailable
+from db.pool import PoolState, WatchedPool
 
 CONNECT_TIMEOUT_S = 3
 POOL_TIMEOUT_S = 3
@@ -51,6 +52,17 @@ class Database:
         session = {"statement_timeout": f"{search_timeout_s}s", "plan_cache_mode": "force_custom_plan"}
         self._search_engine = _engine(dsn, search_pool_size, waits_s=search_timeout_s, **session)
         self._searches = self._search_engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def engines(self) -> dict[str, AsyncEngine]:
+        """The engine of each pool, by the pool's name."""
+        return {"main": self._engine, "search": self._search_engine}
+
+    @property
+    def pools(self) -> dict[str, PoolState]:
+        """How each pool stands, by its name."""
+        pools = {name: engine.pool for name, engine in self.engines.items()}
+        return {name: pool.state for name, pool in pools.items() if isinstance(pool, WatchedPool)}
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -120,6 +132,7 @@ async def wait_until_reachable(dsn: str, *, within_s: float) -> None:
 def _engine(dsn: str, pool_size: int, waits_s: float = POOL_TIMEOUT_S, **session: str) -> AsyncEngine:
     return create_async_engine(
         dsn,
+        poolclass=WatchedPool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=waits_s,

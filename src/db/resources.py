@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from opentelemetry.trace import TracerProvider
+
 from core.settings import Settings
 from db.cache import TicketCache
 from db.postgres import Database
@@ -11,8 +13,12 @@ from db.redis_guard import GuardedRedis
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, body_schema: str) -> AsyncIterator[tuple[Database, TicketCache]]:
+async def opened(
+    settings: Settings, *, body_schema: str, tracer_provider: TracerProvider | None = None
+) -> AsyncIterator[tuple[Database, TicketCache]]:
     """Lend the database and the cache of bodies of one schema, and close both at the end.
+
+    With `tracer_provider`, what is asked of them is traced.
 
     Raises ValueError when the settings name no database or no Redis.
     """
@@ -24,8 +30,12 @@ async def opened(settings: Settings, *, body_schema: str) -> AsyncIterator[tuple
         search_pool_size=settings.search_pool_size,
         search_timeout_s=settings.search_timeout,
     )
-    redis = GuardedRedis(connect(settings))
-    cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
+    client = connect(settings)
+    if tracer_provider is not None:
+        from db.tracing import trace_queries  # noqa: PLC0415 - loaded only by those who trace
+
+        trace_queries(tracer_provider, database, client)
+    cache = TicketCache(GuardedRedis(client), schema=body_schema, prefix=settings.redis_prefix)
     try:
         await cache.warm_up()
         yield database, cache
