@@ -67,7 +67,7 @@ class Observed:
 
     def _tell(self, scope: Scope, innermost: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else _OTHER
-        route = getattr(innermost.get("route"), "path", None) or UNMATCHED
+        route = _route_of(innermost)
         timer = self._timers.get((method, route, status))
         if timer is None:
             timer = self._timers[method, route, status] = metrics.request_seconds.labels(method, route, status)
@@ -87,6 +87,16 @@ class Observed:
             "client": client[0] if client else None,
         }
         _log.handle(record)
+
+
+def _route_of(scope: Scope) -> str:
+    """Return the template of the path, as the route that was found has it."""
+    if (route := scope.get("route")) is not None:
+        return str(route.path)
+    if "app_root_path" in scope:  # a folder of files
+        return str(scope["root_path"])
+    # A route of Starlette's own does not tell itself; without parameters its template is the path.
+    return scope["path"] if "endpoint" in scope and not scope.get("path_params") else UNMATCHED
 
 
 class Innermost:

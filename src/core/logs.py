@@ -28,7 +28,8 @@ request: ContextVar[Mapping[str, Any] | None] = ContextVar("request", default=No
 
 # The server repeats what the handler of unexpected errors has told, without the request.
 _REPEATS: Final = "uvicorn.error"
-_SERVER: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+_ACCESS: Final = "uvicorn.access"
+_SERVER: Final = ("uvicorn", "uvicorn.error", _ACCESS, "uvicorn.asgi")
 
 
 def configure(settings: Settings) -> None:
@@ -37,7 +38,8 @@ def configure(settings: Settings) -> None:
     for name in _SERVER:
         logger = logging.getLogger(name)
         logger.handlers.clear()
-        logger.propagate = True
+        # The server's own lines of requests hold their queries; without a handler it makes none.
+        logger.propagate = name != _ACCESS
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
