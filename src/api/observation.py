@@ -48,7 +48,7 @@ class Observed:
             nonlocal status, is_told
             if message["type"] == "http.response.start":
                 status = message["status"]
-            elif not message.get("more_body", False) and not is_told:
+            elif not (is_told or message.get("more_body", False)):
                 # Before it is sent: whoever has the answer finds it counted, whichever process they ask.
                 is_told = True
                 self._tell(scope, innermost[0], status, perf_counter() - began_at)
@@ -64,6 +64,7 @@ class Observed:
             self._in_flight.count -= 1
             if not is_told:
                 self._tell(scope, innermost[0], status or _NO_ANSWER, perf_counter() - began_at)
+            innermost.clear()  # a scope that held itself would be left to the garbage collector
 
     def _tell(self, scope: Scope, innermost: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else _OTHER

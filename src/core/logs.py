@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from traceback import format_tb
 from typing import Any, Final
 
@@ -76,7 +77,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         line = {
-            "time": _time(record, "milliseconds"),
+            "time": f"{_second(int(record.created))}.{int(record.created % 1 * 1000):03}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -101,7 +102,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines of a record."""
         context = _context(record, is_traced=self._is_traced)
-        told = [_time(record, "seconds"), f"{record.levelname:<7}", record.getMessage()]
+        told = [f"{_second(int(record.created))}Z", f"{record.levelname:<7}", record.getMessage()]
         told += [f"{name}={value}" for name, value in context.items()]
         lines = [" ".join(told), *(f"    {line}" for line in _error(record).splitlines())]
         return "\n".join(_printable(line) for line in lines)
@@ -118,8 +119,9 @@ def _context(record: logging.LogRecord, *, is_traced: bool) -> dict[str, Any]:
     return about
 
 
-def _time(record: logging.LogRecord, precision: str) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _error(record: logging.LogRecord) -> str:
