@@ -1,6 +1,7 @@
 """The application: everything is wired here, once, from the settings."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,6 +24,8 @@ from services.ticket_lists import TicketLists
 from services.tickets import TicketService, lookup_schema
 
 MAX_BODY_BYTES = 1024 * 1024
+
+_log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -72,12 +75,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(_tell_if_it_failed)
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_if_it_failed(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("work in the background ended", exc_info=error)
 
 
 def _operation_id(route: APIRoute) -> str:
