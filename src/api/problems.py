@@ -53,7 +53,7 @@ async def _service_error(request: Request, error: Exception) -> Response:
         case errors.RequestInProgress() | errors.SearchTimeout():
             return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
         case errors.Unavailable():
-            _log.warning("%s: %s", type(error).__name__, error)
+            _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
             return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
         case _:
             return _told(request, KINDS[type(error)])
@@ -80,7 +80,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     """Answer without saying what went wrong: that is in the log, once; the server need not say it again."""
-    _log.error("the request failed: %s", type(error).__name__, exc_info=error)
+    _log.error("request %s failed: %s", request_id(request), type(error).__name__, exc_info=error)
     request.scope[FAILURE_KEY] = error
     return _told(request, PLAIN[500])
 

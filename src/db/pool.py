@@ -18,6 +18,8 @@ class PoolState:
 class WatchedPool(AsyncAdaptedQueuePool):
     """Connecting counts as waiting: to whoever wants a connection it is the same."""
 
+    # Otherwise it would log under our name, and tell at `info` what SQLAlchemy keeps to itself.
+    _sqla_logger_namespace = "sqlalchemy.pool.WatchedPool"
     _waiting = 0
 
     @property
