@@ -58,7 +58,7 @@ def test_a_probe_that_succeeds_is_no_news(service: Running) -> None:
 
 
 def test_the_server_and_the_migrations_speak_the_same_way(settings: Settings, tmp_path: Path) -> None:
-    with started(settings, tmp_path / "said", WORKERS="2") as running:
+    with started(settings, tmp_path / "said", WORKERS="2", TMPDIR=str(tmp_path)) as running:
         pass
     assert {"uvicorn.error", "alembic.runtime.migration"} <= {line["logger"] for line in running.lines()}
     assert len({line["pid"] for line in running.lines()}) == 3
