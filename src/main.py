@@ -1,6 +1,7 @@
 """The application: everything is wired here, once, from the settings."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
@@ -9,13 +10,28 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from api import comments, health, openapi, places, problem_pages, problems, redoc, swagger, tickets, workflow
+from api import (
+    comments,
+    health,
+    metrics,
+    openapi,
+    places,
+    problem_pages,
+    problems,
+    redoc,
+    swagger,
+    tickets,
+    tracing,
+    workflow,
+)
 from api.bodies_in_time import BodiesInTime
 from api.concurrency import Concurrency, Places
 from api.front_door import FrontDoor
 from api.gate import Gate
 from api.lifetime import Lifetime
+from api.observation import Innermost, Observed
 from api.rate_limit import RateLimit
+from core import logs
 from core.settings import Settings
 from core.stopping import Stopping
 from db.migrations import known_revisions
@@ -26,38 +42,56 @@ from services.failed_authentications import FailedAuthentications
 from services.health import HealthService
 from services.housekeeping import keep_house
 from services.key_ring import KeyRing
+from services.observation import InFlight, Observation
 from services.oidc import TokenVerifier
 from services.signing_keys import SigningKeys
+from services.ticket_counts import keep_counting
 from services.ticket_lists import TicketLists
 from services.tickets import TicketService, lookup_schema
 from shutdown import announced
 
 MAX_BODY_BYTES = 1024 * 1024
 
+_log = logging.getLogger(__name__)
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the service as an ASGI application; uvicorn calls this in every worker."""
-    settings = settings or Settings()
+    if settings is None:  # in a process that is all ours
+        settings = Settings()
+        logs.configure(settings)
+    tracer_provider = tracing.started(settings)
+    in_flight = InFlight()
 
     stopping = Stopping()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings, body_schema=lookup_schema()) as (database, cache, limiter):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(tracing.flushed(tracer_provider))
+            database, cache, limiter = await stack.enter_async_context(
+                opened(settings, body_schema=lookup_schema(), tracer_provider=tracer_provider)
+            )
             app.state.rate_limiter = limiter
             app.state.tickets = TicketService(database, cache)
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache, known_revisions(), stopping)
+            app.state.observation = Observation(database, cache, in_flight)
             app.state.key_ring = key_ring = KeyRing(ApiKeys(database))
             app.state.authenticator = Authenticator(
                 key_ring, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
             )
-            async with AsyncExitStack() as stack:
-                for work in (keep_house(database), key_ring.keep_notes()):
-                    await stack.enter_async_context(_in_background(work))
-                await stack.enter_async_context(aclosing(app.state.health))
-                stack.enter_context(announced(stopping, delay_s=settings.shutdown_delay))
-                yield
+            await stack.enter_async_context(
+                _in_background(
+                    keep_house(database),
+                    keep_counting(database),
+                    key_ring.keep_notes(),
+                    app.state.observation.keep_telling(),
+                )
+            )
+            await stack.enter_async_context(aclosing(app.state.health))
+            stack.enter_context(announced(stopping, delay_s=settings.shutdown_delay))
+            yield
 
     app = FastAPIOffline(
         title="Ticket service",
@@ -69,11 +103,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
         lifespan=lifespan,
+        telemetry=tracing.telemetry(tracer_provider),
         generate_unique_id_function=_operation_id,
     )
-    for part in (tickets, comments, workflow, health, problem_pages, redoc, swagger):
+    for part in (tickets, comments, workflow, health, metrics, problem_pages, redoc, swagger):
         app.include_router(part.router, max_body_size=MAX_BODY_BYTES)
     # The last one added is the first one passed.
+    app.add_middleware(Innermost)
     app.add_middleware(Concurrency, places=Places(settings.max_concurrent_requests))
     app.add_middleware(BodiesInTime, patience_s=settings.slow_client_timeout, most_bytes=MAX_BODY_BYTES)
     if settings.rate_limit is not None:
@@ -81,19 +117,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Gate, failures=FailedAuthentications(settings.auth_failure_limit))
     app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_paths=places.JSON)
     app.add_middleware(Lifetime, seconds=settings.request_timeout, stopping=stopping)
+    app.add_middleware(Observed, in_flight=in_flight)
     problems.install(app)
     openapi.install(app)
     return app
 
 
 @asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
+async def _in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(work) for work in works]
+    for task in tasks:
+        task.add_done_callback(_tell_if_it_failed)
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_if_it_failed(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("work in the background ended", exc_info=error)
 
 
 def _token_verifier(settings: Settings) -> TokenVerifier | None:

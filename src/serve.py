@@ -26,6 +26,7 @@ from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from core import logs, metrics_folder
 from core.errors import DatabaseUnavailable
 from core.settings import Settings
 from db.embedded import EmbeddedServers, ServerDidNotStart
@@ -42,6 +43,8 @@ ANSWERED_WITHIN_S: Final = 2
 WATCH_EVERY_S: Final = 0.5
 _QUIET: Final = ("--no-access-log", "--no-server-header")
 
+_log = logging.getLogger(__name__)
+
 
 class CannotServe(Exception):
     """Why the service does not run, in one line for the person at the terminal."""
@@ -51,7 +54,9 @@ def main() -> None:
     """Serve until told to stop. Exits with status 1 and one clear line when that is not possible."""
     logging.basicConfig(format="tickets: %(message)s")
     try:
-        _serve(_settings())
+        settings = _settings()
+        logs.configure(settings)
+        _serve(settings)
     except (CannotServe, ServerDidNotStart) as reason:
         sys.exit(f"tickets: {reason}")
 
@@ -72,6 +77,7 @@ def _serve(settings: Settings) -> None:
     if is_configured and settings.workers == 1:
         _migrate(settings)
         _refuse_open_doors(settings)
+        _share_metrics(settings)
         _tell_where(settings, "where DATABASE_DSN says")
         os.execv(sys.executable, _uvicorn(settings))
     signals = _Signals()
@@ -83,6 +89,8 @@ def _serve(settings: Settings) -> None:
             settings = _settings()
         _migrate(settings)
         _refuse_open_doors(settings)
+        if folder := _share_metrics(settings):
+            stack.callback(metrics_folder.remove, folder)
         uvicorn = spawn(_uvicorn(settings))
         signals.uvicorn = uvicorn
         stack.callback(_stop_uvicorn, uvicorn, signals, settings)
@@ -163,6 +171,21 @@ async def _keys_exist(settings: Settings) -> bool:
         await database.close()
 
 
+def _share_metrics(settings: Settings) -> Path | None:
+    """Let several workers count together; one alone counts faster without."""
+    os.environ.pop(metrics_folder.VARIABLE, None)
+    if settings.workers == 1:
+        return None
+    try:
+        folder = metrics_folder.make()
+    except OSError as error:
+        _log.warning("each worker tells metrics of itself alone, for want of a temporary folder: %s", error)
+        return None
+    # When uvicorn takes our place, the next start removes it.
+    os.environ[metrics_folder.VARIABLE] = str(folder)
+    return folder
+
+
 def _uvicorn(settings: Settings) -> list[str]:
     options = {
         "--app-dir": str(SOURCE),
@@ -171,6 +194,8 @@ def _uvicorn(settings: Settings) -> list[str]:
         "--http": "api.connection:Connection",
         "--workers": str(settings.workers),
         "--timeout-graceful-shutdown": str(_graceful_shutdown_s(settings)),
+        "--log-config": str(SOURCE / "log_config.json"),
+        "--log-level": settings.log_level,
     }
     arguments = [part for option in options.items() for part in option]
     return [sys.executable, "-m", "uvicorn", "main:create_app", "--factory", *_QUIET, *arguments]

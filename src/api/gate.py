@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.places import ABOUT, METRICS, PAGES, PROBES, is_below
 from api.principal import SCOPE_KEY
 from api.problems import refused, told_as
+from core import metrics
 from core.errors import Forbidden, HostNotAllowed, RateLimited, ServiceError, Unauthenticated
 from models import Role
 from services.authentication import Authenticator
@@ -53,6 +54,7 @@ class Gate:
         except ServiceError as error:
             if isinstance(error, Unauthenticated) and error.are_refused:
                 self._failures.failed(address)
+                metrics.failed_authentications.inc()
             await (await refused(Request(scope), error))(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -14,6 +14,7 @@ from api.methods import allowed_methods
 from api.request_id import REQUEST_ID_HEADER, request_id
 from api.security_headers import secured
 from core import errors
+from core.logs import FAILURE_KEY
 from schemas.problem import MAX_PARTS, InvalidPart, Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -101,8 +102,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    """Answer without saying what went wrong; the server logs the trace, this its request."""
-    _log.error("request %s failed: %s", request_id(request), type(error).__name__)
+    """Answer without saying what went wrong: that is in the log, once; the server need not say it again."""
+    _log.error("request %s failed: %s", request_id(request), type(error).__name__, exc_info=error)
+    request.scope[FAILURE_KEY] = error
     # This one is answered outside of the front door.
     answer = _told(request, PLAIN[500])
     answer.raw_headers = secured(answer.raw_headers, request.scope)

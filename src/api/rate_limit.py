@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.principal import SCOPE_KEY
 from api.problems import told_as
 from api.unlimited import is_unlimited
+from core import metrics
 from core.client_address import client_of
 from core.errors import RateLimited
 from core.rate import Rate, Verdict
@@ -45,7 +46,7 @@ class RateLimit:
         if verdict.passes:
             await self._app(scope, receive, send_with_limit)
             return
-        limiter.refused += 1
+        metrics.rate_limited_requests.inc()
         wait = {"Retry-After": str(limiter.rate.next_after_s(verdict.ahead_us))}
         await told_as(Request(scope), RateLimited, wait)(scope, receive, send_with_limit)
 

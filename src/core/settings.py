@@ -5,7 +5,7 @@ Each is explained in `.env.example`.
 
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -57,6 +57,13 @@ def _rate(written: object) -> object:
     return Rate.parse(written) if isinstance(written, str) else written
 
 
+def _http_address(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an address that starts with http:// or https://")
+    return address.rstrip("/")
+
+
 class Settings(BaseSettings):
     """What can be configured. With neither DATABASE_DSN nor REDIS_HOST the embedded servers are started."""
 
@@ -95,6 +102,9 @@ class Settings(BaseSettings):
     startup_timeout: float = Field(default=10, ge=0)
     migration_timeout: float = Field(default=60, ge=0)
     shutdown_delay: float = Field(default=0, ge=0, le=600)
+    log_format: Literal["auto", "json", "text"] = "auto"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)] = "info"
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_http_address)] | None = None
     data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
 
     @model_validator(mode="after")

@@ -27,6 +27,7 @@ class Breaker:
         self._failures: dict[str, int] = {}
         self._probing: dict[str, asyncio.Task[None]] = {}
         self._is_closing = False
+        self.openings = 0
 
     @property
     def open_shards(self) -> list[str]:
@@ -47,6 +48,7 @@ class Breaker:
         self._failures[shard] = self._failures.get(shard, 0) + 1
         if self._failures[shard] >= FAILURES_TO_OPEN and not (shard in self._probing or self._is_closing):
             _log.warning("the cache is off for %s until it answers again", shard)
+            self.openings += 1
             self._probing[shard] = asyncio.create_task(self._close_when_well(shard))
 
     async def close(self) -> None:

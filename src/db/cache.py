@@ -76,7 +76,23 @@ class TicketCache:
         self._prefix = prefix
         self._flights: dict[int, _Flight] = {}
         self._owed = OwedInvalidations(self._deliver, lifetime_s=(BODY_MS + LEASE_MS) / 1000)
-        self.counters = CacheCounters()
+        self._counters = CacheCounters()
+
+    @property
+    def counters(self) -> CacheCounters:
+        """What the cache did since it was made."""
+        self._counters.breaker_openings = self._redis.breaker.openings
+        return self._counters
+
+    @property
+    def invalidations_owed(self) -> int:
+        """How many invalidations Redis has not taken yet."""
+        return len(self._owed)
+
+    @property
+    def shards(self) -> list[str]:
+        """The Redis nodes that serve keys, as far as is known, and those that do not answer."""
+        return list({*self._redis.shards, *self.silent_shards})
 
     @property
     def silent_shards(self) -> list[str]:
@@ -97,7 +113,7 @@ class TicketCache:
 
     async def read_past(self, load: Load) -> tuple[Stored, CacheOutcome]:
         """Return what `load` brings, without asking or telling Redis. Raises what `load` raises."""
-        self.counters.bypasses += 1
+        self._counters.bypasses += 1
         return await load(), CacheOutcome.BYPASSED
 
     async def invalidate(self, ticket_id: int, version: int) -> None:
@@ -105,7 +121,7 @@ class TicketCache:
         try:
             await self._put_floor(ticket_id, version)
         except CacheUnavailable:
-            self.counters.failed_invalidations += 1
+            self._counters.failed_invalidations += 1
             self._owed.add(ticket_id, version)
         except asyncio.CancelledError:  # nobody waits for it any more, yet it must be made
             self._owed.add(ticket_id, version)
@@ -153,14 +169,14 @@ class TicketCache:
             if answer == b"lease":
                 return await self._lead(ticket_id, wanted, load)
             (holder,) = rest
-            self.counters.waits += not has_waited
+            self._counters.waits += not has_waited
             has_waited = True
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
         return await load(), CacheOutcome.NOT_FILLED
 
     def _hit(self, version: bytes, body: bytes) -> tuple[Stored, CacheOutcome]:
-        self.counters.hits += 1
+        self._counters.hits += 1
         return Stored(int(version), body), CacheOutcome.HIT
 
     async def _lead(self, ticket_id: int, lease: str, load: Load) -> tuple[Stored, CacheOutcome]:
@@ -184,7 +200,7 @@ class TicketCache:
         if not flight.landing.cancelled() and flight.landing.exception() is None:
             loaded, _ = flight.landing.result()
             if loaded.version >= floor:
-                self.counters.shared += 1
+                self._counters.shared += 1
                 return loaded, CacheOutcome.SHARED
         return await load(), CacheOutcome.NOT_FILLED
 
@@ -199,11 +215,12 @@ class TicketCache:
         try:
             is_stored = await self._redis.run(FILL, key, *fill, budget_s=READ_BUDGET_S)
         except CacheUnavailable:
+            self._counters.failed_fills += 1
             return loaded, CacheOutcome.NOT_FILLED
         if not is_stored:
-            self.counters.refused_fills += 1
+            self._counters.refused_fills += 1
             return loaded, CacheOutcome.NOT_FILLED
-        self.counters.fills += 1
+        self._counters.fills += 1
         return loaded, CacheOutcome.FILLED
 
     async def _release(self, key: str, lease: str) -> None:
@@ -220,5 +237,5 @@ class TicketCache:
             await self._put_floor(ticket_id, version)
         except CacheUnavailable:
             return False
-        self.counters.late_invalidations += 1
+        self._counters.late_invalidations += 1
         return True

@@ -13,6 +13,8 @@ class CacheCounters:
     """Misses whose ticket was stored."""
     refused_fills: int = 0
     """Misses whose ticket had been overwritten, or whose lease had ended, before it could be stored."""
+    failed_fills: int = 0
+    """Misses whose ticket could not be stored because Redis did not take it."""
     waits: int = 0
     """Misses that found somebody else's lease."""
     shared: int = 0
@@ -23,3 +25,5 @@ class CacheCounters:
     """Invalidations that did not reach Redis when they were due."""
     late_invalidations: int = 0
     """Those of them that reached it later."""
+    breaker_openings: int = 0
+    """Times a Redis node was found not to answer, and left alone."""

@@ -29,6 +29,9 @@ class OwedInvalidations:
         self._delivering: asyncio.Task[None] | None = None
         self._is_closing = False
 
+    def __len__(self) -> int:
+        return len(self._owed)
+
     def __contains__(self, ticket_id: int) -> bool:
         return ticket_id in self._owed
 

@@ -9,9 +9,10 @@ from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.errors import DatabaseUnavailable, OutcomeUnknown, SearchTimeout
+from db.pool import PoolState
 from db.postgres_connections import Connections
 from db.postgres_failures import CANCELLED, REFUSALS, failures_as, in_time, sqlstate_of
 
@@ -39,6 +40,16 @@ class Database:
         session = {"statement_timeout": f"{search_timeout_s * 1000:.0f}ms", "plan_cache_mode": "force_custom_plan"}
         self._searches = Connections(dsn, size=search_pool_size, waits_s=search_timeout_s, session=session)
         self._probes = Connections(dsn, size=1, waits_s=PROBE_TIMEOUT_S, connects_within_s=PROBE_TIMEOUT_S)
+
+    @property
+    def engines(self) -> dict[str, AsyncEngine]:
+        """The engine of each pool that serves requests, by the pool's name."""
+        return {"main": self._work.engine, "search": self._searches.engine}
+
+    @property
+    def pools(self) -> dict[str, PoolState]:
+        """How each of these pools stands, by its name."""
+        return {"main": self._work.state, "search": self._searches.state}
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

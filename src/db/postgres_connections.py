@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from db.pool import PoolState, WatchedPool
 from db.postgres_failures import READ_ONLY, sqlstate_of
 from db.postgres_primary import PrimaryFinder, Session
 
@@ -72,8 +73,9 @@ class Connections:
         }
         if "target_session_attrs" not in make_url(dsn).query:
             options["target_session_attrs"] = "primary"
-        self._engine = create_async_engine(
+        self.engine = create_async_engine(
             dsn,
+            poolclass=WatchedPool,
             pool_size=size,
             max_overflow=0,
             pool_timeout=waits_s,
@@ -81,9 +83,16 @@ class Connections:
             hide_parameters=True,
             connect_args=options,
         )
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        event.listen(self._engine.sync_engine, "connect", self._remember)
-        event.listen(self._engine.sync_engine, "checkout", self._replace_distrusted)
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(self.engine.sync_engine, "connect", self._remember)
+        event.listen(self.engine.sync_engine, "checkout", self._replace_distrusted)
+
+    @property
+    def state(self) -> PoolState:
+        """How many connections are lent, and how many are waited for."""
+        pool = self.engine.pool
+        assert isinstance(pool, WatchedPool)  # noqa: S101 - as it was made
+        return pool.state
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -94,7 +103,7 @@ class Connections:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection in a transaction, which is rolled back unless it was committed."""
-        async with self._engine.connect() as connection, connection.begin(), self._watched(connection):
+        async with self.engine.connect() as connection, connection.begin(), self._watched(connection):
             yield connection
 
     def distrust(self) -> None:
@@ -107,7 +116,7 @@ class Connections:
         """Give every connection back, those to a black hole without a word."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._engine.dispose()
+                await self.engine.dispose()
         for session in list(self._sessions):
             session.terminate()
 

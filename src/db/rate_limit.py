@@ -65,12 +65,10 @@ class RateLimiter:
 
     What Redis says is noted in this process as well. So this process can go on where Redis stopped, and whoever is
     known to be over the limit is refused without asking: the time in Redis only moves on, so it would refuse too.
-    `refused` is how many requests were refused so far.
     """
 
     def __init__(self, redis: GuardedRedis, rate: Rate, *, prefix: str, budget_s: float = BUDGET_S) -> None:
         self.rate: Final = rate
-        self.refused = 0
         self._redis = redis
         self._budget_s = budget_s
         self.prefix: Final = prefix

@@ -22,6 +22,7 @@ _EXPECTED: Final = (RedisError, RedisClusterException, OSError, KeyError)
 
 # The name of the shard of keys of which it is not known which node serves them.
 _UNKNOWN: Final = "an unknown node"
+_SINGLE: Final = "redis"
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,13 @@ class GuardedRedis:
         # As many as there are connections: beyond that one waits, within the budget, where the client would raise.
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
         self.breaker = Breaker(self._is_well)
+
+    @property
+    def shards(self) -> list[str]:
+        """The names of the nodes that serve keys, as far as is known."""
+        if isinstance(self._client, RedisCluster):
+            return [str(node.name) for node in self._client.get_primaries()]
+        return [_SINGLE]
 
     async def read(self, key: str, fields: list[str], *, budget_s: float) -> list[bytes | None]:
         """Return fields of a hash."""
@@ -113,7 +121,7 @@ class GuardedRedis:
     def _shard(self, key: str) -> str:
         """Return the name of the node that serves a key, as far as is known."""
         if not isinstance(self._client, RedisCluster):
-            return "redis"
+            return _SINGLE
         try:
             node = self._client.get_node_from_key(key)
         except RedisClusterException:

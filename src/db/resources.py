@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from opentelemetry.trace import TracerProvider
+
 from core.settings import Settings
 from db.cache import TicketCache
 from db.postgres import Database
@@ -13,9 +15,11 @@ from db.redis_guard import GuardedRedis
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, *, body_schema: str
+    settings: Settings, *, body_schema: str, tracer_provider: TracerProvider | None = None
 ) -> AsyncIterator[tuple[Database, TicketCache, RateLimiter | None]]:
     """Lend the database, the cache of bodies of one schema and the rate limiter if any, and close all at the end.
+
+    With `tracer_provider`, what is asked of them is traced.
 
     Raises ValueError when the settings name no database or no Redis.
     """
@@ -27,7 +31,12 @@ async def opened(
         search_pool_size=settings.search_pool_size,
         search_timeout_s=settings.search_timeout,
     )
-    redis = GuardedRedis(connect(settings))
+    client = connect(settings)
+    if tracer_provider is not None:
+        from db.tracing import trace_queries  # noqa: PLC0415 - loaded only by those who trace
+
+        trace_queries(tracer_provider, database, client)
+    redis = GuardedRedis(client)
     cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
     rate, prefix = settings.rate_limit, settings.redis_prefix
     limiter = None if rate is None else RateLimiter(redis, rate, prefix=prefix)

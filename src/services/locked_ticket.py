@@ -45,6 +45,12 @@ class LockedTicket:
         return TicketStatus(self._new("status") or self._before.status)
 
     @property
+    def transition(self) -> tuple[str, str] | None:
+        """From which status the change leads to which, if it leads to another."""
+        change = self._changes.get("status")
+        return None if change is None else (change["from"], change["to"])
+
+    @property
     def is_changed(self) -> bool:
         """Whether there is anything to save: giving a field the value it has is no change."""
         return bool(self._changes) or self._comment is not None

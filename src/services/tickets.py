@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 from sqlalchemy import Row
 
+from core import metrics
 from core.errors import DatabaseUnavailable, TicketNotFound, VersionMismatch
 from db.cache import CacheOutcome, Stored, TicketCache
 from db.postgres import Database
@@ -59,6 +60,7 @@ class TicketService:
                     await once.end(connection, ticket)
         except AlreadyDone as done:
             return Ticket.model_validate_json(done.result), True
+        metrics.tickets_created.inc()
         return ticket, False
 
     async def look_up(self, ticket_id: int, who: Principal, *, past_cache: bool = False) -> tuple[Stored, CacheOutcome]:
@@ -149,6 +151,8 @@ class TicketService:
                     await once.end(connection, ticket.comment_added)
                 if time.monotonic() - floor_put_at > COMMIT_WITHIN_S:
                     raise DatabaseUnavailable("the change took too long to be committed safely")
+            if ticket.transition is not None:
+                metrics.transitions.labels(*ticket.transition).inc()
         finally:
             # Also when the commit's outcome is unknown; if nothing was committed, the floor does no harm.
             if version is not None:

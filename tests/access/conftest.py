@@ -82,7 +82,7 @@ def statements(door: Door) -> Iterator[list[str]]:
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         sent.append(statement)
 
-    engine = door.app.state.tickets._database._work._engine.sync_engine  # noqa: SLF001 - seen nowhere else
+    engine = door.app.state.tickets._database._work.engine.sync_engine  # noqa: SLF001 - seen nowhere else
     event.listen(engine, "before_cursor_execute", note)
     yield sent
     event.remove(engine, "before_cursor_execute", note)

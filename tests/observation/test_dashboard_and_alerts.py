@@ -1,0 +1,80 @@
+"""The dashboard and the alerts ask for what there is."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import yaml
+
+from core.settings import ROOT
+from db.cache_counters import CacheCounters
+from observation.processes import Running, names
+
+DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/tickets.json").read_text())
+ALERTS: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
+PAGES = (ROOT / "docs/alerts.md").read_text()
+
+
+def expressions() -> Iterator[str]:
+    for panel in DASHBOARD["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", ()))
+    yield from (rule["expr"] for rule in ALERTS)
+
+
+def metrics_in(expression: str) -> set[str]:
+    return set(re.findall(r"\b(?:tickets|process)_\w+", expression))
+
+
+def test_every_metric_asked_for_is_told(service: Running) -> None:
+    assert service.ask("GET", "/workflow")[0] == 200
+    asked_for = set[str]().union(*map(metrics_in, expressions()))
+    assert len(asked_for) > 15
+    assert asked_for - names(service.metrics()) == set()
+
+
+def test_every_metric_told_is_looked_at(service: Running) -> None:
+    told = {name for name in names(service.metrics()) if name.startswith("tickets_")}
+    asked_for = set[str]().union(*map(metrics_in, expressions()))
+    assert told - asked_for == {"tickets_http_request_duration_seconds_sum"}
+
+
+@pytest.mark.parametrize("expression", list(expressions()))
+def test_an_expression_is_closed_and_names_events_that_are_counted(expression: str) -> None:
+    outside_of_strings = re.sub(r'"[^"]*"', "", expression)
+    for opening, closing in ("()", "{}", "[]"):
+        assert outside_of_strings.count(opening) == outside_of_strings.count(closing)
+    assert metrics_in(expression) or 'up{job="tickets"}' in expression
+    events = {event for events in re.findall(r'event=~?"([^"]*)"', expression) for event in events.split("|")}
+    assert events <= {field.name for field in fields(CacheCounters)}
+
+
+def test_the_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [
+        (x, y)
+        for at in (panel["gridPos"] for panel in panels)
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(set(places)) == len(places)
+    assert max(x for x, _ in places) == 23
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_an_alert_says_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"page", "ticket"}
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
+    assert f"\n## {rule['alert']}\n" in PAGES
+
+
+def test_there_is_a_page_for_no_other_alert() -> None:
+    assert set(re.findall(r"^## (\w+)$", PAGES, re.MULTILINE)) == {rule["alert"] for rule in ALERTS}

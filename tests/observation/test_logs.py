@@ -1,0 +1,110 @@
+"""What a running service says, line by line."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from core.logs import JsonLines, TextLines
+from core.settings import ROOT, Settings
+from observation.processes import Running, started
+from world import a_ticket
+
+SECRET = "somebody@example.com"
+
+
+def a_record(message: str, *arguments: object, error: BaseException | None = None) -> logging.LogRecord:
+    trace = None if error is None else (type(error), error, error.__traceback__)
+    return logging.LogRecord("test", logging.ERROR, __file__, 1, message, arguments, trace)
+
+
+def raised(error: Exception) -> Exception:
+    try:
+        raise error  # noqa: TRY301 - it is to have a trace
+    except Exception as caught:  # noqa: BLE001 - as above
+        return caught
+
+
+def test_a_request_makes_one_line_that_says_who_what_and_how_long(service: Running) -> None:
+    before = len(service.requests_told())
+    headers = {"X-Request-Id": "one-of-mine"}
+    assert service.ask("GET", f"/tickets?email={SECRET}", headers=headers)[0] == 200
+    (line,) = service.requests_told()[before:]
+    assert line["message"] == "GET /tickets 200"
+    assert line["request_id"] == "one-of-mine"
+    told = {name: line[name] for name in ("level", "method", "route", "status", "client")}
+    assert told == {"level": "info", "method": "GET", "route": "/tickets", "status": 200, "client": "127.0.0.1"}
+    assert 0 < line["duration_ms"] < 60_000
+    assert line["time"].endswith("Z")
+    assert "principal" in line
+    assert "trace_id" not in line
+
+
+def test_nothing_that_was_sent_is_said(service: Running) -> None:
+    headers = {"Authorization": f"Bearer {SECRET}", "Idempotency-Key": "key-of-mine"}
+    assert service.ask("POST", "/tickets", a_ticket(email=SECRET, text=SECRET), headers)[0] == 201
+    assert service.ask("POST", "/tickets", a_ticket(email=SECRET, status=SECRET))[0] == 422
+    assert service.ask("GET", f"/{SECRET}?q={SECRET}")[0] == 404
+    said = service.said.read_text()
+    assert SECRET not in said
+    assert "key-of-mine" not in said
+
+
+def test_a_probe_that_succeeds_is_no_news(service: Running) -> None:
+    for path in ("/livez", "/readyz", "/metrics"):
+        assert service.ask("GET", path)[0] == 200
+    assert not {line["route"] for line in service.requests_told()} & {"/livez", "/readyz", "/metrics"}
+
+
+def test_the_server_and_the_migrations_speak_the_same_way(settings: Settings, tmp_path: Path) -> None:
+    with started(settings, tmp_path / "said", WORKERS="2", TMPDIR=str(tmp_path)) as running:
+        pass
+    assert {"uvicorn.error", "alembic.runtime.migration"} <= {line["logger"] for line in running.lines()}
+    assert len({line["pid"] for line in running.lines()}) == 3
+
+
+def test_an_unexpected_error_is_one_line_with_its_trace(settings: Settings, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.mkdir()
+    # A module that Python runs at its start, standing for a defect.
+    (program / "sitecustomize.py").write_text(
+        f"import sys; sys.path.append({str(ROOT / 'src')!r})\n"
+        "import services.ticket_lists as lists\n"
+        f"async def broken(*_): raise LookupError('defect\\nDETAIL: ' + '@'.join({SECRET.split('@')}))\n"
+        "lists.TicketLists.tickets = broken\n"
+    )
+    with started(settings, tmp_path / "said", PYTHONPATH=str(program)) as running:
+        assert running.ask("GET", "/tickets", headers={"X-Request-Id": "the-broken-one"})[0] == 500
+    failed = [line for line in running.lines() if "error" in line]
+    assert [line["request_id"] for line in failed] == ["the-broken-one"]
+    assert "in broken" in failed[0]["error"]
+    assert failed[0]["error"].endswith("LookupError: defect")
+    assert SECRET not in running.said.read_text()
+    (request,) = running.requests_told()
+    assert (request["level"], request["status"], request["request_id"]) == ("error", 500, "the-broken-one")
+
+
+def test_the_level_and_the_form_can_be_chosen(settings: Settings, tmp_path: Path) -> None:
+    with started(settings, tmp_path / "said", LOG_LEVEL="warning", LOG_FORMAT="text") as running:
+        assert running.ask("GET", "/workflow")[0] == 200
+    assert running.said.read_text() == ""
+
+
+@pytest.mark.parametrize("poison", ["\n", "\r\n", "\x1b[2J", "\x85", "\u2028", "\u202e", "\ud800", "\x00"])
+def test_no_text_begins_a_line_of_its_own_or_steers_a_terminal(poison: str) -> None:
+    text = f"before{poison}after"
+    error = raised(LookupError(text))
+    (line,) = JsonLines().format(a_record("told %s", text, error=error)).splitlines()
+    assert line.isascii()
+    assert json.loads(line)["message"] == f"told {text}"
+    first, *trace = TextLines().format(a_record("told %s", text, error=error)).split("\n")
+    assert first.isprintable()
+    assert all(part.startswith("    ") and part.isprintable() for part in trace)
+
+
+def test_what_led_to_an_error_is_told_and_cycles_end() -> None:
+    first, second = raised(ValueError("first")), raised(KeyError("second"))
+    second.__cause__, first.__cause__ = first, second
+    told = json.loads(JsonLines().format(a_record("x", error=ExceptionGroup("both", [second]))))["error"]
+    assert [word in told for word in ("first", "second", "which led to:", "of which one is:")] == [True] * 4

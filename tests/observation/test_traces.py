@@ -1,0 +1,126 @@
+"""Spans as a collector gets them, from a service in a process of its own."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from core.settings import ROOT, Settings
+from db.embedded.process import free_port
+from observation.processes import started
+from world import a_ticket
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+CALLER = "b7ad6b7169203331"
+SECRET = "somebody@example.com"
+
+
+class Collector:
+    """Keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                assert self.path == "/v1/traces"
+                collector.received.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    @property
+    def spans(self) -> list[Span]:
+        requests = [ExportTraceServiceRequest.FromString(body) for body in self.received]
+        return [
+            span
+            for request in requests
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    collector = Collector()
+    thread = threading.Thread(target=collector.server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield collector
+    finally:
+        collector.server.shutdown()
+        thread.join()
+        collector.server.server_close()
+
+
+def attributes(span: Span) -> dict[str, str]:
+    return {pair.key: pair.value.string_value for pair in span.attributes}
+
+
+def test_a_request_and_what_it_asks_of_the_databases_is_one_trace(settings: Settings, tmp_path: Path) -> None:
+    with collecting() as collector:
+        traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        with started(settings, tmp_path / "said", **traced) as running:
+            assert running.ask("POST", "/tickets", a_ticket(email=SECRET, text=SECRET))[0] == 201
+            headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
+            assert running.ask("GET", f"/tickets/1?email={SECRET}", headers=headers)[0] == 200
+            assert running.ask("GET", f"/tickets?email={SECRET}")[0] == 200
+        # What was not sent yet is sent at the stop.
+        spans = collector.spans
+        traced_spans = [span for span in spans if span.trace_id.hex() == TRACE]
+    (request,) = [span for span in traced_spans if span.kind == Span.SPAN_KIND_SERVER]
+    assert request.name == "GET /tickets/{ticket_id}"
+    assert request.parent_span_id.hex() == CALLER
+    children = [span for span in traced_spans if span.parent_span_id == request.span_id]
+    statements = [attributes(span)["db.statement"] for span in children]
+    assert [statement for statement in statements if statement.startswith("HMGET ?")]
+    assert [statement for statement in statements if "FROM tickets" in statement and "$1" in statement]
+    assert not [span for span in spans if attributes(span).get("url.path") in {"/readyz", "/livez"}]
+    (line,) = [line for line in running.requests_told() if line.get("trace_id") == TRACE]
+    assert line["route"] == "/tickets/{ticket_id}"
+    assert SECRET.encode() not in b"".join(collector.received)
+    assert b"alice" not in b"".join(collector.received)
+
+
+def test_a_collector_that_is_away_hurts_no_request_and_holds_up_no_stop(settings: Settings, tmp_path: Path) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    with started(settings, tmp_path / "said", OTEL_EXPORTER_OTLP_ENDPOINT=away) as running:
+        assert running.ask("GET", "/workflow")[0] == 200
+        running.process.terminate()
+        assert running.process.wait(10) in {0, -15}
+    assert running.lines()
+
+
+def test_without_a_collector_nothing_of_it_is_loaded() -> None:
+    program = """
+import sys
+from core.settings import Settings
+from main import create_app
+create_app(Settings(_env_file=None, database_dsn="postgresql://u@127.0.0.1:1/d", redis_host="127.0.0.1"))
+print(*sys.modules)
+"""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src"), "ENV_FILE": os.devnull}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = done.stdout.split()
+    assert "fastapi" in loaded
+    # The client of Redis loads the SDK's metrics by itself wherever the SDK is installed.
+    parts = ("sdk.trace.", "exporter", "instrumentation")
+    unwanted = (*(f"opentelemetry.{part}" for part in parts), "google.protobuf", "wrapt", "db.tracing", "core.tracing")
+    assert [name for name in loaded if name.startswith(unwanted)] == []
