@@ -12,7 +12,7 @@ from core.settings import Settings, async_dsn
 from db.postgres import Database
 from models import Role
 from services.api_keys import ApiKeys
-from world import running, settings_for
+from world import migrate_to_head, new_database, running, settings_for
 
 
 @pytest.fixture
@@ -72,15 +72,17 @@ async def test_probes_and_pages_are_never_limited(limited: tuple[FastAPI, httpx2
 
 
 async def test_each_principal_counts_alone_wherever_it_comes_from(
-    limited: tuple[FastAPI, httpx2.AsyncClient], database_dsn: str
+    postgres_dsn: str, redis_address: tuple[str, int]
 ) -> None:
-    app, _ = limited
-    database = Database(async_dsn(database_dsn), pool_size=1)
-    alice, bob = [(await ApiKeys(database).create(name, Role.AGENT))[0] for name in ("alice", "bob")]
-    await database.close()
-    assert await statuses(coming_from(app, "192.0.2.1", alice), 2) == [200, 200]
-    assert await statuses(coming_from(app, "192.0.2.2", alice), 2) == [200, 429]
-    assert await statuses(coming_from(app, "192.0.2.1", bob), 1) == [200]
+    async with new_database(postgres_dsn) as dsn:
+        await migrate_to_head(dsn)
+        database = Database(async_dsn(dsn), pool_size=1)
+        alice, bob = [(await ApiKeys(database).create(name, Role.AGENT))[0] for name in ("alice", "bob")]
+        await database.close()
+        async with running(settings_for(dsn, *redis_address, rate_limit="3/3600s")) as (app, _):
+            assert await statuses(coming_from(app, "192.0.2.1", alice), 2) == [200, 200]
+            assert await statuses(coming_from(app, "192.0.2.2", alice), 2) == [200, 429]
+            assert await statuses(coming_from(app, "192.0.2.1", bob), 1) == [200]
 
 
 async def test_who_has_no_name_counts_by_address(limited: tuple[FastAPI, httpx2.AsyncClient]) -> None:

@@ -88,7 +88,7 @@ async def test_the_cache_tells_what_it_did(client: httpx2.AsyncClient) -> None:
     assert value(after, name, event="hits") - value(before, name, event="hits") == 2
     nodes = [labels for name, labels in after if name == "tickets_cache_breaker_open"]
     assert len(nodes) >= 1
-    assert value(after, "tickets_cache_breaker_open") == 0
+    assert value(after, "tickets_cache_breaker_open") == value(before, "tickets_cache_breaker_open")
 
 
 async def test_a_request_is_in_flight_while_it_is_answered(client: httpx2.AsyncClient) -> None:

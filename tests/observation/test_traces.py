@@ -74,7 +74,7 @@ def attributes(span: Span) -> dict[str, str]:
 
 def test_a_request_and_what_it_asks_of_the_databases_is_one_trace(settings: Settings, tmp_path: Path) -> None:
     with collecting() as collector:
-        traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+        traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "REDIS_PREFIX": "traces:"}
         with started(settings, tmp_path / "said", **traced) as running:
             assert running.ask("POST", "/tickets", a_ticket(email=SECRET, text=SECRET))[0] == 201
             headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
