@@ -19,7 +19,7 @@ ALERTS: list[dict[str, Any]] = [
     for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
     for rule in group["rules"]
 ]
-PAGES = (ROOT / "docs/alerts.md").read_text()
+PAGES = (ROOT / "docs/runbook.md").read_text()
 
 
 def expressions() -> Iterator[str]:
