@@ -3,9 +3,8 @@
 import base64
 import json
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -125,9 +124,12 @@ async def test_a_filter_that_can_not_be_is_refused(client: httpx2.AsyncClient, q
 
 
 async def test_times_may_be_in_any_zone(client: httpx2.AsyncClient, email: str) -> None:
-    now = datetime.now(UTC).isoformat()
-    in_kamchatka = quote(datetime.fromisoformat(now).astimezone().isoformat())
-    assert (await client.get(f"/tickets?email={email}&created_before={in_kamchatka}")).status_code == 200
+    tickets = await all_pages(client, email=email, sort="id")
+    opened_at = datetime.fromisoformat(tickets[5]["created_at"])
+    in_kamchatka = opened_at.astimezone(timezone(timedelta(hours=12))).isoformat()
+    assert in_kamchatka.endswith("+12:00")
+    assert await all_pages(client, email=email, sort="id", created_before=in_kamchatka) == tickets[:5]
+    assert await all_pages(client, email=email, sort="id", created_after=in_kamchatka) == tickets[5:]
     assert len(await all_pages(client, email=email, created_after="1970-01-01T00:00:00+12:00")) == 12
     for extreme in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"):
         assert (await client.get("/tickets", params={"created_after": extreme})).status_code == 200

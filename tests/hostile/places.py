@@ -11,6 +11,9 @@ from world import JSON, a_ticket
 # What the service or the server before it reads, though no operation names it as a parameter of its own.
 READ_EVERYWHERE: Final = ("X-Request-Id", "Accept", "Content-Type", "Host", "Expect", "Cookie", "X-Forwarded-For")
 
+# Nothing, a scheme however it is written, the beginning of a key, that of a token, a scheme that is not ours.
+_BEFORE_CREDENTIALS: Final = (b"", b"Bearer ", b"bEARER \t ", b"Bearer tk_", b"Bearer e30.", b"Basic ")
+
 _VALID: Final[JSON] = a_ticket(status="answered")
 
 
@@ -24,6 +27,7 @@ class Operation:
     parameters: dict[str, list[str]]
     fields: dict[str, JSON]
     required: list[str]
+    asks_for_credentials: bool
 
     def target(self, ticket_id: int | str = 1) -> bytes:
         """Return its path, to one ticket if it is to one."""
@@ -89,6 +93,16 @@ def in_headers(document: JSON, value: bytes) -> Iterator[Request]:
             yield Request(method, target, [(name.encode(), value)])
 
 
+def in_credentials(document: JSON, value: bytes) -> Iterator[Request]:
+    """Put bytes, as they are, into the Authorization header of every operation that asks for credentials.
+
+    It is a security scheme in the document, and so among no operation's parameters.
+    """
+    for operation in operations(document):
+        for before in _BEFORE_CREDENTIALS if operation.asks_for_credentials else ():
+            yield operation.request(headers=[(b"Authorization", before + value)])
+
+
 def _operations(document: JSON) -> Iterator[Operation]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -105,6 +119,7 @@ def _operations(document: JSON) -> Iterator[Operation]:
                 names,
                 schema.get("properties", {}),
                 schema.get("required", []),
+                bool(operation.get("security")),
             )
 
 

@@ -140,6 +140,21 @@ async def test_a_hundred_megabytes_are_not_held(
             assert sent < 16 * MIB, f"{operation.id} took {sent // MIB} MiB before it refused"
 
 
+async def test_a_byte_more_than_a_body_may_hold_is_refused_before_the_end(
+    service: ServiceProcess, document: JSON
+) -> None:
+    """All that was sent is read, so that nothing takes the answer with it."""
+    for operation in operations(document):
+        if not operation.fields:
+            continue
+        headers = [(b"Content-Type", b"application/json"), (b"Transfer-Encoding", b"chunked")]
+        head = operation.request(body=None, headers=headers).encoded()
+        answer = await exchange(service.port, head + b"%x\r\n%s\r\n1\r\n \r\n" % (MIB, b" " * MIB))
+        assert answer is not None
+        assert_harmless(answer, operation.id)
+        assert answer.status == 413, operation.id
+
+
 @contextmanager
 def bounded_memory(service: ServiceProcess) -> Iterator[None]:
     """See that the service does not grow, not even for a moment."""

@@ -42,22 +42,32 @@ class Request:
 
 
 async def exchange(port: int, sent: bytes | Request, *, then: AsyncIterable[bytes] | None = None) -> Answer | None:
-    """Send bytes, and more as long as they are taken; return the first final answer, None if there is none."""
+    """Send one request, and more as long as it is taken; return its final answer, None if there is none."""
     answers = await converse(port, sent.encoded() if isinstance(sent, Request) else sent, then=then)
+    assert len(answers) <= 1, (sent, answers)
     return answers[0] if answers else None
 
 
-async def converse(port: int, sent: bytes, *, then: AsyncIterable[bytes] | None = None) -> list[Answer]:
-    """As `exchange`; return every answer on the connection."""
+async def converse(
+    port: int, sent: bytes, *, then: AsyncIterable[bytes] | None = None, quiet_after: float | None = None
+) -> list[Answer]:
+    """Send bytes, and more as long as they are taken; return every final answer until the service hangs up.
+
+    With `quiet_after`, return what came so far once nothing has come for as many seconds. A connection that stays open
+    is a TimeoutError without it, and with it if nothing came at all: no answer means that the service hung up.
+    """
     async with asyncio.timeout(_PATIENCE_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
         writing = asyncio.create_task(_write(writer, sent, then))
         try:
-            return [answer async for answer in _answers(reader)]
+            answers = [answer async for answer in _answers(reader, quiet_after)]
         finally:
             writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            (fault,) = await asyncio.gather(writing, return_exceptions=True)
             writer.close()
+    if isinstance(fault, Exception):
+        raise fault
+    return answers
 
 
 async def _write(writer: asyncio.StreamWriter, sent: bytes, then: AsyncIterable[bytes] | None) -> None:
@@ -72,13 +82,25 @@ async def _write(writer: asyncio.StreamWriter, sent: bytes, then: AsyncIterable[
         pass  # it was refused before its end
 
 
-async def _answers(reader: asyncio.StreamReader) -> AsyncIterator[Answer]:
-    while (answer := await _answer(reader)) is not None:
+async def _answers(reader: asyncio.StreamReader, quiet_after: float | None) -> AsyncIterator[Answer]:
+    has_come = False
+    while True:
+        try:
+            async with asyncio.timeout(quiet_after):
+                answer = await _answer(reader)
+        except TimeoutError:
+            if has_come:
+                return
+            raise
+        if answer is None:
+            return
         if answer.status >= 200:
+            has_come = True
             yield answer
 
 
 async def _answer(reader: asyncio.StreamReader) -> Answer | None:
+    head = b""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         status_line, *lines = head.decode("latin-1").split("\r\n")[:-2]
@@ -90,7 +112,11 @@ async def _answer(reader: asyncio.StreamReader) -> Answer | None:
             body = await reader.readexactly(int(headers["content-length"]))
         else:
             body = await reader.read()
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except ConnectionError:
+        return None
+    except asyncio.IncompleteReadError as end:
+        if head or end.partial:
+            raise
         return None
     return Answer(head, status, headers, body)
 

@@ -1,0 +1,46 @@
+"""Credentials that are none: refused as such by every operation that asks for some."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterable
+
+import pytest
+
+from hostile.conftest import MARK
+from hostile.places import in_credentials
+from hostile.test_sql import FRAGMENTS
+from hostile.test_values import IN_HEADERS, NOT_IN_HEADERS
+from hostile.wire import Answer, Request
+from world import JSON
+
+Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
+
+# No more than 8 KiB: longer headers are refused for their length, whatever is in them.
+VALUES = {name: value for name, value in IN_HEADERS.items() if len(value) <= 8192} | {
+    fragment: fragment.encode() for fragment in FRAGMENTS
+}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+async def test_credentials_that_are_none_are_refused(endure: Endure, document: JSON, value: bytes) -> None:
+    for answer in await endure(in_credentials(document, MARK + value)):
+        assert_unauthenticated(answer)
+
+
+@pytest.mark.parametrize("value", NOT_IN_HEADERS.values(), ids=NOT_IN_HEADERS)
+async def test_credentials_that_no_header_may_hold_are_refused(endure: Endure, document: JSON, value: bytes) -> None:
+    for answer in await endure(in_credentials(document, MARK + value)):
+        # The server refuses what is no HTTP before anybody looks for credentials in it.
+        if answer.status != 400:
+            assert_unauthenticated(answer)
+
+
+async def test_credentials_of_nothing_are_refused(endure: Endure, document: JSON) -> None:
+    for answer in await endure(in_credentials(document, b"")):
+        assert_unauthenticated(answer)
+
+
+def assert_unauthenticated(answer: Answer) -> None:
+    """See a 401 that says so in its problem and in its challenge; that it repeats nothing was seen before."""
+    assert answer.status == 401, answer
+    assert answer.headers["www-authenticate"].startswith('Bearer realm="tickets", error="invalid_token"'), answer
+    assert json.loads(answer.body)["type"] == "/problems/unauthenticated", answer
