@@ -1,6 +1,7 @@
 """What the tests build their worlds from: databases, applications, and tickets in a wanted state."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,9 @@ from db.redis_guard import GuardedRedis
 from main import create_app
 
 JSON = dict[str, Any]
+
+# What a service logs of a fault, and what Python says where nothing is logged.
+FAULT = re.compile(r'"level":"(error|critical)"|Traceback')
 
 # The shortest way from a new ticket to each status.
 PATHS = {

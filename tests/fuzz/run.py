@@ -24,7 +24,7 @@ from db.migrations import migrate  # noqa: E402 - as above
 from fuzz.fuzzing import Report, fuzz_until  # noqa: E402 - as above
 from fuzz.service import new_key, serving  # noqa: E402 - as above
 from main import create_app  # noqa: E402 - as above
-from world import settings_for  # noqa: E402 - as above
+from world import FAULT, settings_for  # noqa: E402 - as above
 
 
 def main() -> int:
@@ -64,7 +64,7 @@ def _run(seed: int, cases: int, seconds: float) -> Report:
         report = fuzz_until(
             document, service.url, new_key(service), seed=seed, cases=cases, seconds=seconds, tell=_tell_progress
         )
-        if "Traceback" in service.output():
+        if FAULT.search(service.output()):
             report.hindrances.append(f"the service logged an error:\n{service.output()[-5000:]}")
         return report
 

@@ -1,7 +1,6 @@
 """One real service for the whole corpus, which must be as well after each test as before it."""
 
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
@@ -10,11 +9,9 @@ from fastapi import FastAPI
 
 from fuzz.service import ServiceProcess, serving
 from hostile.wire import Answer, Request, all_of, exchange
-from world import JSON, a_ticket, migrate_to_head, new_database, settings_for
+from world import FAULT, JSON, a_ticket, migrate_to_head, new_database, settings_for
 
 MARK = b"do-not-repeat-me"
-# What the service logs of a fault, and what Python says where nothing is logged.
-FAULT = re.compile(r'"level":"(error|critical)"|Traceback')
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 
 from contract.served import served
 from core.settings import Settings
-from world import a_ticket
+from world import FAULT, a_ticket
 
 PATIENCE_S = 0.5
 # What a busy machine may add.
@@ -32,7 +32,7 @@ def port(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     log = tmp_path_factory.mktemp("slow") / "log"
     with served(settings, log, SLOW_CLIENT_TIMEOUT=str(PATIENCE_S)) as url:
         yield urlsplit(url).port or 0
-    assert "Traceback" not in log.read_text()
+    assert not FAULT.search(log.read_text())
 
 
 @asynccontextmanager
