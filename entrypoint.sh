@@ -2,7 +2,7 @@
 # The one door to the project, on any machine with bash and Python 3.11 or newer:
 #
 #   ./entrypoint.sh                serve (HOST, PORT, WORKERS and the rest: .env.example)
-#   ./entrypoint.sh test [ARGS]    run the test suite; ARGS go to pytest
+#   ./entrypoint.sh test [ARGS]    run the test suite, on up to four processors; with ARGS, what they say, by pytest
 #   ./entrypoint.sh python [ARGS]  run the project's Python, installing what is missing first
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
@@ -58,6 +58,8 @@ case "${1:-serve}" in
     ;;
   test)
     install
+    # Each process has servers of its own; what is in one file shares them.
+    [ $# -gt 1 ] || set -- test -n auto --maxprocesses 4 --dist loadfile
     exec .venv/bin/python -m pytest "${@:2}"
     ;;
   python)

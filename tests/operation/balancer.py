@@ -53,9 +53,10 @@ class Backend:
         try:
             writer.write(request)
             answer = await message(reader)
-        except (OSError, asyncio.IncompleteReadError) as error:
+        except BaseException as error:  # given up by whoever asks, too
             writer.close()
-            if is_kept and not getattr(error, "partial", b""):
+            is_cut_off = isinstance(error, OSError | asyncio.IncompleteReadError)
+            if is_cut_off and is_kept and not getattr(error, "partial", b""):
                 raise Refused from None
             raise
         if b"connection: close" in answer.partition(b"\r\n\r\n")[0].lower():

@@ -69,6 +69,14 @@ async def plan(
     return found
 
 
+def described(shape: PageShape | frozenset[str]) -> str:
+    """Return what a test is called: the same in every process."""
+    if isinstance(shape, frozenset):
+        return "-".join(["by", *sorted(shape)])
+    page = "first" if shape.is_first else "later"
+    return "-".join([shape.column, "down" if shape.is_descending else "up", page, *sorted(shape.filters)])
+
+
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for below in plan.get("Plans", []) for node in nodes(below))]
 
@@ -81,7 +89,7 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=described)
 async def test_a_page_is_read_from_an_index(connection: AsyncConnection, shape: PageShape) -> None:
     steps = nodes(await plan(connection, shape))
     assert "Seq Scan" not in {step["Node Type"] for step in steps}
@@ -91,7 +99,7 @@ async def test_a_page_is_read_from_an_index(connection: AsyncConnection, shape: 
 
 
 @pytest.mark.parametrize("column", ["id", "created_at", "updated_at"])
-@pytest.mark.parametrize("filters", [frozenset(), frozenset({"status"})], ids=str)
+@pytest.mark.parametrize("filters", [frozenset(), frozenset({"status"})], ids=described)
 async def test_a_deep_page_touches_no_more_than_the_first(
     connection: AsyncConnection, column: str, filters: frozenset[str]
 ) -> None:
@@ -106,7 +114,7 @@ async def test_a_deep_page_touches_no_more_than_the_first(
 SEARCHES = [replace(shape, filters=shape.filters | {"q"}) for shape in SHAPES if "email" not in shape.filters]
 
 
-@pytest.mark.parametrize("shape", SEARCHES, ids=str)
+@pytest.mark.parametrize("shape", SEARCHES, ids=described)
 async def test_words_that_few_tickets_have_are_found_by_their_index(
     connection: AsyncConnection, shape: PageShape
 ) -> None:
@@ -126,7 +134,7 @@ async def test_words_that_many_tickets_had_once_are_found_without_a_look_at_each
     assert max(step["Actual Rows"] * step["Actual Loops"] for step in on_tickets) <= NEAREST
 
 
-@pytest.mark.parametrize("shape", SEARCHES, ids=str)
+@pytest.mark.parametrize("shape", SEARCHES, ids=described)
 async def test_words_that_many_tickets_have_are_found_by_looking_at_the_nearest(
     connection: AsyncConnection, shape: PageShape
 ) -> None:
