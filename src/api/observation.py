@@ -73,7 +73,7 @@ class Observed:
         if timer is None:
             timer = self._timers[method, route, status] = metrics.request_seconds.labels(method, route, status)
         timer.observe(seconds)
-        level = logging.ERROR if status >= 500 else logging.DEBUG if route in PROBES else logging.INFO
+        level = _level(status, route)
         if not _log.isEnabledFor(level):
             return
         record = logging.LogRecord(_log.name, level, "", 0, f"{method} {route} {status}", None, None)
@@ -114,3 +114,10 @@ class Innermost:
         if _SCOPE_KEY in scope:
             scope[_SCOPE_KEY][0] = scope
         return self._app(scope, receive, send)
+
+
+def _level(status: int, route: str) -> int:
+    """Return how loud a request is told: a 500 is a defect of ours, another 5xx says that something is away."""
+    if status >= 500:
+        return logging.ERROR if status == 500 else logging.WARNING
+    return logging.DEBUG if route in PROBES else logging.INFO
