@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from alembic.util import CommandError
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import ServiceError
@@ -28,20 +29,24 @@ from models.api_key import NAME_MAX_LENGTH
 from schemas.fields import Email
 from services.api_keys import ApiKeyRecord, ApiKeys, KeyRefused
 
+MAX_DAYS: Final = 36_500
+
 _EMAIL: Final = TypeAdapter(Email)
 
 
 def main() -> None:
     """Do what the arguments say. Exits with status 1 and one clear line when that is not possible."""
     wanted = _parser().parse_args()
-    settings = Settings()
     try:
+        settings = Settings()
         with postgres_dsn(settings) as dsn:
             asyncio.run(wait_until_reachable(dsn, within_s=settings.startup_timeout))
             migrate(dsn)
             asyncio.run(_with_keys(dsn, lambda keys: wanted.do(keys, wanted)))
-    except (KeyRefused, ServiceError, ServerDidNotStart) as reason:
+    except (KeyRefused, ServiceError, ServerDidNotStart, CommandError) as reason:
         sys.exit(f"keys: {reason}")
+    except ValidationError as error:
+        sys.exit(f"keys: the settings are invalid: {'; '.join(str(part['msg']) for part in error.errors())}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--name", required=True, type=_name, help="who it is for; keys of one name are one principal")
     create.add_argument("--role", required=True, type=Role, choices=list(Role))
     create.add_argument("--email", type=_email, help="the address a requester is bound to")
-    create.add_argument("--expires-in-days", type=int, metavar="DAYS", help="never, if left out")
+    create.add_argument("--expires-in-days", type=_days, metavar="DAYS", help="1 to 36,500; never, if left out")
     create.set_defaults(do=_create)
     actions.add_parser("list", help="list every key that was ever made").set_defaults(do=_list)
     revoke = actions.add_parser("revoke", help="let a key let nobody in any more, within 10 s")
@@ -64,6 +69,12 @@ def _name(text: str) -> str:
     if not text.isprintable() or not 1 <= len(text.strip()) <= NAME_MAX_LENGTH:
         raise argparse.ArgumentTypeError(f"must have 1 to {NAME_MAX_LENGTH} printable characters")
     return text.strip()
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_DAYS:
+        raise argparse.ArgumentTypeError(f"must be a number of days from 1 to {MAX_DAYS}")
+    return int(text)
 
 
 def _email(text: str) -> str:

@@ -41,7 +41,7 @@ GRACEFUL_SHUTDOWN_S: Final = 10
 # What was begun at the last moment has its time, and the answer has to be sent.
 ANSWERED_WITHIN_S: Final = 2
 WATCH_EVERY_S: Final = 0.5
-_QUIET: Final = ("--no-access-log", "--no-server-header")
+_QUIET: Final = ("--no-access-log", "--no-server-header", "--ws=none")
 
 _log = logging.getLogger(__name__)
 

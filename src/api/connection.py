@@ -48,6 +48,7 @@ class Connection(HttpToolsProtocol):
         self._unread: tuple[int, int] | None = None  # answers so far, and what of them was not read
         self._reader_timer: asyncio.TimerHandle | None = None
         self._answered: RequestResponseCycle | None = None
+        self._held: tuple[RequestResponseCycle, ASGI3Application] | None = None  # waits until what came before is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Wait for the first head."""
@@ -114,6 +115,10 @@ class Connection(HttpToolsProtocol):
         """Go on with an answer: its reader reads."""
         super().resume_writing()
         self._forget_reader()
+        if self._held is not None:
+            (cycle, app), self._held = self._held, None
+            self.flow.resume_reading()
+            self._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """Look later whether the rest of an answer was read."""
@@ -123,6 +128,10 @@ class Connection(HttpToolsProtocol):
             self._await_reader(None)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self.flow.write_paused:  # who does not read gets no place for the next request
+            self._held = cycle, app
+            self.flow.pause_reading()
+            return
         self._answered = cycle
         super()._start_asgi_task(cycle, app)
 

@@ -15,7 +15,6 @@ from core.errors import Forbidden, HostNotAllowed, RateLimited, ServiceError, Un
 from models import Role
 from services.authentication import Authenticator
 from services.failed_authentications import FailedAuthentications
-from services.principal import Principal
 
 # What anybody may see: the probes, and what the service says of itself.
 _OPEN: Final = (*PROBES, *PAGES, *ABOUT)
@@ -28,8 +27,8 @@ _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class Gate:
     """Puts the principal into the scope of each request, and refuses those that have none.
 
-    From an address that failed too often only keys are heard for a while that let somebody in lately: so nobody can
-    shut out those who share their address.
+    From an address that guessed too often only keys are heard for a while that let somebody in lately. Credentials that
+    were good once are no guesses.
 
     While nothing is configured by which anybody could be let in, it lets in whoever is on this machine and knows it:
     a web page that was led here under another name (DNS rebinding) does not.
@@ -46,27 +45,28 @@ class Gate:
             return
         address = (scope.get("client") or ("",))[0]
         if self._failures.is_blocked(address) and not _authenticator(scope).knows(_authorization(scope)):
+            metrics.failed_authentications.inc()
             wait = {"Retry-After": str(self._failures.retry_after_s(address))}
             await told_as(Request(scope), RateLimited, wait)(scope, receive, send)
             return
         try:
-            scope[SCOPE_KEY] = await self._admitted(scope)
+            await self._admit(scope)
         except ServiceError as error:
-            if isinstance(error, Unauthenticated) and error.are_refused:
+            if isinstance(error, Unauthenticated) and error.is_guess:
                 self._failures.failed(address)
+            if isinstance(error, Unauthenticated) and error.are_refused:
                 metrics.failed_authentications.inc()
             await (await refused(Request(scope), error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    async def _admitted(self, scope: Scope) -> Principal:
+    async def _admit(self, scope: Scope) -> None:
         authenticator, sent = _authenticator(scope), _authorization(scope)
         if sent is None and await authenticator.is_unprotected():
             _require_loopback(scope)
-        principal = await authenticator.principal_of(sent)
+        principal = scope[SCOPE_KEY] = await authenticator.principal_of(sent)
         if principal.role not in _ADMITTED.get(scope["path"], _ADMITTED_ELSEWHERE):
             raise Forbidden(f"not a place for a {principal.role}")
-        return principal
 
 
 def _authenticator(scope: Scope) -> Authenticator:
@@ -83,7 +83,9 @@ def _authorization(scope: Scope) -> str | None:
 def _require_loopback(scope: Scope) -> None:
     host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    if name.lower() not in _LOOPBACK_NAMES or not _is_loopback((scope.get("server") or ("",))[0]):
+    # The client as well: a proxy on this machine (X-Forwarded-For) brings in whoever comes to it.
+    ends = [(scope.get(end) or ("",))[0] for end in ("server", "client")]
+    if name.lower() not in _LOOPBACK_NAMES or not all(map(_is_loopback, ends)):
         raise HostNotAllowed("nothing is configured by which anybody could be let in from elsewhere")
 
 

@@ -29,11 +29,15 @@ class ServiceError(Exception):
 
 
 class Unauthenticated(ServiceError):
-    """Nobody knows who asks: no credentials came, or with `are_refused` such as are not good, or no longer."""
+    """Nobody knows who asks: no credentials came, or with `are_refused` such as are not good, or no longer.
 
-    def __init__(self, reason: str, *, are_refused: bool) -> None:
+    `is_guess` tells what may have been made up from what was good once.
+    """
+
+    def __init__(self, reason: str, *, are_refused: bool, is_guess: bool = True) -> None:
         super().__init__(reason)
         self.are_refused = are_refused
+        self.is_guess = are_refused and is_guess
 
 
 class Forbidden(ServiceError):

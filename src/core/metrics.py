@@ -48,7 +48,9 @@ rate_limited_requests: Final = Counter(
     "tickets_rate_limited_requests_total", "Requests refused because their sender sent too many.", registry=REGISTRY
 )
 failed_authentications: Final = Counter(
-    "tickets_failed_authentications_total", "Requests whose credentials were missing or wrong.", registry=REGISTRY
+    "tickets_failed_authentications_total",
+    "Requests whose credentials were wrong, expired or revoked.",
+    registry=REGISTRY,
 )
 tickets_created: Final = Counter("tickets_created_total", "Tickets opened.", registry=REGISTRY)
 transitions: Final = Counter(

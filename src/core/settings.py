@@ -57,6 +57,12 @@ def _rate(written: object) -> object:
     return Rate.parse(written) if isinstance(written, str) else written
 
 
+def _issuer(name: str) -> str:
+    """Return the name of an issuer as it is: tokens have it to the letter."""
+    _http_address(name)
+    return name
+
+
 def _http_address(address: str) -> str:
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -90,7 +96,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)
-    oidc_issuer: str | None = None
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
     oidc_audience: str | None = None
     oidc_role_claim: str = "roles"
     allow_anonymous: bool = False

@@ -17,9 +17,9 @@ MOST_LIVE_KEYS: Final = 2
 
 _COLUMNS: Final = "id, name, role, email, secret_hash, created_at, expires_at, revoked_at, last_used_at"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7415530149))")
-_LIVE: Final = text("""
-    SELECT role, email FROM api_keys
-    WHERE name = :name AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+_OF_NAME: Final = text("""
+    SELECT role, email, revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS is_live FROM api_keys
+    WHERE name = :name
 """)
 _CREATE: Final = text(f"""
     INSERT INTO api_keys (id, name, role, email, secret_hash, expires_at)
@@ -79,13 +79,12 @@ class ApiKeys:
         wanted = {"id": key.id, "name": name, "role": role, "email": email, "expires_at": expires_at}
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK, {"name": name})
-            live = (await connection.execute(_LIVE, {"name": name})).all()
-            if len(live) >= MOST_LIVE_KEYS:
+            of_name = (await connection.execute(_OF_NAME, {"name": name})).all()
+            if sum(row.is_live for row in of_name) >= MOST_LIVE_KEYS:
                 raise KeyRefused(f"{name} has {MOST_LIVE_KEYS} live keys; revoke one of them first")
-            if any((row.role, row.email) != (role, email) for row in live):
-                raise KeyRefused(
-                    f"{name} has a live key of another role or address, and all its keys are one principal"
-                )
+            # Also of those that were revoked: the history names whoever has a key by its name.
+            if any((row.role, row.email) != (role, email) for row in of_name):
+                raise KeyRefused(f"{name} has or had a key of another role or address; choose another name")
             row = (await connection.execute(_CREATE, wanted | {"secret_hash": key.secret_hash})).one()
         return key, _record(row)
 

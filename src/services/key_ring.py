@@ -9,6 +9,7 @@ from hmac import compare_digest
 from typing import Final
 
 from core.errors import Unauthenticated, Unavailable
+from models import Role
 from services.api_keys import ApiKeyRecord, ApiKeys
 from services.key_format import parse_key
 from services.principal import Principal
@@ -18,6 +19,8 @@ from services.principal import Principal
 FRESH_FOR_S: Final = 5
 TRUSTED_FOR_S: Final = 9
 NOTE_EVERY_S: Final = 30
+# How many questions for keys that nobody used lately may be under way.
+STRANGERS_AT_ONCE: Final = 2
 
 _NOBODYS_HASH: Final = bytes(32)
 
@@ -45,6 +48,7 @@ class KeyRing:
         self._keys = keys
         self._known: dict[str, _Known] = {}
         self._used: dict[str, datetime] = {}
+        self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
         self._exist = False
         self._asked_at = float("-inf")
 
@@ -54,12 +58,16 @@ class KeyRing:
         if key is None:
             raise Unauthenticated("the API key is mistyped", are_refused=True)
         known = self._known.get(key.id)
-        if known is None or not known.is_good(time.monotonic()):
-            known = await self._ask(key.id)
+        if known is None:
+            known = await self._ask_for_stranger(key.id)
+        elif not known.is_good(time.monotonic()):
+            known = await self._ask_again(key.id, known)
         is_right = compare_digest(known.record.secret_hash if known else _NOBODYS_HASH, key.secret_hash)
         now = datetime.now(UTC)
-        if known is None or not is_right or not known.record.is_live(now):
-            raise Unauthenticated("the API key is unknown, expired or revoked", are_refused=True)
+        if known is None or not is_right:
+            raise Unauthenticated("the API key is unknown", are_refused=True)
+        if not known.record.is_live(now):
+            raise Unauthenticated("the API key is expired or revoked", are_refused=True, is_guess=False)
         self._used[key.id] = now
         return known.principal
 
@@ -95,6 +103,20 @@ class KeyRing:
         except Unavailable as error:
             self._used = used | self._used
             _log.warning("when keys were used was not recorded: %s", error)
+
+    async def _ask_for_stranger(self, key_id: str) -> _Known | None:
+        """Ask for a key that nobody used lately; those who make keys up wait for each other, and for nobody else."""
+        async with self._strangers:
+            return self._known.get(key_id) or await self._ask(key_id)
+
+    async def _ask_again(self, key_id: str, known: _Known) -> _Known | None:
+        """Ask for a key that was used lately. While nobody answers a monitor is trusted: the outage is to be seen."""
+        try:
+            return await self._ask(key_id)
+        except Unavailable:
+            if known.record.role != Role.MONITOR:
+                raise
+            return known
 
     async def _ask(self, key_id: str) -> _Known | None:
         known = self._known.get(key_id)

@@ -1,13 +1,14 @@
 """Tokens of an OIDC issuer: JSON Web Tokens (RFC 7519), verified as RFC 8725 asks."""
 
-from collections.abc import Iterable
+import re
 from typing import Any, Final
 
 import jwt
-from jwt.exceptions import PyJWTError
+from jwt.exceptions import ExpiredSignatureError, PyJWTError
 
 from core.errors import Forbidden, Unauthenticated
 from models import Role
+from schemas.fields import normal_email
 from services.principal import Principal
 from services.signing_keys import SigningKeys
 
@@ -15,6 +16,8 @@ from services.signing_keys import SigningKeys
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 # How far the issuer's clock may be from ours.
 LEEWAY_S: Final = 30
+# As OpenID Connect Core (section 2) bounds it.
+_SUBJECT: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class TokenVerifier:
@@ -36,7 +39,7 @@ class TokenVerifier:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in ALGORITHMS:
                 raise Unauthenticated("the token is not signed as it should be", are_refused=True)
-            key = await self._keys.find(header.get("kid"))
+            key = await self._keys.find(header.get("kid"), header["alg"])
             if key is None:
                 raise Unauthenticated("the token is signed by an unknown key", are_refused=True)
             claims = jwt.decode(
@@ -48,18 +51,24 @@ class TokenVerifier:
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"], "enforce_minimum_key_length": True},
             )
+        except ExpiredSignatureError as error:  # raised for what is rightly signed
+            raise Unauthenticated("the token is expired", are_refused=True, is_guess=False) from error
         except (PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise Unauthenticated(f"the token is refused: {type(error).__name__}", are_refused=True) from error
         return self._principal(claims)
 
     def _principal(self, claims: dict[str, Any]) -> Principal:
-        name = f"oidc:{claims['sub']}"
+        subject = claims["sub"]
+        if not _SUBJECT.fullmatch(subject):
+            raise Unauthenticated("the token's subject is not as it should be", are_refused=True)
+        name = f"oidc:{subject}"
         roles = _words(claims.get(self._role_claim))
         for role in (Role.AGENT, Role.MONITOR):
             if role in roles:
                 return Principal(name, role)
         email = claims.get("email")
-        if isinstance(email, str) and email and claims.get("email_verified") is True:
+        # An address that is not in its normal form might become somebody else's when it is compared without case.
+        if isinstance(email, str) and email and email == normal_email(email) and claims.get("email_verified") is True:
             return Principal(name, Role.REQUESTER, email)
         raise Forbidden("the token names neither a role nor a verified address")
 
@@ -67,4 +76,4 @@ class TokenVerifier:
 def _words(claim: object) -> set[str]:
     if isinstance(claim, str):
         return set(claim.split())
-    return {word for word in claim if isinstance(word, str)} if isinstance(claim, Iterable) else set()
+    return {word for word in claim if isinstance(word, str)} if isinstance(claim, list) else set()

@@ -115,6 +115,8 @@ class TicketService:
                 ticket.add_comment(new)
         except AlreadyDone as done:
             added = CommentAdded.model_validate_json(done.result)
+            if who.requester is not None:  # whose key it is may see less than it did
+                await self._require_seen(ticket_id, who)
             # Whoever did it may have died before Redis was told, and this acknowledges it.
             await self._cache.invalidate(ticket_id, added.version)
             return added, True

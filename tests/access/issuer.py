@@ -50,10 +50,10 @@ class Issuer:
         claims = {"iss": self.name, "aud": AUDIENCE, "sub": "7", "iat": now, "exp": now + 300, "roles": ["agent"]}
         return {name: value for name, value in (claims | others).items() if value is not None}
 
-    def token(self, *, key_id: str = "first", **others: Any) -> str:
+    def token(self, *, key_id: str = "first", algorithm: str = "", **others: Any) -> str:
         """Return a signed token; a claim that is None is left out."""
         key = self.keys[key_id]
-        algorithm = "ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256"
+        algorithm = algorithm or ("ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256")
         return jwt.encode(self.claims(**others), key, algorithm, headers={"kid": key_id})  # type: ignore[arg-type]
 
     def public_pem(self, key_id: str = "first") -> bytes:

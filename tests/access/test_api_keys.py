@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from access.conftest import Door
+from core.errors import DatabaseUnavailable
 from models import Role
 from services import key_ring
 from services.api_keys import KeyRefused
@@ -151,6 +152,49 @@ async def test_a_second_key_is_no_way_to_another_role(door: Door) -> None:
     for role, email in ((Role.AGENT, None), (Role.REQUESTER, "alice@example.com")):
         with pytest.raises(KeyRefused):
             await door.keys.create("bob", role, email)
+    for record in await door.keys.list():
+        await door.keys.revoke(record.id) if record.name == "bob" else None
+    with pytest.raises(KeyRefused):
+        await door.keys.create("bob", Role.AGENT)
+
+
+async def test_made_up_keys_are_asked_for_one_or_two_at_a_time(door: Door) -> None:
+    ring, most, now = door.app.state.key_ring, 0, 0
+    ask = ring._keys.find  # noqa: SLF001 - what is under way is seen nowhere else
+
+    async def find(key_id: str) -> object:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        try:
+            return await ask(key_id)
+        finally:
+            now -= 1
+
+    ring._keys.find = find  # noqa: SLF001 - as above
+    try:
+        headers = [{"Authorization": f"Bearer {new_key()}"} for _ in range(50)]
+        answers = await asyncio.gather(*(door.visitor.get("/tickets", headers=each) for each in headers))
+    finally:
+        ring._keys.find = ask  # noqa: SLF001 - as above
+    assert {answer.status_code for answer in answers} == {401}
+    assert most <= key_ring.STRANGERS_AT_ONCE
+
+
+async def test_while_the_database_is_away_a_monitor_that_was_known_is_let_in(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor, agent = await door.let_in("scraper", Role.MONITOR), await door.let_in("worker", Role.AGENT)
+    assert (await door.visitor.get("/metrics", headers=monitor)).status_code == 200
+    assert (await door.visitor.get("/tickets", headers=agent)).status_code == 200
+    monkeypatch.setattr(key_ring, "FRESH_FOR_S", 0)
+
+    async def away(_key_id: str) -> None:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(door.app.state.key_ring._keys, "find", away)  # noqa: SLF001 - stands for a fault
+    assert (await door.visitor.get("/metrics", headers=monitor)).status_code == 200
+    assert (await door.visitor.get("/tickets", headers=agent)).status_code == 503
 
 
 async def test_the_last_use_is_recorded(door: Door) -> None:

@@ -25,6 +25,17 @@ async def test_guessing_is_refused_unheard_and_those_who_are_known_go_on(door: D
             assert (await neighbour.get("/tickets", headers=late)).status_code == 200
 
 
+async def test_a_key_that_was_good_once_is_no_guess(door: Door) -> None:
+    hurried = door.settings.model_copy(update={"auth_failure_limit": Rate(2, 60)})
+    revoked, _ = await door.keys.create("was good", Role.AGENT)
+    await door.keys.revoke(revoked.id)
+    async with running(hurried) as (_, visitor):
+        for _ in range(5):
+            answer = await visitor.get("/tickets", headers={"Authorization": f"Bearer {revoked}"})
+            assert answer.status_code == 401
+        assert (await visitor.get("/tickets", headers=await door.let_in("is good", Role.AGENT))).status_code == 200
+
+
 async def test_missing_credentials_are_no_failure(door: Door) -> None:
     hurried = door.settings.model_copy(update={"auth_failure_limit": Rate(2, 60)})
     async with running(hurried) as (_, visitor):

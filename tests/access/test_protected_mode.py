@@ -41,6 +41,10 @@ async def test_an_unprotected_service_knows_only_this_machine(fresh_settings: Se
             async with called(app, "http://127.0.0.1") as client:
                 answer = await client.get("/tickets", headers={"Host": name})
                 assert (answer.status_code, answer.json()["type"]) == (421, "/problems/host-not-allowed"), name
+        # As uvicorn tells it of a proxy on this machine that says for whom it asks.
+        forwarded = httpx2.ASGITransport(app=app, client=("203.0.113.9", 0))
+        async with httpx2.AsyncClient(transport=forwarded, base_url="http://127.0.0.1") as client:
+            assert (await client.get("/tickets")).status_code == 421
         async with called(app, "http://10.0.0.7") as client:
             assert (await client.get("/tickets", headers={"Host": "localhost"})).status_code == 421
             assert (await client.get("/livez")).status_code == 200
