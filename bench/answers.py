@@ -76,7 +76,9 @@ def compare(dsn: str, requests: Sequence[Request], answers: Sequence[Answer], ch
 async def shows_ticket(connection: asyncpg.Connection, request: Request, answer: Answer) -> bool:
     """Compare a lookup with its ticket and the comments."""
     row = await _ticket(connection, _id_in(request))
-    texts = await connection.fetch("SELECT text FROM comments WHERE ticket_id = $1 ORDER BY id DESC LIMIT 50", row["id"])
+    texts = await connection.fetch(
+        "SELECT text FROM comments WHERE ticket_id = $1 ORDER BY id DESC LIMIT 50", row["id"]
+    )
     said = [comment["text"] for comment in answer.json["comments"]]
     return _is(answer, 200, row) and said == [row["text"] for row in reversed(texts)]
 
@@ -138,7 +140,10 @@ async def _lists(connection: asyncpg.Connection, answer: Answer, depth: int) -> 
 
 
 async def _ticket(connection: asyncpg.Connection, ticket_id: int) -> asyncpg.Record:
-    return await connection.fetchrow("SELECT * FROM tickets WHERE id = $1", ticket_id)
+    row = await connection.fetchrow("SELECT * FROM tickets WHERE id = $1", ticket_id)
+    if row is None:
+        raise WrongAnswer(f"there is no ticket {ticket_id}")
+    return row
 
 
 def _id_in(request: Request) -> int:

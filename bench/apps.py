@@ -6,6 +6,7 @@ from itertools import count
 from fastapi import FastAPI, Response
 from starlette.types import Receive, Scope, Send
 
+from models import TicketStatus
 from schemas.tickets import Ticket, TicketCreate
 from services.ticket_status import allowed_from
 
@@ -35,6 +36,6 @@ def validated() -> FastAPI:
         response.headers.update({"Location": f"/tickets/{ticket_id}", "ETag": '"1"'})
         row = new.model_dump() | {"id": ticket_id, "status": "open", "version": 1, "comment_count": 0}
         times = {"created_at": now, "updated_at": now, "closed_at": None}
-        return Ticket.model_validate(row | times | {"allowed_transitions": allowed_from("open")})
+        return Ticket.model_validate(row | times | {"allowed_transitions": allowed_from(TicketStatus.OPEN)})
 
     return app

@@ -30,7 +30,7 @@ class Request:
     @property
     def line(self) -> str:
         """The request as `requests.lua` reads it."""
-        return "\t".join((self.method, self.path, self.known, self.body))
+        return f"{self.method}\t{self.path}\t{self.known}\t{self.body}"
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,15 @@ _READY_WITHIN_S: Final = 30
 _PATIENCE_S: Final = 20
 
 
+class ServerFailed(Exception):
+    """A server under measurement is not there."""
+
+
 @dataclass(frozen=True)
 class Server:
     """A web server under measurement. `key` is what its clients send, None where it is asked for nothing."""
 
+    name: str
     process: subprocess.Popen[bytes]
     port: int
     key: str | None
@@ -65,7 +70,7 @@ class Server:
         deadline = time.monotonic() + _READY_WITHIN_S
         while not self._answers(path):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{' '.join(map(str, self.process.args))} did not become ready; see its log")
+                raise ServerFailed(f"{self.name} did not become ready; see its log")
             time.sleep(0.01)
 
     def stop(self) -> None:
@@ -141,7 +146,7 @@ class Servers(AbstractContextManager["Servers"]):
         } | settings
         key = self._new_key(environment) if has_key else None
         database = psutil.Process(self.postgres.pid)
-        return Server(self._spawn([ROOT / "src/serve.py"], environment), port, key, database)
+        return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, key, database)
 
     def compared(self, app: str, *, is_factory: bool = False) -> Server:
         """Start one of the applications that the service is compared with."""
@@ -149,12 +154,13 @@ class Servers(AbstractContextManager["Servers"]):
         options = ["--http", "httptools", "--loop", "uvloop", "--no-access-log", "--no-server-header"]
         arguments = ["-m", "uvicorn", app, "--port", port, *options, *(["--factory"] if is_factory else [])]
         paths = {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
-        return Server(self._spawn(arguments, paths), port, None, None)
+        return Server(app, self._spawn(arguments, paths), port, None, None)
 
     def embedded(self, data: Path) -> Server:
         """Start the service with servers of its own."""
         port = free_port()
-        return Server(self._spawn([ROOT / "src/serve.py"], {"PORT": str(port), "DATA_DIR": str(data)}), port, None, None)
+        environment = {"PORT": str(port), "DATA_DIR": str(data)}
+        return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, None, None)
 
     def forget_cache(self) -> None:
         """Empty the Valkey nodes."""

@@ -11,11 +11,11 @@ _SHIFT: Final = 2.7
 _ENGLISH: Final = (
     "printer fire paper screen blue mouse server network cable password account invoice order refund login error "
     "crash update driver backup mail phone camera monitor keyboard battery charger router signal report license"
-).split()
+)
 _RUSSIAN: Final = (
     "принтер огонь бумага экран мышь сервер сеть кабель пароль аккаунт счёт заказ возврат вход ошибка сбой обновление "
     "драйвер копия почта телефон камера монитор клавиатура батарея зарядка роутер сигнал отчёт лицензия договор"
-).split()
+)
 _ENGLISH_SYLLABLES: Final = [a + b for a in "bdfgklmnprtvz" for b in "aeiou"]
 _RUSSIAN_SYLLABLES: Final = [a + b for a in "бвгдзклмнпрст" for b in "аеиоу"]
 # Endings that no stemmer takes for a suffix, so that each word has a stem of its own.
@@ -26,7 +26,7 @@ _RUSSIAN_ENDINGS: Final = "бгдзкпрф"
 def vocabulary() -> list[str]:
     """Return the words, the commonest first; every call returns the same ones."""
     chance = random.Random(20_000)  # noqa: S311 - guards nothing
-    real = [word for pair in zip(_ENGLISH, _RUSSIAN, strict=False) for word in pair]
+    real = [word for pair in zip(_ENGLISH.split(), _RUSSIAN.split(), strict=False) for word in pair]
     words = dict.fromkeys(real)
     while len(words) < VOCABULARY_SIZE:
         is_english = len(words) % 2 == 0
