@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from bench.load import Request
-from bench.servers import Server
+from bench.server import Server
 
 _SEARCHED = """
     SELECT DISTINCT ticket_id FROM search_documents WHERE words @@ words_wanted($1) ORDER BY ticket_id DESC LIMIT 50

@@ -14,7 +14,8 @@ from bench import answers
 from bench.answers import Check, compare, sample
 from bench.limits import pgbench, serialise
 from bench.load import CONNECTIONS, LoadFailed, Measured, Request, load
-from bench.servers import Server, Servers
+from bench.server import Server
+from bench.servers import Servers
 from bench.words import Speaker
 from core.settings import Settings
 

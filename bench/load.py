@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.servers import Server
+from bench.server import Server
 
 CONNECTIONS: Final = 32
 _HERE: Final = Path(__file__).parent

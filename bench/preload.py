@@ -56,7 +56,7 @@ _WORDS_INDEX: Final = "ix_search_documents_words"
 
 
 async def preload(dsn: str, tickets: int, tell: Tell) -> None:
-    """Fill an empty, migrated database; the same number of tickets makes the same ones, but for nothing."""
+    """Fill an empty, migrated database; the same number makes the same tickets."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(_SESSION)

@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +23,8 @@ from bench.cases import WORKERS, Case, Parts, cases  # noqa: E402 - as above
 from bench.chart import chart  # noqa: E402 - as above
 from bench.load import LoadFailed, Measured, require_wrk  # noqa: E402 - as above
 from bench.report import cases_table, targets_table  # noqa: E402 - as above
-from bench.servers import ServerFailed, Servers  # noqa: E402 - as above
+from bench.server import ServerFailed  # noqa: E402 - as above
+from bench.servers import Servers  # noqa: E402 - as above
 from bench.targets import MEMORY_LIMIT_MB, START_LIMIT_S, TARGETS, Round, Verdict, verdicts  # noqa: E402 - as above
 from db.embedded import ServerDidNotStart  # noqa: E402 - as above
 
@@ -152,20 +153,19 @@ def _start(servers: Servers, data: Path) -> float:
 def _tell(
     chosen: Sequence[Case], rounds: Sequence[Round], found: Sequence[Verdict], options: argparse.Namespace
 ) -> None:
-    _plain: Callable[[str], None] = print
     how = f"{options.rounds} rounds of {options.seconds} s each; medians, with the least and the most of the rounds"
-    _plain(f"\n{how}\n\n{cases_table(chosen, rounds)}\n\n{targets_table(found)}")
-    _plain(
+    print(f"\n{how}\n\n{cases_table(chosen, rounds)}\n\n{targets_table(found)}")
+    print(
         "\nThe cached ticket of the first target is served with ALLOW_ANONYMOUS=true and LOG_LEVEL=warning: nobody is\n"
         "authenticated and no line of the log is made; metrics and Cache-Status have no switch, and stay on."
     )
     if options.quick:
-        _plain(
+        print(
             f"Left out by --quick: lists and searches of {_MANY_TICKETS:,} tickets, and a page {_FEW_TICKETS:,} deep."
         )
     options.chart.parent.mkdir(parents=True, exist_ok=True)
     options.chart.write_text(chart(found, subtitle=how))
-    _plain(f"Chart: {options.chart}")
+    print(f"Chart: {options.chart}")
 
 
 def _say(line: str) -> None:

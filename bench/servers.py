@@ -1,16 +1,13 @@
 """Everything the benchmark measures, started here and stopped at the end, on the loopback address alone."""
 
 import asyncio
-import http.client
 import os
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from signal import SIGTERM
 from typing import Final, Self
@@ -19,73 +16,13 @@ import asyncpg
 import psutil
 
 from bench.preload import Tell, preload
+from bench.server import PATIENCE_S, Server
 from core.settings import ROOT, async_dsn
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
 from db.embedded.process import free_port, spawn, stop
 from db.migrations import migrate
 
 VALKEY_NODES: Final = 3
-_READY_WITHIN_S: Final = 30
-_PATIENCE_S: Final = 20
-
-
-class ServerFailed(Exception):
-    """A server under measurement is not there."""
-
-
-@dataclass(frozen=True)
-class Server:
-    """A web server under measurement. `key` is what its clients send, None where it is asked for nothing."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    port: int
-    key: str | None
-    database: psutil.Process | None
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def cpu_s(self) -> float:
-        """The processor time of all its processes until now."""
-        return _cpu_s(psutil.Process(self.process.pid))
-
-    @property
-    def database_cpu_s(self) -> float:
-        """The processor time of PostgreSQL's processes until now."""
-        return 0 if self.database is None else _cpu_s(self.database)
-
-    @property
-    def worker_megabytes(self) -> list[float]:
-        """What each process that serves holds in memory now."""
-        tree = _tree(psutil.Process(self.process.pid))
-        workers = [process for process in tree if "spawn_main" in " ".join(process.cmdline())] or tree
-        return [process.memory_info().rss / 2**20 for process in workers]
-
-    def wait_until_ready(self, path: str = "/readyz") -> None:
-        """Return when it answers."""
-        deadline = time.monotonic() + _READY_WITHIN_S
-        while not self._answers(path):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise ServerFailed(f"{self.name} did not become ready; see its log")
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        """End it."""
-        stop(self.process, with_signal=SIGTERM, patience_s=_PATIENCE_S)
-
-    def _answers(self, path: str) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
 
 class Servers(AbstractContextManager["Servers"]):
@@ -174,7 +111,7 @@ class Servers(AbstractContextManager["Servers"]):
         clean = ["env", "-i", f"PATH={os.environ['PATH']}", f"ENV_FILE={os.devnull}", "LOG_FORMAT=json"]
         assigned = [f"{name}={value}" for name, value in environment.items()]
         process = spawn([*clean, *assigned, sys.executable, *map(str, arguments)], log=log)
-        self._stack.callback(stop, process, with_signal=SIGTERM, patience_s=_PATIENCE_S)
+        self._stack.callback(stop, process, with_signal=SIGTERM, patience_s=PATIENCE_S)
         return process
 
     def _new_key(self, environment: dict[str, str]) -> str:
@@ -204,17 +141,3 @@ async def _execute(dsn: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
-
-
-def _tree(process: psutil.Process) -> list[psutil.Process]:
-    return [process, *process.children(recursive=True)]
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    total = 0.0
-    for each in _tree(process):
-        with suppress(psutil.NoSuchProcess):
-            times = each.cpu_times()
-            # What ended meanwhile is in its parent's account.
-            total += times.user + times.system + times.children_user + times.children_system
-    return total
