@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 from urllib.parse import quote
@@ -124,10 +124,10 @@ class _Sent:
 
     def __call__(self, seconds: int, number: int) -> Measured:
         """Measure once. Raises LoadFailed, WrongAnswer."""
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             measured = self._measure(seconds, number)
             if measured.share_of(*self.expected) >= _RIGHT_SHARE:
-                return measured
+                return replace(measured, discarded=attempt)
             number += measured.requests
         raise LoadFailed(f"{self.requests[0].path}: {measured.answers}, where {self.expected} was expected")
 

@@ -44,6 +44,8 @@ class Measured:
     cpu_us: float
     database_cpu_us: float
     answers: Mapping[str, int]
+    # How many runs before this one were thrown away, because their answers were not what was to be measured.
+    discarded: int = 0
 
     def share_of(self, *expected: str) -> float:
         """Return which part of the answers was one of these."""

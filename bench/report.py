@@ -28,7 +28,9 @@ def cases_table(cases: Sequence[Case], rounds: Sequence[Round]) -> str:
                 _spread(runs, lambda run: run.database_cpu_us, 0),
             )
         )
-    return _table(rows)
+    discarded = sum(run.discarded for each in rounds for run in each.values())
+    told = f"\n\nThrown away: {discarded} runs in which under 99% of the answers came from where they should."
+    return _table(rows) + (told if discarded else "")
 
 
 def targets_table(verdicts: Sequence[Verdict]) -> str:

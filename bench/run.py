@@ -122,9 +122,9 @@ def _round(chosen: Sequence[Case], number: int, options: argparse.Namespace) -> 
     for index, case in enumerate(chosen):
         run = case.run(options.seconds, (number * len(chosen) + index + 1) * _APART)
         measured[case.name] = run
-        _say(
-            f"round {number + 1} of {options.rounds}  {case.name:<14} {run.per_second:>8,.0f}/s {run.cpu_us:>8,.0f} µs"
-        )
+        shown = f"{case.name:<14} {run.per_second:>8,.0f}/s {run.cpu_us:>8,.0f} µs"
+        again = f"  (after {run.discarded} that met other answers)" if run.discarded else ""
+        _say(f"round {number + 1} of {options.rounds}  {shown}{again}")
     return measured
 
 
