@@ -1,0 +1,1 @@
+"""The benchmark: what the service costs, next to what its parts cost alone."""

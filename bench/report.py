@@ -1,0 +1,63 @@
+"""The tables at the end."""
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from bench.cases import Case
+from bench.load import Measured
+from bench.targets import Round, Verdict
+
+_COLUMNS = ("case", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "PostgreSQL µs/request")
+
+
+def cases_table(cases: Sequence[Case], rounds: Sequence[Round]) -> str:
+    """Return what was measured: medians, with the least and the most of the rounds."""
+    rows = [_COLUMNS]
+    for case in cases:
+        runs = [each[case.name] for each in rounds if case.name in each]
+        if not runs:
+            continue
+        rows.append(
+            (
+                f"{case.name}: {case.title}",
+                _spread(runs, lambda run: run.per_second, 0),
+                _spread(runs, lambda run: run.p50_ms, 2),
+                _spread(runs, lambda run: run.p99_ms, 1),
+                _spread(runs, lambda run: run.cpu_us, 0),
+                _spread(runs, lambda run: run.database_cpu_us, 0),
+            )
+        )
+    discarded = sum(run.discarded for each in rounds for run in each.values())
+    told = f"\n\nThrown away: {discarded} runs in which under 99% of the answers came from where they should."
+    return _table(rows) + (told if discarded else "")
+
+
+def targets_table(verdicts: Sequence[Verdict]) -> str:
+    """Return what was to be reached, and what was."""
+    rows = [("target", "limit", "measured", "met")]
+    for verdict in verdicts:
+        limit = f"{'≤' if verdict.is_at_most else '≥'} {verdict.limit:g} {verdict.unit}"
+        values = (f"{number:.2f}" for number in (verdict.middle, min(verdict.values), max(verdict.values)))
+        middle, least, most = values
+        rows.append((verdict.title, limit, f"{middle} ({least}-{most})", "yes" if verdict.is_met else "NO"))
+    return _table(rows)
+
+
+def _spread(runs: Sequence[Measured], number: Callable[[Measured], float], digits: int) -> str:
+    numbers = [number(run) for run in runs]
+    if any(map(math.isnan, numbers)) or not any(numbers):
+        return "-"
+    return f"{median(numbers):,.{digits}f} ({min(numbers):,.{digits}f}-{max(numbers):,.{digits}f})"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        first, *rest = (
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join((first, *rest)).rstrip())
+    return "\n".join((lines[0], "-" * len(lines[0]), *lines[1:]))

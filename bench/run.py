@@ -1,0 +1,177 @@
+"""Measure what the service costs, next to what its parts cost alone: `[--quick] [--only NAME…] [--tickets N]`.
+
+Starts everything itself, on the loopback address, and stops it at the end. All targets are ratios of what was measured
+in the same round. The exit status is 1 if an answer was wrong or missing; a target that is missed is told, no more.
+"""
+
+import argparse
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# In place of this folder, which is put there when a file is run by its path.
+sys.path[:1] = [str(ROOT), str(ROOT / "src")]
+
+from bench.answers import WrongAnswer  # noqa: E402 - only found on the path above
+from bench.cases import WORKERS, Case, Parts, cases  # noqa: E402 - as above
+from bench.chart import chart  # noqa: E402 - as above
+from bench.load import LoadFailed, Measured, require_wrk  # noqa: E402 - as above
+from bench.report import cases_table, targets_table  # noqa: E402 - as above
+from bench.server import ServerFailed  # noqa: E402 - as above
+from bench.servers import Servers  # noqa: E402 - as above
+from bench.targets import MEMORY_LIMIT_MB, START_LIMIT_S, TARGETS, Round, Verdict, verdicts  # noqa: E402 - as above
+from db.embedded import ServerDidNotStart  # noqa: E402 - as above
+
+_FEW_TICKETS = 10_000
+_MANY_TICKETS = 1_000_000
+_APART = 1_000_000
+_BEGAN_AT = time.monotonic()
+_SERVED_ALONE = {"ALLOW_ANONYMOUS": "true", "LOG_LEVEL": "warning"}
+
+
+def main() -> int:
+    """Run, print the tables, and return the exit status."""
+    options = _options()
+    require_wrk()
+    logging.disable(logging.INFO)  # Alembic tells each migration
+    for asked_to_stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked_to_stop, signal.default_int_handler)
+    try:
+        _run(options)
+    except KeyboardInterrupt:
+        _say("stopped")
+        return 130
+    except (LoadFailed, WrongAnswer, ServerFailed, ServerDidNotStart) as reason:
+        _say(f"bench: {reason}")
+        return 1
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about a minute: short runs, 10,000 tickets")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these cases, and what they are compared with")
+    parser.add_argument("--tickets", type=int, default=_MANY_TICKETS, help="how many are many (default %(default)s)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the many tickets there for the next run")
+    parser.add_argument("--rounds", type=int, help="how often everything is measured (default 5, quick 3)")
+    parser.add_argument("--seconds", type=int, help="how long each time (default 4, quick 1)")
+    parser.add_argument("--chart", type=Path, default=ROOT / ".bench" / "chart.svg", help="default %(default)s")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (1 if options.quick else 4)
+    options.keep = options.keep and options.keep.resolve()
+    return options
+
+
+def _run(options: argparse.Namespace) -> None:
+    with Servers(options.keep, _say) as servers:
+        parts = _parts(servers, options)
+        chosen = _chosen(cases(parts), options.only)
+        rounds = [_round(chosen, number, options) for number in range(options.rounds)]
+        found = verdicts(TARGETS, rounds)
+        if not options.only or "memory" in options.only:
+            memory = [max(each.worker_megabytes) for each in (parts.service, parts.workers, parts.large) if each]
+            found.append(Verdict("memory of a worker after the load", MEMORY_LIMIT_MB, "MiB", True, memory))
+        if not options.only or "start" in options.only:
+            starts = _starts(servers, 1 if options.quick else 3)
+            found.append(Verdict("warm start, embedded servers included", START_LIMIT_S, "s", True, starts))
+    _tell(chosen, rounds, found, options)
+
+
+def _parts(servers: Servers, options: argparse.Namespace) -> Parts:
+    wants_many = not options.quick and options.tickets > _FEW_TICKETS
+    dsn = servers.database(_FEW_TICKETS, is_kept=False)
+    large_dsn = servers.database(options.tickets, is_kept=True) if wants_many else None
+    _say("starting the services")
+    parts = Parts(
+        servers=servers,
+        dsn=dsn,
+        bare=servers.compared("bench.apps:bare"),
+        validated=servers.compared("bench.apps:validated", is_factory=True),
+        service=servers.service(dsn),
+        plain=servers.service(dsn, has_key=False, **_SERVED_ALONE),
+        workers=servers.service(dsn, WORKERS=str(WORKERS)),
+        large_dsn=large_dsn,
+        large=servers.service(large_dsn) if large_dsn else None,
+    )
+    for server, path in ((parts.bare, "/"), (parts.validated, "/openapi.json")):
+        server.wait_until_ready(path)
+    for service in (parts.service, parts.plain, parts.workers, parts.large):
+        if service is not None:
+            service.wait_until_ready()
+    return parts
+
+
+def _chosen(every: Sequence[Case], only: Sequence[str] | None) -> list[Case]:
+    if only is None:
+        return list(every)
+    needed = {name for target in TARGETS if target.needs[0] in only for name in target.needs} | set(only)
+    if unknown := set(only) - {case.name for case in every} - {"memory", "start"}:
+        raise LoadFailed(f"no case {', '.join(sorted(unknown))}; there are {', '.join(case.name for case in every)}")
+    return [case for case in every if case.name in needed]
+
+
+def _round(chosen: Sequence[Case], number: int, options: argparse.Namespace) -> dict[str, Measured]:
+    measured = {}
+    for index, case in enumerate(chosen):
+        run = case.run(options.seconds, (number * len(chosen) + index + 1) * _APART)
+        measured[case.name] = run
+        shown = f"{case.name:<14} {run.per_second:>8,.0f}/s {run.cpu_us:>8,.0f} µs"
+        again = f"  (after {run.discarded} that met other answers)" if run.discarded else ""
+        _say(f"round {number + 1} of {options.rounds}  {shown}{again}")
+    return measured
+
+
+def _starts(servers: Servers, times: int) -> list[float]:
+    """Start and stop the service with servers of its own; the first time makes their data, and is not counted."""
+    data = Path(tempfile.mkdtemp(prefix="tickets-bench-start-"))
+    data.chmod(0o711)
+    try:
+        return [_start(servers, data) for _ in range(times + 1)][1:]
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _start(servers: Servers, data: Path) -> float:
+    began_at = time.monotonic()
+    server = servers.embedded(data)
+    try:
+        server.wait_until_ready()
+        took_s = time.monotonic() - began_at
+    finally:
+        server.stop()
+    _say(f"started in {took_s:.2f} s")
+    return took_s
+
+
+def _tell(
+    chosen: Sequence[Case], rounds: Sequence[Round], found: Sequence[Verdict], options: argparse.Namespace
+) -> None:
+    how = f"{options.rounds} rounds of {options.seconds} s each; medians, with the least and the most of the rounds"
+    print(f"\n{how}\n\n{cases_table(chosen, rounds)}\n\n{targets_table(found)}")
+    if any(case.name == "hit-plain" for case in chosen):
+        print(
+            "\nThe cached ticket of the first target is served with ALLOW_ANONYMOUS=true and LOG_LEVEL=warning:\n"
+            "nobody is authenticated and nothing is logged; metrics and Cache-Status have no switch, and stay on."
+        )
+    if options.quick:
+        print(
+            f"Left out by --quick: lists and searches of {_MANY_TICKETS:,} tickets, and a page {_FEW_TICKETS:,} deep."
+        )
+    options.chart.parent.mkdir(parents=True, exist_ok=True)
+    options.chart.write_text(chart(found, subtitle=how))
+    print(f"Chart: {options.chart}")
+
+
+def _say(line: str) -> None:
+    print(f"{time.monotonic() - _BEGAN_AT:7.1f} s  {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

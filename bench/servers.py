@@ -1,0 +1,143 @@
+"""Everything the benchmark measures, started here and stopped at the end, on the loopback address alone."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from signal import SIGTERM
+from typing import Final, Self
+
+import asyncpg
+import psutil
+
+from bench.preload import Tell, preload
+from bench.server import PATIENCE_S, Server
+from core.settings import ROOT, async_dsn
+from db.embedded import EmbeddedPostgres, EmbeddedValkey
+from db.embedded.process import free_port, spawn, stop
+from db.migrations import migrate
+
+VALKEY_NODES: Final = 3
+
+
+class Servers(AbstractContextManager["Servers"]):
+    """PostgreSQL, a Valkey cluster of three, and as many web servers as are asked for.
+
+    With `kept`, a folder, PostgreSQL's data stays there. The logs are in `folder` until the end.
+    """
+
+    def __init__(self, kept: Path | None, tell: Tell) -> None:
+        self._stack = ExitStack()
+        self._kept, self._tell = kept, tell
+        self.folder: Path = Path()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.folder = Path(tempfile.mkdtemp(prefix="tickets-bench-"))
+            stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            self.folder.chmod(0o711)  # the servers may run as another user, and must get through to their own folders
+            self.valkey = EmbeddedValkey(self.folder / "valkey", nodes=VALKEY_NODES)
+            stack.callback(self.valkey.stop)
+            self.valkey.start()
+            self.postgres = EmbeddedPostgres((self._kept or self.folder) / "postgres")
+            stack.callback(self.postgres.stop)
+            self.postgres.start()
+            self.valkey.wait_until_formed()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tell("stopping everything")
+        self._stack.close()
+
+    def database(self, tickets: int, *, is_kept: bool) -> str:
+        """Return the address of a database with so many tickets; one that is kept is made only once."""
+        name = f"bench_{tickets}"
+        dsn, unfinished = self._dsn(name), self._dsn(f"{name}_new")
+        if is_kept and asyncio.run(self._exists(name)):
+            self._tell(f"{tickets:,} tickets are there from an earlier run")
+            return dsn
+        self._tell(f"preloading {tickets:,} tickets")
+        for old in (name, f"{name}_new"):
+            self._order(f"DROP DATABASE IF EXISTS {old} WITH (FORCE)")
+        self._order(f"CREATE DATABASE {name}_new")
+        migrate(async_dsn(unfinished))
+        asyncio.run(preload(unfinished, tickets, self._tell))
+        self._order(f"ALTER DATABASE {name}_new RENAME TO {name}")
+        return dsn
+
+    def service(self, dsn: str, *, has_key: bool = True, **settings: str) -> Server:
+        """Start the service as its operators do, with logs into a file; wait for it with `wait_until_ready`."""
+        port = free_port()
+        environment = {
+            "DATABASE_DSN": dsn,
+            "REDIS_HOST": "127.0.0.1",
+            "REDIS_PORT": str(self.valkey.port),
+            "REDIS_PREFIX": f"{dsn.rpartition('/')[2]}:",
+            "PORT": str(port),
+        } | settings
+        key = self._new_key(environment) if has_key else None
+        database = psutil.Process(self.postgres.pid)
+        return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, key, database)
+
+    def compared(self, app: str, *, is_factory: bool = False) -> Server:
+        """Start one of the applications that the service is compared with."""
+        port = free_port()
+        options = ["--http", "httptools", "--loop", "uvloop", "--no-access-log", "--no-server-header"]
+        arguments = ["-m", "uvicorn", app, "--port", port, *options, *(["--factory"] if is_factory else [])]
+        paths = {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+        return Server(app, self._spawn(arguments, paths), port, None, None)
+
+    def embedded(self, data: Path) -> Server:
+        """Start the service with servers of its own."""
+        port = free_port()
+        environment = {"PORT": str(port), "DATA_DIR": str(data)}
+        return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, None, None)
+
+    def forget_cache(self) -> None:
+        """Empty the Valkey nodes."""
+        for node in self.valkey.nodes:
+            with node.client() as client:
+                client.flushall()
+
+    def _spawn(self, arguments: list[object], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        log = self.folder / f"server-{len(list(self.folder.iterdir()))}.log"
+        # `env` becomes the command, which so gets nothing of this terminal's settings and yet ends with us.
+        clean = ["env", "-i", f"PATH={os.environ['PATH']}", f"ENV_FILE={os.devnull}", "LOG_FORMAT=json"]
+        assigned = [f"{name}={value}" for name, value in environment.items()]
+        process = spawn([*clean, *assigned, sys.executable, *map(str, arguments)], log=log)
+        self._stack.callback(stop, process, with_signal=SIGTERM, patience_s=PATIENCE_S)
+        return process
+
+    def _new_key(self, environment: dict[str, str]) -> str:
+        name = f"bench-{secrets.token_hex(4)}"
+        create = ["create", "--name", name, "--role", "agent", "--expires-in-days", "1"]
+        command = [sys.executable, str(ROOT / "src/keys.py"), *create]
+        environment = environment | {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull}
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+    def _dsn(self, name: str) -> str:
+        return f"{self.postgres.dsn.rpartition('/')[0]}/{name}"
+
+    def _order(self, statement: str) -> None:
+        asyncio.run(_execute(self.postgres.dsn, statement))
+
+    async def _exists(self, name: str) -> bool:
+        connection = await asyncpg.connect(self.postgres.dsn)
+        try:
+            return await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name) is True
+        finally:
+            await connection.close()
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

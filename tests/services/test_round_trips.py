@@ -1,0 +1,180 @@
+"""How often each operation goes to PostgreSQL and to Redis: every further trip is paid by every request."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import pytest
+from asyncpg.connection import LoggedQuery
+from redis.asyncio import Connection as RedisConnection
+from sqlalchemy import Engine, Pool, event
+
+from core import logs
+from core.settings import Settings
+from db.postgres import Database
+from models import Role
+from services.api_keys import ApiKeys
+from world import JSON, a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
+
+# So many tickets have some on each of the cluster's nodes: by then each is connected, and knows each script.
+ON_EVERY_NODE = 12
+
+READ = ["SELECT"]
+CREATE = ["BEGIN", "COMMIT", "WITH"]
+CHANGE = ["BEGIN", "COMMIT", "SELECT", "WITH"]
+
+
+@dataclass
+class Wire:
+    """Collects the first words of the statements, and counts the messages to Redis, a pipeline being one.
+
+    Of requests alone: work in the background goes to both as well.
+    """
+
+    statements: list[str] = field(default_factory=list)
+    messages: int = 0
+
+    def ask(self, statement: str) -> None:
+        if logs.request.get() is not None:
+            self.statements.append(statement.split(maxsplit=1)[0].rstrip(";"))
+
+    def send(self) -> None:
+        self.messages += logs.request.get() is not None
+
+    def executed(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
+        """Take what SQLAlchemy executes."""
+        self.ask(statement)
+
+    def logged(self, query: LoggedQuery) -> None:
+        """Take what the driver says by itself: where a transaction begins and ends."""
+        self.ask(query.query)
+
+    def connected(self, connection: Any, *_: object) -> None:
+        """Listen to a driver's connection, once."""
+        connection.driver_connection.add_query_logger(self.logged)
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    wire, send = Wire(), RedisConnection.send_packed_command
+
+    async def counted(self: RedisConnection, *args: Any, **options: Any) -> None:
+        wire.send()
+        await send(self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RedisConnection, "send_packed_command", counted)
+        event.listen(Engine, "before_cursor_execute", wire.executed)
+        event.listen(Pool, "connect", wire.connected)
+        yield wire
+        event.remove(Engine, "before_cursor_execute", wire.executed)
+        event.remove(Pool, "connect", wire.connected)
+
+
+@pytest.fixture(scope="module")
+async def settings(postgres_dsn: str, redis_address: tuple[str, int], wire: Wire) -> AsyncIterator[Settings]:
+    """Those of a database of our own, since a key closes its door for good; whose connections are listened to."""
+    assert not wire.statements
+    async with new_database(postgres_dsn) as dsn:
+        await migrate_to_head(dsn)
+        yield settings_for(dsn, *redis_address)
+
+
+@pytest.fixture(scope="module")
+async def agent(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client with an agent's key, of a service that has done each thing before."""
+    assert settings.database_dsn is not None
+    async with running(settings) as (_, client):
+        database = Database(settings.database_dsn.get_secret_value(), pool_size=1)
+        key, _ = await ApiKeys(database).create("round-trips", Role.AGENT)
+        await database.close()
+        client.headers["Authorization"] = f"Bearer {key}"
+        for _ in range(ON_EVERY_NODE):
+            path = await opened(client)
+            for _ in range(2):
+                await client.get(path)
+                await client.post(f"{path}/comments", json=a_comment())
+        for path in ("/tickets", "/tickets?q=printer"):
+            await client.get(path)
+        yield client
+
+
+async def opened(client: httpx2.AsyncClient) -> str:
+    return f"/tickets/{(await open_ticket(client))['id']}"
+
+
+async def trips(wire: Wire, client: httpx2.AsyncClient, method: str, path: str, **sent: Any) -> tuple[list[str], int]:
+    """Send one request and return what it asked: the statements, in the order of the alphabet, and Redis."""
+    await asyncio.sleep(0)  # the driver tells of a query after it was answered
+    wire.statements.clear()
+    wire.messages = 0
+    answer = await client.request(method, path, **sent)
+    await asyncio.sleep(0)
+    assert answer.status_code < 400, answer.text
+    return sorted(wire.statements), wire.messages
+
+
+async def test_a_cached_ticket_costs_one_message_to_redis(wire: Wire, agent: httpx2.AsyncClient) -> None:
+    path = await opened(agent)
+    await agent.get(path)
+    assert await trips(wire, agent, "GET", path) == ([], 1)
+
+
+async def test_a_cached_ticket_that_the_client_has_costs_the_same(wire: Wire, agent: httpx2.AsyncClient) -> None:
+    path = await opened(agent)
+    await agent.get(path)
+    assert await trips(wire, agent, "GET", path, headers={"If-None-Match": '"1"'}) == ([], 1)
+
+
+async def test_a_ticket_that_is_not_cached_is_looked_up_leased_and_filled(
+    wire: Wire, agent: httpx2.AsyncClient
+) -> None:
+    assert await trips(wire, agent, "GET", await opened(agent)) == (READ, 3)
+
+
+async def test_a_read_past_the_cache_leaves_redis_alone(wire: Wire, agent: httpx2.AsyncClient) -> None:
+    path = await opened(agent)
+    assert await trips(wire, agent, "GET", path, headers={"Cache-Control": "no-cache"}) == (READ, 0)
+
+
+async def test_a_new_ticket_is_one_statement_in_its_transaction(wire: Wire, agent: httpx2.AsyncClient) -> None:
+    assert await trips(wire, agent, "POST", "/tickets", json=a_ticket()) == (CREATE, 0)
+
+
+async def test_an_idempotency_key_costs_a_claim_a_look_and_a_note(wire: Wire, agent: httpx2.AsyncClient) -> None:
+    key = {"Idempotency-Key": "round-trips"}
+    asked = await trips(wire, agent, "POST", "/tickets", json=a_ticket(), headers=key)
+    assert asked == (sorted([*CREATE, "SELECT", "SELECT", "INSERT"]), 0)
+
+
+@pytest.mark.parametrize("body", [a_comment(), a_comment(status="answered")], ids=["alone", "with a transition"])
+async def test_a_comment_is_a_lock_and_a_save_between_two_invalidations(
+    wire: Wire, agent: httpx2.AsyncClient, body: JSON
+) -> None:
+    path = await opened(agent)
+    assert await trips(wire, agent, "POST", f"{path}/comments", json=body) == (CHANGE, 2)
+
+
+async def test_a_change_is_a_lock_and_a_save_between_two_invalidations(wire: Wire, agent: httpx2.AsyncClient) -> None:
+    path = await opened(agent)
+    assert await trips(wire, agent, "PATCH", path, json={"subject": "Other"}) == (CHANGE, 2)
+
+
+async def test_an_edit_that_changes_nothing_invalidates_nothing(wire: Wire, agent: httpx2.AsyncClient) -> None:
+    path = await opened(agent)
+    unchanged = {"subject": a_ticket()["subject"]}
+    assert await trips(wire, agent, "PATCH", path, json=unchanged) == (["BEGIN", "COMMIT", "SELECT"], 0)
+
+
+@pytest.mark.parametrize("below", ["", "/comments", "/history"])
+async def test_a_page_is_one_statement(wire: Wire, agent: httpx2.AsyncClient, below: str) -> None:
+    ticket = await opened(agent)
+    await agent.post(f"{ticket}/comments", json=a_comment())
+    path = f"{ticket}{below}" if below else "/tickets"
+    assert await trips(wire, agent, "GET", path) == (READ, 0)
+
+
+async def test_a_search_is_one_statement(wire: Wire, agent: httpx2.AsyncClient) -> None:
+    assert await trips(wire, agent, "GET", "/tickets?q=printer") == (["WITH"], 0)
