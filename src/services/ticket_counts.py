@@ -28,7 +28,7 @@ async def count_tickets(database: Database) -> dict[TicketStatus, int]:
     """Return how many tickets have each status. Raises DatabaseUnavailable, also when it takes over three seconds."""
     async with database.transaction() as connection:
         await connection.execute(_NO_LONGER_THAN)
-        counted: dict[str, int] = {status: count for status, count in (await connection.execute(_COUNT)).all()}
+        counted: dict[str, int] = {row[0]: row[1] for row in await connection.execute(_COUNT)}
     return {status: counted.get(status, 0) for status in TicketStatus}
 
 
