@@ -11,10 +11,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from core import deadline
 from core.errors import DeadlineExceeded, Unavailable
 
-# SQLSTATEs of a server that is there but can not now: lock_timeout, statement_timeout, deadlock or serialization,
-# shutting down or starting up, too many connections, out of memory or disk, idle in transaction, read-only after a
-# failover, refusing this user, without this database.
-_PASSING = ("55P03", "57014", "40", "57P", "53", "25P03", "25006", "28", "3D")
+# SQLSTATEs of a connection that broke, also while it was made, and of a server that is there but can not now:
+# lock_timeout, statement_timeout, deadlock or serialization, shutting down or starting up, too many connections, out of
+# memory or disk, idle in transaction, read-only after a failover, refusing this user, without this database.
+_PASSING = ("08", "55P03", "57014", "40", "57P", "53", "25P03", "25006", "28", "3D")
 REFUSALS = ("28", "3D")
 CANCELLED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"

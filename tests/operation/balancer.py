@@ -76,11 +76,13 @@ class Balancer:
 
     async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """Take one client's requests, one after the other."""
-        with suppress(OSError, asyncio.IncompleteReadError):
-            while True:
-                to_client.write(await self._answer(await message(client)))
-                await to_client.drain()
-        to_client.close()
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError):
+                while True:
+                    to_client.write(await self._answer(await message(client)))
+                    await to_client.drain()
+        finally:  # also when the balancer is stopped
+            to_client.close()
 
     async def _answer(self, request: bytes) -> bytes:
         for _ in range(len(self.backends) + 8):
