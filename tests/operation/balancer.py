@@ -72,17 +72,22 @@ class Balancer:
     def __init__(self, ports: Sequence[int]) -> None:
         self.backends = [Backend(port) for port in ports]
         self.tries: Counter[str] = Counter()
+        self.serving: set[asyncio.Task[None]] = set()
         self._next = 0
 
     async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """Take one client's requests, one after the other."""
+        serving = asyncio.current_task()
+        assert serving is not None
+        self.serving.add(serving)
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
                 while True:
                     to_client.write(await self._answer(await message(client)))
                     await to_client.drain()
-        finally:  # also when the balancer is stopped
+        finally:
             to_client.close()
+            self.serving.discard(serving)
 
     async def _answer(self, request: bytes) -> bytes:
         for _ in range(len(self.backends) + 8):
@@ -117,8 +122,9 @@ async def balanced(ports: Sequence[int]) -> AsyncIterator[tuple[Balancer, str]]:
                     await asyncio.sleep(0.01)
             yield balancer, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     finally:
-        for task in watching:
+        # Whatever is under way may still keep a connection: it is ended before these are closed.
+        for task in (ended := [*watching, *balancer.serving]):
             task.cancel()
-        await asyncio.gather(*watching, return_exceptions=True)
+        await asyncio.gather(*ended, return_exceptions=True)
         for _, writer in [each for backend in balancer.backends for each in backend.idle]:
             writer.close()
