@@ -151,11 +151,11 @@ class TicketCache:
 
     async def _read(self, ticket_id: int, load: Load) -> tuple[Stored, CacheOutcome]:
         """Hit, or take the lease and lead a load, or join the one that has it, or load without storing."""
-        key, wanted = self._key(ticket_id), secrets.token_hex(8)
-        version, body, schema, holder = await self._redis.read(key, ["v", "b", "s", "l"], budget_s=READ_BUDGET_S)
+        key = self._key(ticket_id)
+        version, body, schema, holder = await self._redis.read(key, "v", "b", "s", "l", budget_s=READ_BUDGET_S)
         if version is not None and body is not None and schema == self._schema:
             return self._hit(version, body)
-        has_waited = False
+        wanted, has_waited = secrets.token_hex(8), False
         for pause_s in (*WAIT_STEPS_S, None):
             # Only a load under the very lease that Redis names: any invalidation since would have dropped that lease.
             flight = self._flights.get(ticket_id)

@@ -1,5 +1,6 @@
 """The client of Redis, a cluster or a single server, by the settings."""
 
+import ssl
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -8,6 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from core.settings import Settings
+from db.redis_pipes import Address, Login
 
 # A little under what the cache gives an operation, so that the client itself notices a node that is a black hole.
 SOCKET_TIMEOUT_S: Final = 0.09
@@ -37,3 +39,27 @@ def connect(settings: Settings) -> Client:
         return Redis(host=host, port=port, **options)
     nodes = [ClusterNode(host, port) for host, port in settings.redis_nodes]
     return RedisCluster(startup_nodes=nodes, require_full_coverage=False, **options)
+
+
+def login_of(client: Client) -> Login:
+    """Return how a connection begins that this client would make."""
+    options = _options_of(client)
+    is_encrypted = "ssl_ca_certs" in options
+    return Login(
+        username=options["username"],
+        password=options["password"],
+        tls=ssl.create_default_context(cafile=options["ssl_ca_certs"]) if is_encrypted else None,
+    )
+
+
+def address_of(client: Client) -> Address | None:
+    """Return where the one server is that a client asks; None if it asks a cluster."""
+    if isinstance(client, RedisCluster):
+        return None
+    options = _options_of(client)
+    return options["host"], options["port"]
+
+
+def _options_of(client: Client) -> dict[str, Any]:
+    options: dict[str, Any] = client.get_connection_kwargs()
+    return options

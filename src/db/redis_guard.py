@@ -2,27 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.crc import REDIS_CLUSTER_HASH_SLOTS
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.exceptions import RedisClusterException, RedisError
 
 from db.breaker import Breaker
 from db.cache_scripts import Script
-from db.redis import MAX_CONNECTIONS, Client
+from db.redis import MAX_CONNECTIONS, SOCKET_TIMEOUT_S, Client, address_of, login_of
+from db.redis_pipes import Address, Pipes, RedisRefused, Word
 
 PROBE_BUDGET_S: Final = 2
 
 # What a server or a network that fails looks like. RedisClusterException is no RedisError; a node that closes in the
 # middle may show as an OSError, as does a timeout, and a slot that no node serves as a KeyError.
-_EXPECTED: Final = (RedisError, RedisClusterException, OSError, KeyError)
+_EXPECTED: Final = (RedisRefused, RedisError, RedisClusterException, OSError, KeyError)
 
 # The name of the shard of keys of which it is not known which node serves them.
 _UNKNOWN: Final = "an unknown node"
 _SINGLE: Final = "redis"
+_ELSEWHERE: Final = ("MOVED ", "ASK ")
+_NO_SCRIPT: Final = "NOSCRIPT "
 
 _log = logging.getLogger(__name__)
 
@@ -32,13 +35,18 @@ class CacheUnavailable(Exception):
 
 
 class GuardedRedis:
-    """The few commands of the cache, each within a budget in seconds; all of them raise CacheUnavailable."""
+    """The few commands of the cache, each within a budget in seconds; all of them raise CacheUnavailable.
+
+    They go through pipes. The client knows which node serves which key, learns it anew, and follows keys that move.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._start_nodes = dict(client.nodes_manager.startup_nodes) if isinstance(client, RedisCluster) else {}
-        # As many as there are connections: beyond that one waits, within the budget, where the client would raise.
+        self._pipes = Pipes(login_of(client), connects_within_s=SOCKET_TIMEOUT_S)
+        # As many as the client has connections: beyond that one waits, within the budget, where it would raise.
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._single_address = address_of(client)
         self.breaker = Breaker(self._is_well)
 
     @property
@@ -48,20 +56,14 @@ class GuardedRedis:
             return [str(node.name) for node in self._client.get_primaries()]
         return [_SINGLE]
 
-    async def read(self, key: str, fields: list[str], *, budget_s: float) -> list[bytes | None]:
+    async def read(self, key: str, *fields: str, budget_s: float) -> list[bytes | None]:
         """Return fields of a hash."""
-        return cast("list[bytes | None]", await self._within(budget_s, key, lambda: self._client.hmget(key, fields)))
+        found: list[bytes | None] = await self._ask(key, ("HMGET", key, *fields), budget_s)
+        return found
 
-    async def run(self, script: Script, key: str, *arguments: str | int | bytes, budget_s: float) -> Any:  # noqa: ANN401
+    async def run(self, script: Script, key: str, *arguments: Word, budget_s: float) -> Any:  # noqa: ANN401
         """Return what a script answers."""
-
-        async def evaluate() -> object:
-            try:
-                return await self._client.evalsha(script.digest, 1, key, *arguments)
-            except NoScriptError:
-                return await self._client.eval(script.source, 1, key, *arguments)
-
-        return await self._within(budget_s, key, evaluate)
+        return await self._ask(key, ("EVALSHA", script.digest, 1, key, *arguments), budget_s, script)
 
     async def count_silent(self, *, budget_s: float) -> tuple[int, int]:
         """Ask each node that serves keys; return how many do not answer, or serve nothing, and how many there are.
@@ -69,7 +71,7 @@ class GuardedRedis:
         Those that are left alone for now are not asked. The breaker does not hear of it: to be asked is no request.
         """
         if not isinstance(self._client, RedisCluster):
-            shards: list[tuple[str, ClusterNode | None]] = [("redis", None)]
+            shards: list[tuple[str, ClusterNode | None]] = [(_SINGLE, None)]
         else:
             shards = [(str(node.name), node) for node in self._client.get_primaries()]
         answers = await asyncio.gather(*(self._answers(name, node, budget_s) for name, node in shards))
@@ -86,6 +88,7 @@ class GuardedRedis:
         """Give every connection back."""
         try:
             await self.breaker.close()
+            await self._pipes.close()
             async with _failures_translated(), asyncio.timeout(PROBE_BUDGET_S):
                 await self._client.aclose()
         except CacheUnavailable as error:
@@ -102,31 +105,47 @@ class GuardedRedis:
         nodes = {id(node): node for node in known}  # two of the same name may have connections of their own
         await asyncio.gather(*(node.disconnect() for node in nodes.values()), return_exceptions=True)
 
-    async def _within(self, budget_s: float, key: str, operation: Callable[[], Awaitable[object]]) -> object:
-        shard = self._shard(key)
+    async def _ask(self, key: str, words: tuple[Word, ...], budget_s: float, script: Script | None = None) -> Any:  # noqa: ANN401
+        shard, address = self._place(key)
         if self.breaker.is_open(shard):
             raise CacheUnavailable(f"{shard} did not answer lately")
-        is_asked = False
         try:
-            async with _failures_translated(), asyncio.timeout(budget_s), self._places:
-                is_asked = True
-                answer = await operation()
-        except CacheUnavailable:
-            if is_asked:  # having waited for a place says nothing of the shard
-                self.breaker.failed(shard)
-            raise
+            if address is None:
+                answer = await self._ask_by_client(words, budget_s)
+            else:
+                answer = await self._ask_node(address, words, budget_s, script)
+        except Exception as error:
+            self.breaker.failed(shard)
+            raise _unavailable(error) from error
         self.breaker.succeeded(shard)
         return answer
 
-    def _shard(self, key: str) -> str:
-        """Return the name of the node that serves a key, as far as is known."""
-        if not isinstance(self._client, RedisCluster):
-            return _SINGLE
+    async def _ask_node(
+        self, address: Address, words: tuple[Word, ...], budget_s: float, script: Script | None
+    ) -> object:
         try:
-            node = self._client.get_node_from_key(key)
-        except RedisClusterException:
-            node = None
-        return _UNKNOWN if node is None else str(node.name)
+            return await self._pipes.ask(address, words, budget_s=budget_s)
+        except RedisRefused as refusal:
+            reason = str(refusal)
+            if reason.startswith(_ELSEWHERE):
+                return await self._ask_by_client(words, budget_s)
+            if script is None or not reason.startswith(_NO_SCRIPT):
+                raise
+            return await self._pipes.ask(address, ("EVAL", script.source, *words[2:]), budget_s=budget_s)
+
+    async def _ask_by_client(self, words: tuple[Word, ...], budget_s: float) -> object:
+        """Ask whoever serves the key, wherever that is."""
+        async with asyncio.timeout(budget_s), self._places:
+            return await self._client.execute_command(*words)
+
+    def _place(self, key: str) -> tuple[str, Address | None]:
+        """Return the name and the address of the node that serves a key, as far as is known."""
+        if not isinstance(self._client, RedisCluster):
+            return _SINGLE, self._single_address
+        nodes = self._client.nodes_manager.slots_cache.get(key_slot(key.encode()))
+        if not nodes:
+            return _UNKNOWN, None
+        return nodes[0].name, (nodes[0].host, int(nodes[0].port))
 
     async def _is_well(self, shard: str) -> bool:
         """Ask a shard that failed, and on the way learn whether another node serves its keys now."""
@@ -172,9 +191,14 @@ class GuardedRedis:
 async def _failures_translated() -> AsyncIterator[None]:
     try:
         yield
-    except _EXPECTED as error:
-        raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
+    except CacheUnavailable:
+        raise
     except Exception as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> CacheUnavailable:
+    if not isinstance(error, _EXPECTED):
         # A client whose connection goes away at a bad moment may stumble over itself. No request is to fail by that.
         _log.warning("the Redis client failed in an unexpected way: %r", error)
-        raise CacheUnavailable(f"{type(error).__name__}: {error}") from error
+    return CacheUnavailable(f"{type(error).__name__}: {error}")

@@ -31,12 +31,13 @@ async def opened(
         search_pool_size=settings.search_pool_size,
         search_timeout_s=settings.search_timeout,
     )
-    client = connect(settings)
-    if tracer_provider is not None:
-        from db.tracing import trace_queries  # noqa: PLC0415 - loaded only by those who trace
+    if tracer_provider is None:
+        redis = GuardedRedis(connect(settings))
+    else:
+        from db.tracing import TracedRedis, trace_queries  # noqa: PLC0415 - loaded only by those who trace
 
-        trace_queries(tracer_provider, database, client)
-    redis = GuardedRedis(client)
+        trace_queries(tracer_provider, database)
+        redis = TracedRedis(connect(settings), tracer_provider)
     cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
     rate, prefix = settings.rate_limit, settings.redis_prefix
     limiter = None if rate is None else RateLimiter(redis, rate, prefix=prefix)

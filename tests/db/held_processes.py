@@ -114,8 +114,8 @@ class WatchedRedis(GuardedRedis):
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.01)
 
-    async def read(self, key: str, fields: list[str], *, budget_s: float) -> list[bytes | None]:
-        answer = await super().read(key, fields, budget_s=budget_s)
+    async def read(self, key: str, *fields: str, budget_s: float) -> list[bytes | None]:
+        answer = await super().read(key, *fields, budget_s=budget_s)
         self.looks += 1
         return answer
 

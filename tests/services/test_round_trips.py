@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Pool, event
 from core import logs
 from core.settings import Settings
 from db.postgres import Database
+from db.redis_pipes import Pipe
 from models import Role
 from services.api_keys import ApiKeys
 from world import JSON, a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
@@ -28,7 +29,7 @@ CHANGE = ["BEGIN", "COMMIT", "SELECT", "WITH"]
 
 @dataclass
 class Wire:
-    """Collects the first words of the statements, and counts the messages to Redis, a pipeline being one.
+    """Collects the first words of the statements, and counts the questions to Redis.
 
     Of requests alone: work in the background goes to both as well.
     """
@@ -58,14 +59,19 @@ class Wire:
 
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    wire, send = Wire(), RedisConnection.send_packed_command
+    wire, send, ask = Wire(), RedisConnection.send_packed_command, Pipe.ask
 
-    async def counted(self: RedisConnection, *args: Any, **options: Any) -> None:
+    async def sent(self: RedisConnection, *args: Any, **options: Any) -> None:
         wire.send()
         await send(self, *args, **options)
 
+    def asked(self: Pipe, *args: Any, **options: Any) -> asyncio.Future[Any]:
+        wire.send()
+        return ask(self, *args, **options)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RedisConnection, "send_packed_command", counted)
+        patch.setattr(RedisConnection, "send_packed_command", sent)
+        patch.setattr(Pipe, "ask", asked)
         event.listen(Engine, "before_cursor_execute", wire.executed)
         event.listen(Pool, "connect", wire.connected)
         yield wire
