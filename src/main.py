@@ -25,6 +25,7 @@ from api import (
     workflow,
 )
 from api.bodies_in_time import BodiesInTime
+from api.cached_lookup import CachedLookup
 from api.concurrency import Concurrency, Places
 from api.front_door import FrontDoor
 from api.gate import Gate
@@ -109,14 +110,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for part in (tickets, comments, workflow, health, metrics, problem_pages, redoc, swagger):
         app.include_router(part.router, max_body_size=MAX_BODY_BYTES)
     # The last one added is the first one passed.
+    if tracer_provider is None:  # of what is answered there the framework, which makes the spans, knows nothing
+        app.add_middleware(CachedLookup, route=tickets.lookup_route())
     app.add_middleware(Innermost)
     app.add_middleware(Concurrency, places=Places(settings.max_concurrent_requests))
     app.add_middleware(BodiesInTime, patience_s=settings.slow_client_timeout, most_bytes=MAX_BODY_BYTES)
     if settings.rate_limit is not None:
         app.add_middleware(RateLimit, limiter=lambda: app.state.rate_limiter)
     app.add_middleware(Gate, failures=FailedAuthentications(settings.auth_failure_limit))
-    app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_paths=places.JSON)
-    app.add_middleware(Lifetime, seconds=settings.request_timeout, stopping=stopping)
+    app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_places=places.JSON, stopping=stopping)
+    app.add_middleware(Lifetime, seconds=settings.request_timeout)
     app.add_middleware(Observed, in_flight=in_flight)
     problems.install(app)
     openapi.install(app)

@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.places import ABOUT, PAGES, PROBES, is_below
+from api.places import OPEN
 from api.problems import told
 
 _WITH_BODY: Final = (b"content-length", b"transfer-encoding")
@@ -26,7 +26,8 @@ class BodiesInTime:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or not any(name in _WITH_BODY for name, _ in scope["headers"]) or _is_open(scope):
+        # What is open to all takes no body: none is kept for nobody known.
+        if scope["type"] != "http" or not _has_body(scope) or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
         try:
@@ -61,6 +62,5 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
     return receive_again
 
 
-def _is_open(scope: Scope) -> bool:
-    """Return whether a request is to what is open to all, which takes no body: none is kept for nobody known."""
-    return is_below(scope.get("path", ""), (*PROBES, *PAGES, *ABOUT))
+def _has_body(scope: Scope) -> bool:
+    return any(name in _WITH_BODY for name, _ in scope["headers"])

@@ -7,8 +7,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.places import UNLIMITED
 from api.problems import RETRY_AFTER_S, told_as
-from api.unlimited import is_unlimited
 from core.errors import Overloaded
 
 PATIENCE_S: Final = 1.0
@@ -73,7 +73,7 @@ class Concurrency:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or is_unlimited(scope):
+        if scope["type"] != "http" or scope["path"] in UNLIMITED:
             await self._app(scope, receive, send)
         elif await self._places.take(PATIENCE_S):
             try:

@@ -1,13 +1,13 @@
 """The gate: nobody gets to a route without being known, and nobody can forget to ask."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from ipaddress import ip_address
 from typing import Final
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.places import ABOUT, METRICS, PAGES, PROBES, is_below
+from api.places import METRICS, OPEN
 from api.principal import SCOPE_KEY
 from api.problems import refused, told_as
 from core import metrics
@@ -16,10 +16,8 @@ from models import Role
 from services.authentication import Authenticator
 from services.failed_authentications import FailedAuthentications
 
-# What anybody may see: the probes, and what the service says of itself.
-_OPEN: Final = (*PROBES, *PAGES, *ABOUT)
-# Who may go to some places, and who to all the others.
-_ADMITTED: Final[Mapping[str, Set[Role]]] = {METRICS: {Role.AGENT, Role.MONITOR}}
+# Who may see the metrics, and who goes to all other places that are not open.
+_ADMITTED_TO_METRICS: Final[Set[Role]] = {Role.AGENT, Role.MONITOR}
 _ADMITTED_ELSEWHERE: Final[Set[Role]] = {Role.AGENT, Role.REQUESTER}
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -40,7 +38,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or is_below(scope["path"], _OPEN):
+        if scope["type"] != "http" or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
         address = (scope.get("client") or ("",))[0]
@@ -65,7 +63,7 @@ class Gate:
         if sent is None and await authenticator.is_unprotected():
             _require_loopback(scope)
         principal = scope[SCOPE_KEY] = await authenticator.principal_of(sent)
-        if principal.role not in _ADMITTED.get(scope["path"], _ADMITTED_ELSEWHERE):
+        if principal.role not in (_ADMITTED_TO_METRICS if scope["path"] in METRICS else _ADMITTED_ELSEWHERE):
             raise Forbidden(f"not a place for a {principal.role}")
 
 

@@ -15,12 +15,14 @@ _ETAGS: Final = re.compile(rf"[ \t,]*{_ETAG}(?:[ \t]*,[ \t,]*{_ETAG})*[ \t,]*")
 _VERSION: Final = re.compile("[1-9][0-9]{0,9}")
 
 _CACHE_STATUS: Final = {
-    CacheOutcome.HIT: "tickets; hit",
-    CacheOutcome.FILLED: "tickets; fwd=miss; stored",
-    CacheOutcome.NOT_FILLED: "tickets; fwd=miss",
-    CacheOutcome.SHARED: "tickets; fwd=miss; collapsed",
-    CacheOutcome.BYPASSED: "tickets; fwd=bypass",
+    CacheOutcome.HIT: b"tickets; hit",
+    CacheOutcome.FILLED: b"tickets; fwd=miss; stored",
+    CacheOutcome.NOT_FILLED: b"tickets; fwd=miss",
+    CacheOutcome.SHARED: b"tickets; fwd=miss; collapsed",
+    CacheOutcome.BYPASSED: b"tickets; fwd=bypass",
 }
+# Others may keep it, but must ask each time whether it still stands.
+_ASK_EACH_TIME: Final = (b"cache-control", b"no-cache")
 
 
 def etag(version: int) -> str:
@@ -28,9 +30,9 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def cache_status(outcome: CacheOutcome) -> str:
-    """Return the Cache-Status of a lookup."""
-    return _CACHE_STATUS[outcome]
+def lookup_headers(version: int, outcome: CacheOutcome) -> list[tuple[bytes, bytes]]:
+    """Return what is told of a ticket that was looked up, changed or not."""
+    return [(b"etag", b'"%d"' % version), (b"cache-status", _CACHE_STATUS[outcome]), _ASK_EACH_TIME]
 
 
 def link_to_next(request: Request, cursor: str | None) -> dict[str, str]:
@@ -69,11 +71,11 @@ CacheControl = Annotated[
 
 
 async def _expected_versions(request: Request, if_match: IfMatch = None) -> Set[int] | None:
-    return None if if_match is None else _versions(request, "If-Match")
+    return None if if_match is None else versions_in(joined(request.headers, "If-Match"))
 
 
 async def _known_versions(request: Request, if_none_match: IfNoneMatch = None) -> Set[int] | None:
-    return frozenset() if if_none_match is None else _versions(request, "If-None-Match")
+    return frozenset() if if_none_match is None else versions_in(joined(request.headers, "If-None-Match"))
 
 
 async def _wants_past_cache(request: Request, cache_control: CacheControl = None) -> bool:
@@ -86,9 +88,8 @@ def joined(headers: Headers, name: str) -> str:
     return ", ".join(headers.getlist(name))
 
 
-def _versions(request: Request, name: str) -> Set[int] | None:
+def versions_in(tags: str) -> Set[int] | None:
     """Return the versions that a header's entity tags stand for: None for any; a list that is none names none."""
-    tags = joined(request.headers, name)
     if tags.strip() == "*":
         return None
     if not _ETAGS.fullmatch(tags):

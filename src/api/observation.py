@@ -8,14 +8,13 @@ from typing import Final
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.places import POLLED
 from api.principal import SCOPE_KEY as PRINCIPAL_KEY
 from core import logs, metrics
 from services.observation import InFlight
 
 # Paths are the clients' to invent: those that lead nowhere, or were refused before a route was found, share one name.
 UNMATCHED: Final = "unmatched"
-# Asked every few seconds by machines, these are news only when they fail.
-PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER: Final = "other"
@@ -117,7 +116,10 @@ class Innermost:
 
 
 def _level(status: int, route: str) -> int:
-    """Return how loud a request is told: a 500 is a defect of ours, another 5xx says that something is away."""
+    """Return how loud a request is told: a 500 is a defect of ours, another 5xx says that something is away.
+
+    What is asked for every few seconds is news only when it fails.
+    """
     if status >= 500:
         return logging.ERROR if status == 500 else logging.WARNING
-    return logging.DEBUG if route in PROBES else logging.INFO
+    return logging.DEBUG if route in POLLED else logging.INFO

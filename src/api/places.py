@@ -2,13 +2,32 @@
 
 from typing import Final
 
-PROBES: Final = ("/livez", "/readyz")
-METRICS: Final = "/metrics"
-PAGES: Final = ("/docs", "/redoc")
-ABOUT: Final = ("/openapi.json", "/problems")
-JSON: Final = ("/tickets", "/workflow")
+
+class Area:
+    """Some places, and all that is below them: `path in AREA`."""
+
+    def __init__(self, *places: str) -> None:
+        self.places: Final = places
+        self._exact = frozenset(places)
+        self._below = tuple(f"{place}/" for place in places)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._exact or path.startswith(self._below)
+
+    def __or__(self, other: "Area") -> "Area":
+        return Area(*self.places, *other.places)
 
 
-def is_below(path: str, places: tuple[str, ...]) -> bool:
-    """Return whether a path is one of the places, or below it."""
-    return any(path == place or path.startswith(f"{place}/") for place in places)
+PROBES: Final = Area("/livez", "/readyz")
+METRICS: Final = Area("/metrics")
+PAGES: Final = Area("/docs", "/redoc")
+ABOUT: Final = Area("/openapi.json", "/problems")
+TICKETS: Final = Area("/tickets")
+JSON: Final = TICKETS | Area("/workflow")
+
+# What anybody may see: the probes, and what the service says of itself.
+OPEN: Final = PROBES | PAGES | ABOUT
+# What machines ask for every few seconds.
+POLLED: Final = PROBES | METRICS
+# What no limit applies to: what is polled must not be turned away, nor the pages' files.
+UNLIMITED: Final = POLLED | PAGES

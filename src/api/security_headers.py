@@ -9,6 +9,8 @@ from typing import Final
 
 from starlette.types import Scope
 
+from api.places import TICKETS
+
 Headers = list[tuple[bytes, bytes]]
 
 POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
@@ -21,7 +23,6 @@ _ALWAYS: Final[Headers] = [
 ]
 _BY_HTTPS: Final[Headers] = [(b"strict-transport-security", b"max-age=31536000")]
 # Tickets hold what people wrote and their addresses. The lookup says itself that it may be kept but not used unasked.
-_PERSONAL: Final = "/tickets"
 _NOT_KEPT: Final = (b"cache-control", b"no-store")
 
 
@@ -31,7 +32,7 @@ def secured(headers: Iterable[tuple[bytes, bytes]], scope: Scope) -> Headers:
     names = {name for name, _ in complete}
     if POLICY[0] not in names:
         complete.append(POLICY)
-    if _NOT_KEPT[0] not in names and scope["path"].startswith(_PERSONAL):
+    if _NOT_KEPT[0] not in names and scope["path"] in TICKETS:
         complete.append(_NOT_KEPT)
     if scope["scheme"] == "https":
         complete += _BY_HTTPS

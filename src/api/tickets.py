@@ -1,12 +1,13 @@
 """The tickets."""
 
 from fastapi import APIRouter, Request, Response, status
+from fastapi.routing import APIRoute
 
 from api import answers
 from api.answers import READING, WRITING, responses
 from api.bodies import TAKES_MERGE_PATCH, NewTicket, Patch
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
-from api.headers import ExpectedVersions, KnownVersions, PastCache, cache_status, etag, link_to_next
+from api.headers import ExpectedVersions, KnownVersions, PastCache, etag, link_to_next, lookup_headers
 from api.idempotency import IdempotencyKey, replayed
 from core.errors import (
     IdempotencyKeyReused,
@@ -71,11 +72,12 @@ async def get_ticket(
     comes from the cache where it can, which never gives what a change that was acknowledged has overwritten.
     """
     found, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
-    # Others may keep it, but must ask each time whether it still stands.
-    headers = {"ETag": etag(found.version), "Cache-Status": cache_status(outcome), "Cache-Control": "no-cache"}
     if known is None or found.version in known:
-        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
-    return Response(found.body, headers=headers, media_type="application/json")
+        answer = Response(status_code=status.HTTP_304_NOT_MODIFIED)
+    else:
+        answer = Response(found.body, media_type="application/json")
+    answer.raw_headers += lookup_headers(found.version, outcome)
+    return answer
 
 
 @router.patch(
@@ -109,3 +111,8 @@ async def list_history(
     found = await lists.history(ticket_id, page, who)
     response.headers.update(link_to_next(request, found.next_cursor))
     return found
+
+
+def lookup_route() -> APIRoute:
+    """Return the route of the lookup."""
+    return next(route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is get_ticket)

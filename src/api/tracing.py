@@ -8,7 +8,7 @@ from typing import Final
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import TracerProvider
 
-from api.observation import PROBES
+from api.places import POLLED
 from core.settings import Settings
 
 FLUSH_WITHIN_S: Final = 3
@@ -27,7 +27,7 @@ def telemetry(provider: TracerProvider | None) -> TelemetryConfig:
     """Return what FastAPI is to do: a span for each request that is no probe, and nothing else."""
     wanted: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
     if provider is not None:
-        wanted |= {"tracing": True, "tracer_provider": provider, "exclude": lambda scope: scope["path"] in PROBES}
+        wanted |= {"tracing": True, "tracer_provider": provider, "exclude": lambda scope: scope["path"] in POLLED}
     return wanted
 
 

@@ -87,7 +87,7 @@ async def test_a_body_is_handed_on_as_it_came(cut: int) -> None:
     async def app(_scope: object, receive: object, _send: object) -> None:
         got.extend([await receive() for _ in messages])  # type: ignore[operator] # an ASGI receive
 
-    scope = {"type": "http", "headers": [(b"transfer-encoding", b"chunked")]}
+    scope = {"type": "http", "path": "/tickets", "headers": [(b"transfer-encoding", b"chunked")]}
     await BodiesInTime(app, patience_s=5, most_bytes=5)(scope, receive, None)  # type: ignore[arg-type] # sends nothing
     assert got == messages
 
