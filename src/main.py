@@ -32,7 +32,7 @@ from api.gate import Gate
 from api.lifetime import Lifetime
 from api.observation import Innermost, Observed
 from api.rate_limit import RateLimit
-from core import logs
+from core import garbage, logs
 from core.settings import Settings
 from core.stopping import Stopping
 from db.migrations import known_revisions
@@ -58,7 +58,8 @@ _log = logging.getLogger(__name__)
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the service as an ASGI application; uvicorn calls this in every worker."""
-    if settings is None:  # in a process that is all ours
+    is_alone = settings is None  # in a process that is all ours
+    if settings is None:
         settings = Settings()
         logs.configure(settings)
     tracer_provider = tracing.started(settings)
@@ -92,6 +93,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             )
             await stack.enter_async_context(aclosing(app.state.health))
             stack.enter_context(announced(stopping, delay_s=settings.shutdown_delay))
+            if is_alone:
+                garbage.leave_alone_what_is_there()
             yield
 
     app = FastAPIOffline(

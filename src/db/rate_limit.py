@@ -56,6 +56,9 @@ class LocalLimit:
         if len(self._arrivals) > MAX_REMEMBERED:
             self._arrivals.popitem(last=False)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrivals
+
     def __len__(self) -> int:
         return len(self._arrivals)
 

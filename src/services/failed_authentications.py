@@ -18,7 +18,8 @@ class FailedAuthentications:
 
     def is_blocked(self, address: str) -> bool:
         """Return whether to refuse a client unheard."""
-        return not self._failures.look(client_of(address)).passes
+        client = client_of(address)
+        return client in self._failures and not self._failures.look(client).passes
 
     def retry_after_s(self, address: str) -> int:
         """Return after how many seconds a client that is blocked may try again."""
