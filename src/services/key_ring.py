@@ -5,6 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
 
@@ -47,6 +48,9 @@ class KeyRing:
     def __init__(self, keys: ApiKeys) -> None:
         self._keys = keys
         self._known: dict[str, _Known] = {}
+        # Those that were right, by the hash of what was sent: to take a key apart and to check it took 8 µs of a cached
+        # lookup's 110.
+        self._good: dict[bytes, _Known] = {}
         self._used: dict[str, datetime] = {}
         self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
         self._exist = False
@@ -54,6 +58,17 @@ class KeyRing:
 
     async def principal_of(self, text: str) -> Principal:
         """Return whom a key lets in. Raises Unauthenticated, DatabaseUnavailable."""
+        digest = sha256(text.encode()).digest()
+        known = self._good.get(digest)
+        if known is None or not known.is_good(time.monotonic()):
+            known = await self._ask_whose(text, digest)
+        now = datetime.now(UTC)
+        if not known.record.is_live(now):
+            raise Unauthenticated("the API key is expired or revoked", are_refused=True, is_guess=False)
+        self._used[known.record.id] = now
+        return known.principal
+
+    async def _ask_whose(self, text: str, digest: bytes) -> _Known:
         key = parse_key(text)
         if key is None:
             raise Unauthenticated("the API key is mistyped", are_refused=True)
@@ -63,19 +78,15 @@ class KeyRing:
         elif not known.is_good(time.monotonic()):
             known = await self._ask_again(key.id, known)
         is_right = compare_digest(known.record.secret_hash if known else _NOBODYS_HASH, key.secret_hash)
-        now = datetime.now(UTC)
         if known is None or not is_right:
+            self._good.pop(digest, None)
             raise Unauthenticated("the API key is unknown", are_refused=True)
-        if not known.record.is_live(now):
-            raise Unauthenticated("the API key is expired or revoked", are_refused=True, is_guess=False)
-        self._used[key.id] = now
-        return known.principal
+        self._good[digest] = known
+        return known
 
     def knows(self, text: str) -> bool:
-        """Return whether this very key let somebody in lately, without asking anybody."""
-        key = parse_key(text)
-        known = None if key is None else self._known.get(key.id)
-        return key is not None and known is not None and compare_digest(known.record.secret_hash, key.secret_hash)
+        """Return whether this very key was right lately, without asking anybody."""
+        return sha256(text.encode()).digest() in self._good
 
     async def exist(self) -> bool:
         """Return whether there are keys, so that nobody comes in without one. Raises DatabaseUnavailable."""
