@@ -16,15 +16,16 @@ from sqlalchemy import TextClause, text
 
 from services.ticket_statements import TICKET
 
-# Looking at a ticket costs 2 µs and finding one by its words 5 µs, as long as its page is in memory. With a million
-# tickets, words that are as frequent among the nearest as elsewhere take 50 ms at most; the planner's guess took a
-# second for the rarest. Words that many tickets have, but none of the nearest, take what finding all of them takes, or
-# the search is given up.
+# Looking at a ticket costs 2 µs and finding one by its words 5 µs, or three times that if its page is not in memory.
+# With a million tickets, words that are as frequent among the nearest as elsewhere take 0.2 s at most; the planner's
+# guess took a second for the rarest. Words that many tickets have, but none of the nearest, take what finding all of
+# them takes, or the search is given up.
 NEAREST: Final = 5_000
 # Where nothing but the ids matters, only the words are looked at, in their own order, for 0.5 µs each.
 NEAREST_BY_ID: Final = 2_000
-# What the index of the words has can be kept to a range of ids for 0.1 µs for each of these: 10 ms at most. So words
-# that a few of a thousand tickets have take 5 to 10 ms; finding them all took 40, and ten times that from a disk.
+# Keeping the index of the words to a range costs 0.1 µs for each id of it, 12 ms at most: with a million tickets, no
+# more than finding all that have a word, if fewer than two of the nearest have it. Words that one in a hundred or in a
+# thousand has take 4 to 15 ms, where finding all took 15 to 100.
 _WITHIN: Final = 120_000
 # How much further a page is expected to reach than it would if the words were spread evenly.
 _MARGIN: Final = 2
