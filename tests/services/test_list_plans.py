@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from core.settings import async_dsn
@@ -20,7 +20,11 @@ TICKETS = 100_000
 # In every status, opened a minute apart and changed in another order, by a thousand requesters.
 FILL = f"""
     INSERT INTO tickets (subject, text, email, status, created_at, updated_at, closed_at)
-    SELECT 'subject ' || n, CASE WHEN n BETWEEN 30000 AND 45000 THEN 'bygone' ELSE 'text' END,
+    SELECT 'subject ' || n,
+        CASE WHEN n BETWEEN 30000 AND 45000 THEN 'bygone' ELSE 'text' END
+            || CASE WHEN n % 50 = 0 THEN ' occasional' ELSE '' END
+            || CASE WHEN n % 400 = 0 THEN ' scarce' ELSE '' END
+            || CASE WHEN n > 99000 AND n % 200 = 0 OR n < 20000 AND n % 20 = 0 THEN ' revived' ELSE '' END,
         'requester-' || n % 1000 || '@example.com', status,
         '2026-01-01Z'::timestamptz + n * interval '1 minute',
         '2026-06-01Z'::timestamptz + (n * 7919 % {TICKETS}) * interval '1 minute',
@@ -29,7 +33,16 @@ FILL = f"""
         LATERAL (SELECT (ARRAY['open', 'answered', 'awaiting_reply', 'closed'])[n % 4 + 1]) AS of(status)
 """
 # The triggers would do the same, one ticket after the other.
-INDEX = "INSERT INTO search_documents SELECT id, 0, words_of(subject || ' ' || text) FROM tickets"
+INDEX = """
+    INSERT INTO search_documents
+    SELECT id, 0, words_of(subject || ' ' || text || CASE WHEN id % 49 = 0 THEN ' foremost' ELSE '' END) FROM tickets
+"""
+# As if some discussions were too long for one document: each has the words of the ticket, and some of its own.
+INDEX_MORE = """
+    INSERT INTO search_documents
+    SELECT id, 1, words_of(subject || ' ' || text || CASE WHEN id % 49 = 0 THEN ' hindmost' ELSE '' END) FROM tickets
+    WHERE id % 7 IN (0, 3)
+"""
 VALUES = {
     "status": ["closed", "open"],
     "email": "Requester-7@example.com",
@@ -46,6 +59,7 @@ async def connection(postgres_dsn: str) -> AsyncIterator[AsyncConnection]:
         await filler.execute("SET session_replication_role = replica")
         await filler.execute(FILL)
         await filler.execute(INDEX)
+        await filler.execute(INDEX_MORE)
         await filler.execute("VACUUM ANALYZE tickets, search_documents")
         await filler.close()
         engine = create_async_engine(async_dsn(dsn))
@@ -58,8 +72,7 @@ async def plan(
     connection: AsyncConnection, shape: PageShape, after_id: int = TICKETS // 2, **values: object
 ) -> dict[str, Any]:
     """Return what PostgreSQL did for a page, as EXPLAIN (ANALYZE, BUFFERS) tells it."""
-    column = "id" if shape.column == "id" else shape.column
-    after = await connection.scalar(text(f"SELECT {column} FROM tickets WHERE id = :id"), {"id": after_id})
+    after = await connection.scalar(text(f"SELECT {shape.column} FROM tickets WHERE id = :id"), {"id": after_id})
     explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {page_of_tickets(shape).text}")
     names = set(explain.compile().params)
     wanted = VALUES | {"after_id": after_id, "after_value": after} | values
@@ -67,6 +80,11 @@ async def plan(
     answer = await connection.scalar(explain, {name: wanted[name] for name in names})
     found: dict[str, Any] = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
     return found
+
+
+async def ids(connection: AsyncConnection, statement: TextClause, values: dict[str, Any]) -> list[int]:
+    rows = await connection.execute(statement, {name: values[name] for name in statement.compile().params})
+    return [row.id for row in rows]
 
 
 def described(shape: PageShape | frozenset[str]) -> str:
@@ -132,6 +150,47 @@ async def test_words_that_many_tickets_had_once_are_found_without_a_look_at_each
     steps = nodes(await plan(connection, PageShape("id", is_descending, True, frozenset({"q"})), q="bygone"))
     on_tickets = [step for step in steps if step.get("Relation Name") == "tickets" and step["Actual Loops"]]
     assert max(step["Actual Rows"] * step["Actual Loops"] for step in on_tickets) <= NEAREST
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("is_descending", [False, True])
+@pytest.mark.parametrize("q", ["occasional", "scarce"])
+async def test_words_that_some_tickets_have_are_not_looked_for_everywhere(
+    connection: AsyncConnection, q: str, *, is_descending: bool, is_first: bool
+) -> None:
+    steps = nodes(await plan(connection, PageShape("id", is_descending, is_first, frozenset({"q"})), q=q))
+    (everywhere,) = (step for step in steps if step.get("Subplan Name") == "CTE found")
+    on_documents = [step for step in nodes(everywhere) if step.get("Relation Name") == "search_documents"]
+    assert [step["Actual Loops"] for step in on_documents] == [0]
+    # Besides those that were seen, a page of those close by may be read.
+    on_tickets = [step for step in steps if step.get("Relation Name") == "tickets" and step["Actual Loops"]]
+    assert max(step["Actual Rows"] * step["Actual Loops"] for step in on_tickets) <= 2 * 51
+
+
+@pytest.mark.parametrize("shape", [replace(shape, filters=shape.filters | {"q"}) for shape in SHAPES], ids=described)
+async def test_a_search_finds_what_looking_at_every_ticket_finds(connection: AsyncConnection, shape: PageShape) -> None:
+    having = "EXISTS (SELECT FROM search_documents WHERE ticket_id = id AND words @@ words_wanted(:q))"
+    in_statuses = "status = ANY(CAST(:status AS text[]))" if shape.by_status else "true"
+    plain = f"SELECT id FROM tickets WHERE {having} AND {in_statuses} AND {shape.conditions} {shape.order} LIMIT :limit"
+    begins = (TICKETS // 2,) if shape.is_first else (2_005, TICKETS // 2, TICKETS - 2_003)
+    for after_id, limit in product(begins, (2, 51)):
+        after = await connection.scalar(text(f"SELECT {shape.column} FROM tickets WHERE id = :id"), {"id": after_id})
+        for q in ("subject", "occasional", "scarce", "revived", "bygone", "17", "scarce or 17", "nil"):
+            wanted = VALUES | {"after_id": after_id, "after_value": after, "limit": limit, "q": q}
+            expected = await ids(connection, text(plain), wanted)
+            assert await ids(connection, page_of_tickets(shape), wanted) == expected, (after_id, limit, q)
+
+
+@pytest.mark.parametrize("is_descending", [False, True])
+@pytest.mark.parametrize("q", ["foremost", "hindmost"])
+async def test_a_search_finds_words_wherever_in_a_discussion_its_look_at_the_nearest_ends(
+    connection: AsyncConnection, q: str, *, is_descending: bool
+) -> None:
+    page = page_of_tickets(PageShape("id", is_descending, False, frozenset({"q"})))
+    for after_id in range(TICKETS // 2, TICKETS // 2 + 63):
+        beyond = range(after_id - 1, 0, -1) if is_descending else range(after_id + 1, TICKETS)
+        expected = [ticket_id for ticket_id in beyond if ticket_id % 49 == 0][:51]
+        assert await ids(connection, page, VALUES | {"after_id": after_id, "q": q}) == expected
 
 
 @pytest.mark.parametrize("shape", SEARCHES, ids=described)
