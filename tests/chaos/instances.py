@@ -10,13 +10,13 @@ from random import Random
 from typing import Any
 
 import httpx2
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chaos.history import CacheRecord, Delivery
 from core.settings import Settings
 from db.cache import TicketCache
 from db.cache_scripts import INVALIDATE, Script
 from db.postgres import Database
+from db.postgres_session import Session
 from db.redis import Client, connect
 from db.redis_guard import GuardedRedis
 from services.tickets import TicketService, lookup_schema
@@ -87,13 +87,13 @@ class MortalDatabase(Database):
         self._dice = dice
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[Session]:
         async with super().reading() as connection:
             yield connection
         await self._hold_up()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[Session]:
         fate = fate_of_writer.get()
         async with super().transaction() as connection:
             yield connection
