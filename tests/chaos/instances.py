@@ -19,6 +19,7 @@ from db.postgres import Database
 from db.postgres_session import Session
 from db.redis import Client, connect
 from db.redis_guard import GuardedRedis
+from db.statements import Row, Statement
 from services.tickets import TicketService, lookup_schema
 from world import running
 
@@ -102,6 +103,16 @@ class MortalDatabase(Database):
                 fate.die()
         if fate is not None:
             fate.die()
+
+    async def write(self, statement: Statement, /, **values: object) -> Row:
+        fate = fate_of_writer.get()
+        if fate is not None and fate.before_commit:
+            fate.die()
+        written = await super().write(statement, **values)
+        await self._hold_up()
+        if fate is not None:
+            fate.die()
+        return written
 
     async def _hold_up(self) -> None:
         if self._dice.random() < 0.05:
