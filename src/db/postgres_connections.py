@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from asyncpg.connection import LoggedQuery
-from asyncpg.exceptions import ReadOnlySQLTransactionError
+from asyncpg.exceptions import InvalidCachedStatementError, ReadOnlySQLTransactionError
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
@@ -34,14 +34,16 @@ _SESSION: Final = {
     # Compiling a statement takes longer than any of ours.
     "jit": "off",
 }
+# It fell silent; it leads to no primary; it remembers the tables as they were before a migration.
+_DOUBTFUL: Final = (TimeoutError, ReadOnlySQLTransactionError, InvalidCachedStatementError)
 
 
 class Connections:
     """Lends connections; nothing is connected before the first use.
 
     No round trip is spent on asking whether a connection still works. One that the server closed is known to be closed,
-    and is replaced before it is lent. One that fell silent, or leads to a server that is no primary any more, casts
-    doubt on all others, and they are replaced as well.
+    and is replaced before it is lent. One that fell silent, leads to a server that is no primary any more, or remembers
+    tables as they were casts doubt on all others, and they are replaced as well.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class Connections:
         except Exception as error:
             if isinstance(error, TimeoutError):
                 session.terminate()
-            if isinstance(error, (TimeoutError, ReadOnlySQLTransactionError)):
+            if isinstance(error, _DOUBTFUL):
                 self.distrust()
             raise
         except BaseException:

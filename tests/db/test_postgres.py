@@ -6,7 +6,12 @@ from contextlib import suppress
 
 import asyncpg
 import pytest
-from asyncpg.exceptions import CheckViolationError, InvalidTransactionStateError, UndefinedTableError
+from asyncpg.exceptions import (
+    CheckViolationError,
+    InvalidCachedStatementError,
+    InvalidTransactionStateError,
+    UndefinedTableError,
+)
 
 from core import deadline
 from core.errors import DatabaseUnavailable, DeadlineExceeded, OutcomeUnknown, SearchTimeout
@@ -177,6 +182,23 @@ async def test_a_transaction_that_failed_is_not_taken_for_committed(database: Da
     with pytest.raises(InvalidTransactionStateError):
         await write_in_block(database, "rolled back", overlook_a_failure)
     assert await names(database) == []
+
+
+async def test_sessions_that_know_the_tables_as_they_were_are_replaced(dsn: str) -> None:
+    database = Database(async_dsn(dsn), pool_size=2)
+
+    async def read_in_both() -> None:
+        async with database.transaction() as one, database.transaction() as other:
+            await asyncio.gather(one.rows(ALL), other.rows(ALL))
+
+    await read_in_both()
+    sql = await asyncpg.connect(dsn)
+    await sql.execute("ALTER TABLE things ALTER name TYPE varchar(50)")
+    with pytest.raises(InvalidCachedStatementError):
+        await read_in_both()
+    await read_in_both()
+    await sql.close()
+    await database.close()
 
 
 async def test_who_is_cancelled_leaves_no_transaction_to_the_next(database: Database) -> None:
