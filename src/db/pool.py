@@ -26,7 +26,7 @@ class PoolClosed(Exception):
     """The pool lends nothing any more."""
 
 
-class Pooled(Protocol):
+class Lendable(Protocol):
     """What a pool has to know of a connection."""
 
     connected_at: float
@@ -44,7 +44,7 @@ class Pooled(Protocol):
         ...
 
 
-Session = TypeVar("Session", bound=Pooled)
+Lent = TypeVar("Lent", bound=Lendable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,21 @@ class PoolState:
     waiting: int
 
 
-class Pool(Generic[Session]):
+class Pool(Generic[Lent]):
     """Lends the connection that was used last, and to whoever waits longest; makes new ones as they are needed.
 
     At most `size` are there, and nobody waits for one of them longer than `waits_s`; how long connecting may take is
     up to `connect`.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Session]], *, size: int, waits_s: float) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Lent]], *, size: int, waits_s: float) -> None:
         self._connect = connect
         self._size = size
         self._waits_s = waits_s
-        self._sessions: set[Session] = set()
-        self._idle: list[Session] = []
+        self._sessions: set[Lent] = set()
+        self._idle: list[Lent] = []
         # Each waits for a connection, or for a place in which to make one: None.
-        self._queue: deque[asyncio.Future[Session | None]] = deque()
+        self._queue: deque[asyncio.Future[Lent | None]] = deque()
         self._places_taken = 0
         self._waiting = 0
         self._trusted_since = float("-inf")
@@ -82,11 +82,11 @@ class Pool(Generic[Session]):
         return PoolState(self._size, len(self._sessions) - len(self._idle), self._waiting)
 
     @property
-    def sessions(self) -> frozenset[Session]:
+    def sessions(self) -> frozenset[Lent]:
         """Every connection that is there, lent or not."""
         return frozenset(self._sessions)
 
-    async def acquire(self) -> Session:
+    async def acquire(self) -> Lent:
         """Return a connection, to be given back by `release`. Raises PoolTimeout, PoolClosed, what connecting raises.
 
         No round trip is spent on asking whether it still works: one that was closed is known to be.
@@ -102,7 +102,7 @@ class Pool(Generic[Session]):
         finally:
             self._waiting -= 1
 
-    def release(self, session: Session) -> None:
+    def release(self, session: Lent) -> None:
         """Take a connection back. One that must not be used again has been terminated."""
         if self._is_good(session):
             self._hand_on(session)
@@ -131,7 +131,7 @@ class Pool(Generic[Session]):
                 session.terminate()
             self._sessions.clear()
 
-    async def _next(self) -> Session:
+    async def _next(self) -> Lent:
         """Return a connection when it is this one's turn."""
         if self._is_closed:
             raise PoolClosed("the pool is closed")
@@ -153,9 +153,9 @@ class Pool(Generic[Session]):
         self._sessions.add(session)
         return session
 
-    async def _turn(self) -> Session | None:
+    async def _turn(self) -> Lent | None:
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Session | None] = loop.create_future()
+        waiter: asyncio.Future[Lent | None] = loop.create_future()
         self._queue.append(waiter)
         expiry = loop.call_later(self._waits_s, _expire, waiter, self._waits_s)
         try:
@@ -169,13 +169,13 @@ class Pool(Generic[Session]):
         finally:
             expiry.cancel()
 
-    def _give_back(self, handed: Session | None) -> None:
+    def _give_back(self, handed: Lent | None) -> None:
         if handed is None:
             self._hand_on(None)
         else:
             self.release(handed)
 
-    def _hand_on(self, session: Session | None) -> None:
+    def _hand_on(self, session: Lent | None) -> None:
         """Give a connection, or its place, to whoever waits longest."""
         while self._queue:
             waiter = self._queue.popleft()
@@ -187,19 +187,19 @@ class Pool(Generic[Session]):
         else:
             self._idle.append(session)
 
-    def _drop(self, session: Session) -> None:
+    def _drop(self, session: Lent) -> None:
         self._forget(session)
         self._hand_on(None)
 
-    def _forget(self, session: Session) -> None:
+    def _forget(self, session: Lent) -> None:
         session.terminate()
         self._sessions.discard(session)
 
-    def _is_good(self, session: Session) -> bool:
+    def _is_good(self, session: Lent) -> bool:
         not_before = max(self._trusted_since, time.monotonic() - RECYCLE_AFTER_S)
         return not (self._is_closed or session.is_closed()) and session.connected_at >= not_before
 
 
-def _expire(waiter: asyncio.Future[Session | None], after_s: float) -> None:
+def _expire(waiter: asyncio.Future[Lent | None], after_s: float) -> None:
     if not waiter.done():
         waiter.set_exception(PoolTimeout(f"no connection was free within {after_s:g} s"))

@@ -26,7 +26,6 @@ CANCELLED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK = "40P01"
 
-
 # What came instead of an answer: from these nobody learns what became of a statement that was sent.
 _UNANSWERED = (OSError, PostgresConnectionError, StatementCompletionUnknownError, InternalClientError)
 
