@@ -189,7 +189,8 @@ async def test_sessions_that_know_the_tables_as_they_were_are_replaced(dsn: str)
 
     async def read_in_both() -> None:
         async with database.transaction() as one, database.transaction() as other:
-            await asyncio.gather(one.rows(ALL), other.rows(ALL))
+            for connection in (one, other):
+                await connection.rows(ALL)
 
     await read_in_both()
     sql = await asyncpg.connect(dsn)
