@@ -1,6 +1,6 @@
 """SQL as the services write it, and as the driver takes it: SQLAlchemy writes the statements, asyncpg carries them out.
 
-What comes of it was measured: SQLAlchemy's engine cost a request several times what the driver does.
+Its engine, greenlets and pool took a quarter of the processor time of a request, and nothing of them was needed.
 """
 
 from collections.abc import Mapping
