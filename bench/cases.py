@@ -84,7 +84,7 @@ def cases(parts: Parts) -> list[Case]:
         Case("create", "POST ticket", create),
         Case("comment", "POST comment", on(parts.service, comments, ("201",), answers.added_comment)),
         Case("change", "PATCH ticket", on(parts.service, changes, ("200",), answers.changed_ticket)),
-        Case("pgbench", "pgbench: BEGIN, CREATE, COMMIT", partial(_pgbench, parts, new)),
+        Case("pgbench", "pgbench: CREATE alone", partial(_pgbench, parts, new)),
         Case("create-2", "POST ticket, two workers", on(parts.workers, opening, ("201",), answers.opened_ticket)),
         Case("rows", "pydantic-core: 50 rows to JSON", partial(_rows, parts.service)),
         Case("page", "first page of 50", on(parts.service, page, ("200",), answers.lists_first)),

@@ -1,4 +1,4 @@
-"""A way to PostgreSQL on which one COMMIT, or the answer to one, is held and never arrives."""
+"""A way to PostgreSQL on which what commits one transaction, or the answer to it, is held and never arrives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,8 +18,30 @@ _LENGTH: Final = 4
 class Held(StrEnum):
     """What is held: nothing was committed yet, or the service does not know yet that it was."""
 
-    COMMIT = "its COMMIT"
-    ANSWER = "the answer to its COMMIT"
+    COMMIT = "what commits it"
+    ANSWER = "the answer to what commits it"
+
+
+class Talk:
+    """What both sides of a session said so far, as far as it tells of the transaction that says `mark`."""
+
+    def __init__(self, mark: bytes) -> None:
+        self._mark = mark
+        self._is_marked = False
+        self._is_in_block = False
+
+    def says_commit(self, message: bytes) -> bool:
+        """Hear the client; return whether it commits what is marked: by COMMIT, or by a Sync that no BEGIN precedes."""
+        self._is_marked = self._is_marked or self._mark in message
+        is_commit = _is_named_commit(message, b"Q") or (message.startswith(b"S") and not self._is_in_block)
+        return self._is_marked and is_commit
+
+    def says_committed(self, message: bytes) -> bool:
+        """Hear the server; return whether it answers that: of a single statement the end alone, after its rows."""
+        if message.startswith(b"Z"):
+            self._is_in_block = not message.endswith(b"I")
+        is_answer = _is_named_commit(message, b"C") or (message.startswith(b"Z") and not self._is_in_block)
+        return self._is_marked and is_answer
 
 
 class HeldPostgres:
@@ -46,25 +68,18 @@ class HeldPostgres:
 
     async def _pass_on(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         server, to_server = await asyncio.open_connection(*self._server)
-        is_marked = False
-
-        def is_commit(message: bytes) -> bool:
-            nonlocal is_marked
-            is_marked = is_marked or self._mark in message
-            return self._held is Held.COMMIT and is_marked and _says_commit(message, b"Q")
-
-        def is_answer(message: bytes) -> bool:
-            return self._held is Held.ANSWER and is_marked and _says_commit(message, b"C")
-
+        talk = Talk(self._mark)
         await asyncio.gather(
-            self._pump(client, to_server, is_commit, first_letter=0), self._pump(server, to_client, is_answer)
+            self._pump(client, to_server, talk.says_commit, Held.COMMIT, first_letter=0),
+            self._pump(server, to_client, talk.says_committed, Held.ANSWER),
         )
 
     async def _pump(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        is_to_be_held: Callable[[bytes], bool],
+        hear: Callable[[bytes], bool],
+        what: Held,
         *,
         first_letter: int = _LETTER,
     ) -> None:
@@ -74,7 +89,7 @@ class HeldPostgres:
             while True:
                 message = await _message(reader, letter)
                 letter = _LETTER
-                if not self.is_held.is_set() and is_to_be_held(message):
+                if hear(message) and self._held is what and not self.is_held.is_set():
                     self.is_held.set()
                     while await reader.read(65_536):  # nor does anything arrive that comes after it
                         pass
@@ -104,5 +119,5 @@ async def _message(reader: asyncio.StreamReader, letter: int) -> bytes:
     return head + await reader.readexactly(int.from_bytes(head[letter:]) - _LENGTH)
 
 
-def _says_commit(message: bytes, letter: bytes) -> bool:
+def _is_named_commit(message: bytes, letter: bytes) -> bool:
     return message.startswith(letter) and message[_LETTER + _LENGTH :].startswith(b"COMMIT")

@@ -138,6 +138,29 @@ async def test_the_retry_of_a_write_that_was_killed_gets_the_one_true_answer(
         assert looked_up["comments"] == ([retried.json()] if kind == "comment" else [])
 
 
+@pytest.mark.parametrize("held", Held, ids=["before-the-commit", "after-the-commit"])
+async def test_a_ticket_whose_opening_was_killed_is_there_as_a_whole_or_not_at_all(
+    dsn: str, sql: asyncpg.Connection, redis_address: tuple[str, int], held: Held
+) -> None:
+    """Without a key it is one statement that is its own transaction."""
+    mark, prefix = secrets.token_hex(8), f"test-{secrets.token_hex(4)}:"
+    async with held_postgres(dsn, mark, held) as (postgres, way), serving(way, redis_address, prefix) as service:
+        other = (await open_ticket(service.client))["id"]
+        first = asyncio.create_task(service.client.post("/tickets", json=a_ticket(subject=mark)))
+        async with asyncio.timeout(HELD_WITHIN_S):
+            await postgres.is_held.wait()
+        assert await written_ids(sql, "ticket", other) == ([] if held is Held.COMMIT else [other + 1])
+        await service.kill()
+        with pytest.raises(httpx2.TransportError):
+            await first
+
+    await until_the_dead_are_noticed(sql)
+    written = await written_ids(sql, "ticket", other)
+    assert len(written) == (held is Held.ANSWER)
+    events = await sql.fetch("SELECT ticket_id, version FROM ticket_events WHERE ticket_id <> $1", other)
+    assert [tuple(event) for event in events] == [(ticket, 1) for ticket in written]
+
+
 async def until_cached(client: httpx2.AsyncClient, ticket: int) -> JSON:
     """Return a ticket as the cache has it; all that is told until then must be the same."""
     path = f"/tickets/{ticket}"

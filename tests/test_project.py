@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.settings import ROOT, Settings, async_dsn
+from db.postgres import Database
 from lock import without_sources
 from requirements import requirements
 from services.ticket_status import mermaid
@@ -47,7 +48,8 @@ def test_the_example_is_valid_as_it_stands() -> None:
 )
 def test_an_address_of_postgresql_is_taken_as_libpq_takes_it(given: str, used: str) -> None:
     assert async_dsn(given) == used
-    create_async_engine(used)
+    create_async_engine(used)  # by which migrations go
+    Database(used, pool_size=1)
 
 
 def test_several_redis_nodes_may_be_named() -> None:

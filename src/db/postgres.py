@@ -3,24 +3,25 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from sqlalchemy import text
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from asyncpg.connection import LoggedQuery
 
-from core.errors import DatabaseUnavailable, OutcomeUnknown, SearchTimeout
-from db.pool import PoolState
+from core.errors import DatabaseUnavailable, SearchTimeout
+from db.pool import PoolState, PoolTimeout
 from db.postgres_connections import Connections
-from db.postgres_failures import CANCELLED, REFUSALS, failures_as, in_time, sqlstate_of
+from db.postgres_failures import CANCELLED, REFUSALS, attempt, failures_told, sqlstate_of
+from db.postgres_session import Session
+from db.statements import Row, Statement
 
 POOL_TIMEOUT_S: Final = 3
 # Shorter than what those who ask for our health wait for an answer.
 PROBE_TIMEOUT_S: Final = 2
 
 _ASK_AGAIN_AFTER_S: Final = 0.2
+_ANYTHING: Final = Statement("SELECT 1")
 
 _log = logging.getLogger(__name__)
 
@@ -42,59 +43,64 @@ class Database:
         self._probes = Connections(dsn, size=1, waits_s=PROBE_TIMEOUT_S, connects_within_s=PROBE_TIMEOUT_S)
 
     @property
-    def engines(self) -> dict[str, AsyncEngine]:
-        """The engine of each pool that serves requests, by the pool's name."""
-        return {"main": self._work.engine, "search": self._searches.engine}
-
-    @property
     def pools(self) -> dict[str, PoolState]:
         """How each of these pools stands, by its name."""
         return {"main": self._work.state, "search": self._searches.state}
 
+    def listen(self, listener: Callable[[LoggedQuery], None]) -> None:
+        """Tell `listener` of each statement that these pools carry out from now on, in the context of who asked."""
+        for connections in (self._work, self._searches):
+            connections.listen(listener)
+
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[Session]:
         """Lend a connection on which each statement sees its own snapshot and costs one round trip.
 
         Raises DatabaseUnavailable, DeadlineExceeded.
         """
-        async with in_time():
-            with failures_as(DatabaseUnavailable):
-                async with self._work.reading() as connection:
-                    yield connection
+        async with attempt(), self._work.reading() as connection:
+            yield connection
 
     @asynccontextmanager
-    async def searching(self) -> AsyncIterator[AsyncConnection]:
+    async def searching(self) -> AsyncIterator[Session]:
         """Lend a connection for a search. Raises SearchTimeout, DatabaseUnavailable, DeadlineExceeded."""
         try:
-            async with in_time():
-                with failures_as(DatabaseUnavailable):
-                    async with self._searches.reading() as connection:
-                        yield connection
+            async with attempt(), self._searches.reading() as connection:
+                yield connection
         except DatabaseUnavailable as error:
             if isinstance(error.__cause__, PoolTimeout) or sqlstate_of(error.__cause__) == CANCELLED:
                 raise SearchTimeout from error
             raise
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[Session]:
         """Lend a connection in a transaction, committed when the block ends and rolled back when it raises.
 
-        Raises DatabaseUnavailable or DeadlineExceeded, or OutcomeUnknown when it was the commit that failed.
+        Raises DatabaseUnavailable or DeadlineExceeded, or OutcomeUnknown when the server did not say what became of the
+        commit.
         """
-        async with in_time() as left:
-            with failures_as(DatabaseUnavailable):
-                async with self._work.transaction() as connection:
-                    yield connection
-                    if left.is_over:
-                        raise DatabaseUnavailable("too late to commit")
-                    left.expires_as = OutcomeUnknown
-                    with failures_as(OutcomeUnknown):
-                        await connection.commit()
+        async with attempt() as this, self._work.transaction() as connection:
+            yield connection
+            if this.is_too_late:
+                raise DatabaseUnavailable("too late to commit")
+            this.is_sent = True
+            await connection.commit()
+
+    async def write(self, statement: Statement, /, **values: object) -> Row:
+        """Carry out a statement that is a transaction of its own, which spares BEGIN and COMMIT; return its one row.
+
+        Raises DatabaseUnavailable or DeadlineExceeded, or OutcomeUnknown when the statement was sent and the server
+        did not say what became of it.
+        """
+        async with attempt() as this, self._work.reading() as connection:
+            await connection.prepare_once(statement)
+            this.is_sent = True
+            return await connection.one(statement, **values)
 
     @asynccontextmanager
-    async def probing(self) -> AsyncIterator[AsyncConnection]:
+    async def probing(self) -> AsyncIterator[Session]:
         """Lend, for a short time, a connection that nothing else uses. Raises DatabaseUnavailable."""
-        with failures_as(DatabaseUnavailable):
+        with failures_told():
             async with asyncio.timeout(PROBE_TIMEOUT_S), self._probes.reading() as connection:
                 yield connection
 
@@ -106,7 +112,7 @@ class Database:
     async def ping(self) -> None:
         """Return if the server answers. Raises DatabaseUnavailable."""
         async with self.probing() as connection:
-            await connection.execute(text("SELECT 1"))
+            await connection.run(_ANYTHING)
 
     async def close(self) -> None:
         """Give every connection back."""

@@ -4,12 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from asyncpg.exceptions import InternalClientError, PostgresError
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from asyncpg.exceptions import (
+    DataError,
+    InterfaceError,
+    InternalClientError,
+    PostgresConnectionError,
+    PostgresError,
+    StatementCompletionUnknownError,
+)
 
 from core import deadline
-from core.errors import DeadlineExceeded, Unavailable
+from core.errors import DatabaseUnavailable, DeadlineExceeded, OutcomeUnknown, Unavailable
+from db.pool import PoolClosed, PoolTimeout
 
 # SQLSTATEs of a connection that broke, also while it was made, and of a server that is there but can not now:
 # lock_timeout, statement_timeout, deadlock or serialization, shutting down or starting up, too many connections, out of
@@ -19,51 +25,57 @@ REFUSALS = ("28", "3D")
 CANCELLED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK = "40P01"
-READ_ONLY = "25006"
+
+# What came instead of an answer: from these nobody learns what became of a statement that was sent.
+_UNANSWERED = (OSError, PostgresConnectionError, StatementCompletionUnknownError, InternalClientError)
 
 
-@contextmanager
-def failures_as(unavailable: type[Unavailable]) -> Iterator[None]:
-    """Tell the errors of a server that is not there, or can not now, from those of a wrong statement."""
-    try:
-        yield
-    except (OSError, PoolTimeout, OperationalError, InterfaceError) as error:
-        raise unavailable(_said(error)) from error
-    except DBAPIError as error:
-        # An InternalError without a code is the driver's own: among others, no host is the primary.
-        is_drivers = isinstance(error, InternalError) and not sqlstate_of(error)
-        if error.connection_invalidated or is_drivers or sqlstate_of(error).startswith(_PASSING):
-            raise unavailable(_said(error)) from error
-        raise
-    except (PostgresError, InternalClientError) as error:  # from connecting, which SQLAlchemy leaves as it is
-        raise unavailable(_said(error)) from error
+class Attempt:
+    """What is tried in the database for a request.
 
-
-class TimeLeft:
-    """The time that the request at hand has left; `expires_as` is what its end means just now."""
+    `is_sent` is set before what may be committed is sent: from then on, without an answer, the outcome is unknown.
+    """
 
     def __init__(self, timeout: asyncio.Timeout) -> None:
         self._timeout = timeout
-        self.expires_as: type[Unavailable] = DeadlineExceeded
+        self.is_sent = False
 
     @property
-    def is_over(self) -> bool:
+    def is_too_late(self) -> bool:
         """Whether the work was told to stop, though something on the way may have swallowed that."""
         return self._timeout.expired()
 
 
 @asynccontextmanager
-async def in_time() -> AsyncIterator[TimeLeft]:
-    """Cancel the block at the deadline of the request, if it has one, and raise what that means then."""
+async def attempt() -> AsyncIterator[Attempt]:
+    """Cancel the block at the deadline of the request, if it has one, and tell its failures as ours.
+
+    Raises DatabaseUnavailable or DeadlineExceeded when nothing was done, and OutcomeUnknown.
+    """
     timeout = asyncio.timeout_at(deadline.current())
-    left = TimeLeft(timeout)
+    this = Attempt(timeout)
     try:
-        async with timeout:
-            yield left
-    except (TimeoutError, Unavailable) as error:
+        with failures_told(this):
+            async with timeout:
+                yield this
+    except Unavailable as error:
         if not timeout.expired():
             raise
-        raise left.expires_as("the request had no time left") from error
+        raise (OutcomeUnknown if this.is_sent else DeadlineExceeded)("the request had no time left") from error
+
+
+@contextmanager
+def failures_told(this: Attempt | None = None) -> Iterator[None]:
+    """Tell the errors of a server that is not there, or can not now, from those of a wrong statement."""
+    try:
+        yield
+    except DataError:  # a value that the driver can not send
+        raise
+    except (OSError, PoolTimeout, PoolClosed, InterfaceError, InternalClientError, PostgresError) as error:
+        if isinstance(error, PostgresError) and not sqlstate_of(error).startswith(_PASSING):
+            raise
+        is_unknown = this is not None and this.is_sent and isinstance(error, _UNANSWERED)
+        raise (OutcomeUnknown if is_unknown else DatabaseUnavailable)(_said(error)) from error
 
 
 def sqlstate_of(error: BaseException | None) -> str:
@@ -72,9 +84,7 @@ def sqlstate_of(error: BaseException | None) -> str:
 
 
 def _said(error: Exception) -> str:
-    """Return what the driver said, in one line and without SQLAlchemy's advice or the statement's parameters."""
-    cause = getattr(error, "orig", None) or error
-    if isinstance(cause, TimeoutError) and not str(cause):
+    """Return what was said in one line, which leaves out the values that a server's further lines may tell."""
+    if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
-    first_line = str(cause).strip().partition("\n")[0]
-    return first_line.rpartition(">: ")[2] or type(cause).__name__
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -6,21 +6,13 @@ from typing import Any, Final
 import asyncpg
 from asyncpg.exceptions import InternalClientError, PostgresError
 
+from db.postgres_session import Session
+from db.statements import Row
+
 # How long the host that was the primary last is asked alone.
 HEAD_START_S: Final = 0.5
 
 _Host = tuple[str, int]
-
-
-class Session(asyncpg.Connection):
-    """A connection that SQLAlchemy can give up without waiting for the server."""
-
-    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the driver has it
-        """Say goodbye; with a timeout, as SQLAlchemy closes what it found to be broken, hang up at once."""
-        if timeout is None:
-            await super().close()
-        else:
-            self.terminate()
 
 
 class PrimaryFinder:
@@ -67,7 +59,9 @@ class PrimaryFinder:
 
 async def _session(host: tuple[str | None, int | None], options: dict[str, Any]) -> Session:
     name, port = host
-    session: Session = await asyncpg.connect(host=name, port=port, connection_class=Session, **options)
+    session: Session = await asyncpg.connect(
+        host=name, port=port, connection_class=Session, record_class=Row, **options
+    )
     return session
 
 

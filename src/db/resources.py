@@ -34,9 +34,9 @@ async def opened(
     if tracer_provider is None:
         redis = GuardedRedis(connect(settings))
     else:
-        from db.tracing import TracedRedis, trace_queries  # noqa: PLC0415 - loaded only by those who trace
+        from db.tracing import TracedRedis, trace_statements  # noqa: PLC0415 - loaded only by those who trace
 
-        trace_queries(tracer_provider, database)
+        trace_statements(tracer_provider, database)
         redis = TracedRedis(connect(settings), tracer_provider)
     cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
     rate, prefix = settings.rate_limit, settings.redis_prefix

@@ -1,13 +1,13 @@
 """Spans of what is asked of PostgreSQL and Redis. Imported only by those who trace.
 
-The statements are told as they are written, with placeholders; no value comes with them.
+The statements are told as they are sent, with placeholders; no value comes with them.
 """
 
+import time
 from typing import Any, Final
 
-from opentelemetry.instrumentation.sqlalchemy.engine import EngineTracer
-from opentelemetry.metrics import NoOpMeter
-from opentelemetry.trace import SpanKind, TracerProvider
+from asyncpg.connection import LoggedQuery
+from opentelemetry.trace import SpanKind, StatusCode, TracerProvider
 
 from db.cache_scripts import Script
 from db.postgres import Database
@@ -30,10 +30,33 @@ class TracedRedis(GuardedRedis):
             return await super()._ask(key, words, budget_s, script)
 
 
-def trace_queries(tracer_provider: TracerProvider, database: Database) -> None:
-    """Let each statement make a span; only of these engines."""
-    tracer = tracer_provider.get_tracer("sqlalchemy")
-    # The instrumentor itself would patch SQLAlchemy for the whole process, and make a span of every loan as well.
-    usage = NoOpMeter("sqlalchemy").create_up_down_counter("connections")
-    for engine in database.engines.values():
-        EngineTracer(tracer, engine.sync_engine, usage)  # type: ignore[no-untyped-call]
+def trace_statements(tracer_provider: TracerProvider, database: Database) -> None:
+    """Let each statement make a span; only of this database."""
+    tracer = tracer_provider.get_tracer("asyncpg")
+
+    def tell(query: LoggedQuery) -> None:
+        """Make the span of a statement that is over; it is heard in the context of the request that asked."""
+        ended_at_ns = time.time_ns()
+        host, port = query.conn_addr if isinstance(query.conn_addr, tuple) else (query.conn_addr, None)
+        operation = query.query.split(maxsplit=1)[0]
+        attributes: dict[str, str | int] = {
+            "db.system": "postgresql",
+            "db.statement": query.query,
+            "db.operation": operation,
+            "db.name": query.conn_params.database,
+            "db.user": query.conn_params.user,
+            "net.peer.name": host,
+        }
+        if port is not None:
+            attributes["net.peer.port"] = port
+        span = tracer.start_span(
+            operation,
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+            start_time=ended_at_ns - int(query.elapsed * 1e9),
+        )
+        if query.exception is not None:
+            span.set_status(StatusCode.ERROR)
+        span.end(ended_at_ns)
+
+    database.listen(tell)

@@ -3,18 +3,19 @@
 import asyncio
 from typing import Final
 
-from sqlalchemy import text
-
 from core.errors import DatabaseUnavailable
 from core.stopping import Stopping
 from db.cache import TicketCache
 from db.migrations import Revisions
 from db.postgres import Database
+from db.statements import Statement
 from schemas.health import CacheState, DatabaseState, MigrationsState, Readiness
 
-_IS_WRITABLE: Final = text("SELECT NOT (pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool)")
-_IS_MIGRATED: Final = text("SELECT to_regclass('alembic_version') IS NOT NULL")
-_REVISION: Final = text("SELECT version_num FROM alembic_version")
+_IS_WRITABLE: Final = Statement(
+    "SELECT NOT (pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool)"
+)
+_IS_MIGRATED: Final = Statement("SELECT to_regclass('alembic_version') IS NOT NULL")
+_REVISION: Final = Statement("SELECT version_num FROM alembic_version")
 
 
 class HealthService:
@@ -57,9 +58,9 @@ class HealthService:
     async def _ask_database(self) -> tuple[DatabaseState, MigrationsState]:
         try:
             async with self._database.probing() as connection:
-                is_writable = await connection.scalar(_IS_WRITABLE)
-                is_migrated = await connection.scalar(_IS_MIGRATED)
-                revision = await connection.scalar(_REVISION) if is_migrated else None
+                is_writable = await connection.value(_IS_WRITABLE)
+                is_migrated = await connection.value(_IS_MIGRATED)
+                revision = await connection.value(_REVISION) if is_migrated else None
         except DatabaseUnavailable:
             return "unavailable", "unknown"
         if not is_writable:

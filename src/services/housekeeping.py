@@ -21,7 +21,7 @@ async def forget_expired_keys(database: Database) -> int:
     forgotten = 0
     while True:
         async with database.transaction() as connection:
-            batch = (await connection.execute(FORGET)).rowcount
+            batch: int = await connection.value(FORGET)
         forgotten += batch
         if batch < FORGET_AT_MOST:
             return forgotten

@@ -9,31 +9,35 @@ from hashlib import sha256
 from typing import Final
 
 from pydantic import BaseModel
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import IdempotencyKeyReused, RequestInProgress
+from db.postgres_session import Session
+from db.statements import Statement
 
 KEPT_HOURS: Final = 24
 FORGET_AT_MOST: Final = 1_000
 
-_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_RECALL: Final = text(f"""
+_LOCK: Final = Statement("SELECT pg_try_advisory_xact_lock(:lock)")
+_RECALL: Final = Statement(f"""
     SELECT fingerprint, result FROM idempotency_keys
     WHERE principal = :principal AND key = :key AND created_at > now() - interval '{KEPT_HOURS} hours'
 """)
-_REMEMBER: Final = text("""
+_REMEMBER: Final = Statement("""
     INSERT INTO idempotency_keys (principal, key, fingerprint, result)
     VALUES (:principal, :key, :fingerprint, :result)
     ON CONFLICT (principal, key) DO UPDATE
     SET fingerprint = excluded.fingerprint, result = excluded.result, created_at = excluded.created_at
 """)
-FORGET: Final = text(f"""
-    DELETE FROM idempotency_keys WHERE (principal, key) IN (
-        SELECT principal, key FROM idempotency_keys
-        WHERE created_at <= now() - interval '{KEPT_HOURS} hours'
-        ORDER BY created_at LIMIT {FORGET_AT_MOST} FOR UPDATE SKIP LOCKED
+FORGET: Final = Statement(f"""
+    WITH forgotten AS (
+        DELETE FROM idempotency_keys WHERE (principal, key) IN (
+            SELECT principal, key FROM idempotency_keys
+            WHERE created_at <= now() - interval '{KEPT_HOURS} hours'
+            ORDER BY created_at LIMIT {FORGET_AT_MOST} FOR UPDATE SKIP LOCKED
+        )
+        RETURNING key
     )
+    SELECT count(*) FROM forgotten
 """)
 
 
@@ -60,21 +64,26 @@ class Once:
             return None
         return cls(principal, key, sha256(f"{operation}\0{body.model_dump_json()}".encode()).hexdigest())
 
-    async def begin(self, connection: AsyncConnection) -> None:
+    async def begin(self, connection: Session) -> None:
         """Claim the key until the transaction ends.
 
         Raises AlreadyDone, RequestInProgress, IdempotencyKeyReused.
         """
         digest = sha256(f"{self.principal}\0{self.key}".encode()).digest()
-        if not await connection.scalar(_LOCK, {"lock": int.from_bytes(digest[:8], signed=True)}):
+        if not await connection.value(_LOCK, lock=int.from_bytes(digest[:8], signed=True)):
             raise RequestInProgress
-        earlier = await connection.execute(_RECALL, {"principal": self.principal, "key": self.key})
-        if (row := earlier.one_or_none()) is not None:
-            if row.fingerprint != self.fingerprint:
+        earlier = await connection.one_or_none(_RECALL, principal=self.principal, key=self.key)
+        if earlier is not None:
+            if earlier.fingerprint != self.fingerprint:
                 raise IdempotencyKeyReused
-            raise AlreadyDone(row.result)
+            raise AlreadyDone(earlier.result)
 
-    async def end(self, connection: AsyncConnection, result: BaseModel) -> None:
+    async def end(self, connection: Session, result: BaseModel) -> None:
         """Remember what came of the request."""
-        mine = {"principal": self.principal, "key": self.key, "fingerprint": self.fingerprint}
-        await connection.execute(_REMEMBER, mine | {"result": result.model_dump_json()})
+        await connection.run(
+            _REMEMBER,
+            principal=self.principal,
+            key=self.key,
+            fingerprint=self.fingerprint,
+            result=result.model_dump_json(),
+        )

@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from sqlalchemy import Row
-
 from core.errors import TicketClosed
+from db.statements import Row
 from models import EventType, TicketStatus
 from schemas.tickets import Comment, CommentAdded, CommentCreate
 from services.ticket_status import is_final, judge
@@ -17,13 +16,13 @@ class LockedTicket:
     `id` and `version` are those of the row that was locked; `saved` is the row once the change was committed.
     """
 
-    def __init__(self, row: Row[Any]) -> None:
+    def __init__(self, row: Row) -> None:
         self._before = row
         self.id: int = row.id
         self.version: int = row.version
         self._changes: dict[str, dict[str, str]] = {}
         self._comment: CommentCreate | None = None
-        self.saved: Row[Any] = row
+        self.saved: Row = row
 
     @property
     def comment_added(self) -> CommentAdded:

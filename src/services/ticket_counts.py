@@ -5,12 +5,11 @@ import logging
 import time
 from typing import Final
 
-from sqlalchemy import text
-
 from core import metrics
 from core.errors import Unavailable
 from core.metrics_folder import is_counter_for_all
 from db.postgres import Database
+from db.statements import Statement
 from models import TicketStatus
 
 EVERY_S: Final = 60
@@ -18,8 +17,8 @@ EVERY_S: Final = 60
 # more than a hundredth of the time.
 REST_FOR_EACH_S: Final = 100
 
-_NO_LONGER_THAN: Final = text("SET LOCAL statement_timeout = '3s'")
-_COUNT: Final = text("SELECT status, count(*) FROM tickets GROUP BY status")
+_NO_LONGER_THAN: Final = Statement("SET LOCAL statement_timeout = '3s'")
+_COUNT: Final = Statement("SELECT status, count(*) FROM tickets GROUP BY status")
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +26,8 @@ _log = logging.getLogger(__name__)
 async def count_tickets(database: Database) -> dict[TicketStatus, int]:
     """Return how many tickets have each status. Raises DatabaseUnavailable, also when it takes over three seconds."""
     async with database.transaction() as connection:
-        await connection.execute(_NO_LONGER_THAN)
-        counted: dict[str, int] = {row[0]: row[1] for row in await connection.execute(_COUNT)}
+        await connection.run(_NO_LONGER_THAN)
+        counted: dict[str, int] = {row[0]: row[1] for row in await connection.rows(_COUNT)}
     return {status: counted.get(status, 0) for status in TicketStatus}
 
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, TextClause, text
-
 from core.errors import TicketNotFound
 from db.postgres import Database
+from db.statements import Row, Statement
 from schemas.lists import Paging, TicketQuery
 from schemas.tickets import Comment, CommentPage, Event, EventPage, TicketPage
 from services import ticket_statements as sql
@@ -17,7 +16,7 @@ from services.principal import Principal
 from services.ticket_pages import PageShape, page_of_tickets
 from services.tickets import ticket_of
 
-_SECRET: Final = text("SELECT secret FROM service_secrets WHERE name = 'cursors'")
+_SECRET: Final = Statement("SELECT secret FROM service_secrets WHERE name = 'cursors'")
 
 
 class TicketLists:
@@ -46,7 +45,7 @@ class TicketLists:
         wanted = filters | {"after_id": after_id, "after_value": after_value, "limit": query.limit + 1}
         borrowed = self._database.searching() if shape.is_search else self._database.reading()
         async with borrowed as connection:
-            rows = (await connection.execute(page_of_tickets(shape), wanted)).all()
+            rows = await connection.rows(page_of_tickets(shape), **wanted)
         page, next_cursor = rows[: query.limit], None
         if len(rows) > len(page):
             moment = None if shape.column == "id" else getattr(page[-1], shape.column)
@@ -56,25 +55,25 @@ class TicketLists:
     async def comments(self, ticket_id: int, paging: Paging, who: Principal) -> CommentPage:
         """Return comments of a ticket, the oldest first. Raises TicketNotFound, InvalidCursor."""
         part = await self._part(sql.PAGE_OF_COMMENTS, f"comments {ticket_id}", ticket_id, paging, who)
-        items = [Comment.model_validate(dict(row._mapping)) for row in part.rows]
+        items = [Comment.model_validate(dict(row)) for row in part.rows]
         return CommentPage(items=items, next_cursor=part.next_cursor)
 
     async def history(self, ticket_id: int, paging: Paging, who: Principal) -> EventPage:
         """Return the events of a ticket, one a version, from the first on. Raises TicketNotFound, InvalidCursor."""
         part = await self._part(sql.PAGE_OF_EVENTS, f"history {ticket_id}", ticket_id, paging, who)
-        items = [Event.model_validate(dict(row._mapping) | {"data": json.loads(row.data)}) for row in part.rows]
+        items = [Event.model_validate(dict(row) | {"data": json.loads(row.data)}) for row in part.rows]
         return EventPage(items=items, next_cursor=part.next_cursor)
 
     async def _part(
-        self, statement: TextClause, this_list: str, ticket_id: int, paging: Paging, who: Principal
+        self, statement: Statement, this_list: str, ticket_id: int, paging: Paging, who: Principal
     ) -> "_Part":
         """Return a page of what belongs to one ticket; the first column of its rows is what they are ordered by."""
         cursors = await self._cursors()
         after, _ = (0, None) if paging.cursor is None else cursors.decode(this_list, paging.cursor)
         ticket = {"ticket_id": ticket_id, "requester": who.requester}
         async with self._database.reading() as connection:
-            rows = (await connection.execute(statement, ticket | {"after": after, "limit": paging.limit + 1})).all()
-            if not rows and (await connection.execute(sql.SEEN, ticket)).first() is None:
+            rows = await connection.rows(statement, after=after, limit=paging.limit + 1, **ticket)
+            if not rows and await connection.one_or_none(sql.SEEN, **ticket) is None:
                 raise TicketNotFound(ticket_id)
         page = rows[: paging.limit]
         is_last = len(rows) == len(page)
@@ -83,7 +82,7 @@ class TicketLists:
     async def _cursors(self) -> Cursors:
         if self._known_cursors is None:
             async with self._database.reading() as connection:
-                self._known_cursors = Cursors((await connection.execute(_SECRET)).scalar_one())
+                self._known_cursors = Cursors((await connection.one(_SECRET)).secret)
         return self._known_cursors
 
 
@@ -91,7 +90,7 @@ class TicketLists:
 class _Part:
     """Some rows, and where the next ones are."""
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Row]
     next_cursor: str | None
 
 

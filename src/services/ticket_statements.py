@@ -10,7 +10,7 @@ PAGE …    keyset pages: what comes after the last seen row; those of tickets a
 
 from typing import Final
 
-from sqlalchemy import text
+from db.statements import Statement
 
 LATEST_COMMENTS: Final = 50
 
@@ -22,11 +22,11 @@ _COMMENT: Final = "id, ticket_id, email, text, created_at"
 # stand wherever rows are read for somebody: a test holds the statements to it. What is not seen is not locked either.
 VISIBLE: Final = "(CAST(:requester AS text) IS NULL OR lower(tickets.email) = lower(:requester))"
 
-LOCK: Final = text(f"SELECT {TICKET} FROM tickets WHERE id = :ticket_id AND {VISIBLE} FOR NO KEY UPDATE")
+LOCK: Final = Statement(f"SELECT {TICKET} FROM tickets WHERE id = :ticket_id AND {VISIBLE} FOR NO KEY UPDATE")
 
 # The comment must be in before its ticket is closed, or the guard of the comments refuses it; counting the new
 # comments makes the update wait for them. The clock is read after the lock was had, so that times follow versions.
-SAVE: Final = text(f"""
+SAVE: Final = Statement(f"""
     WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
     new_comment AS (
         INSERT INTO comments (ticket_id, email, text, created_at)
@@ -58,7 +58,7 @@ SAVE: Final = text(f"""
     FROM saved LEFT JOIN new_comment ON true
 """)
 
-CREATE: Final = text(f"""
+CREATE: Final = Statement(f"""
     WITH created AS (
         INSERT INTO tickets (subject, text, email) VALUES (:subject, :text, :email) RETURNING {TICKET}
     ),
@@ -69,7 +69,7 @@ CREATE: Final = text(f"""
     SELECT {TICKET} FROM created
 """)
 
-DETAILS: Final = text(f"""
+DETAILS: Final = Statement(f"""
     SELECT {TICKET}, (
         SELECT CAST(COALESCE(json_agg(latest ORDER BY latest.id), '[]') AS text)
         FROM (
@@ -82,14 +82,14 @@ DETAILS: Final = text(f"""
 
 _IF_VISIBLE: Final = f"EXISTS (SELECT FROM tickets WHERE id = :ticket_id AND {VISIBLE})"
 
-PAGE_OF_COMMENTS: Final = text(f"""
+PAGE_OF_COMMENTS: Final = Statement(f"""
     SELECT {_COMMENT} FROM comments
     WHERE ticket_id = :ticket_id AND id > :after AND {_IF_VISIBLE} ORDER BY id LIMIT :limit
 """)
 
-PAGE_OF_EVENTS: Final = text(f"""
+PAGE_OF_EVENTS: Final = Statement(f"""
     SELECT version, type, CAST(data AS text) AS data, actor, created_at FROM ticket_events
     WHERE ticket_id = :ticket_id AND version > :after AND {_IF_VISIBLE} ORDER BY version LIMIT :limit
 """)
 
-SEEN: Final = text(f"SELECT 1 FROM tickets WHERE id = :ticket_id AND {VISIBLE}")
+SEEN: Final = Statement(f"SELECT 1 FROM tickets WHERE id = :ticket_id AND {VISIBLE}")

@@ -9,12 +9,12 @@ from hashlib import sha1
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row
 
 from core import metrics
 from core.errors import DatabaseUnavailable, TicketNotFound, VersionMismatch
 from db.cache import CacheOutcome, Stored, TicketCache
 from db.postgres import Database
+from db.statements import Row
 from schemas.tickets import (
     Comment,
     CommentAdded,
@@ -50,16 +50,17 @@ class TicketService:
         """
         who.write_as(new.email)
         once = Once.under(key, who.id, "create", new)
-        try:
-            async with self._database.transaction() as connection:
-                if once is not None:
+        wanted = new.model_dump() | {"actor": who.id}
+        if once is None:
+            ticket = ticket_of(await self._database.write(sql.CREATE, **wanted))
+        else:
+            try:
+                async with self._database.transaction() as connection:
                     await once.begin(connection)
-                row = (await connection.execute(sql.CREATE, new.model_dump() | {"actor": who.id})).one()
-                ticket = ticket_of(row)
-                if once is not None:
+                    ticket = ticket_of(await connection.one(sql.CREATE, **wanted))
                     await once.end(connection, ticket)
-        except AlreadyDone as done:
-            return Ticket.model_validate_json(done.result), True
+            except AlreadyDone as done:
+                return Ticket.model_validate_json(done.result), True
         metrics.tickets_created.inc()
         return ticket, False
 
@@ -136,7 +137,7 @@ class TicketService:
             async with self._database.transaction() as connection:
                 if once is not None:
                     await once.begin(connection)
-                row = (await connection.execute(sql.LOCK, _named(ticket_id, who))).one_or_none()
+                row = await connection.one_or_none(sql.LOCK, **_named(ticket_id, who))
                 if row is None:
                     raise TicketNotFound(ticket_id)
                 if expected is not None and row.version not in expected:
@@ -148,7 +149,7 @@ class TicketService:
                 version = ticket.version + 1
                 await self._cache.invalidate(ticket_id, version)
                 floor_put_at = time.monotonic()
-                ticket.saved = (await connection.execute(sql.SAVE, ticket.to_save(who.id))).one()
+                ticket.saved = await connection.one(sql.SAVE, **ticket.to_save(who.id))
                 if once is not None:
                     await once.end(connection, ticket.comment_added)
                 if time.monotonic() - floor_put_at > COMMIT_WITHIN_S:
@@ -162,16 +163,16 @@ class TicketService:
 
     async def _require_seen(self, ticket_id: int, who: Principal) -> None:
         async with self._database.reading() as connection:
-            if (await connection.execute(sql.SEEN, _named(ticket_id, who))).first() is None:
+            if await connection.one_or_none(sql.SEEN, **_named(ticket_id, who)) is None:
                 raise TicketNotFound(ticket_id)
 
     async def _load(self, ticket_id: int) -> Stored:
         async with self._database.reading() as connection:
-            row = (await connection.execute(sql.DETAILS, {"ticket_id": ticket_id})).one_or_none()
+            row = await connection.one_or_none(sql.DETAILS, ticket_id=ticket_id)
         if row is None:
             raise TicketNotFound(ticket_id)
         details = TicketDetails.model_validate(
-            dict(row._mapping)
+            dict(row)
             | {
                 "allowed_transitions": allowed_from(row.status),
                 "comments": _COMMENTS.validate_json(row.comments),
@@ -189,6 +190,6 @@ def lookup_schema() -> str:
     return sha1(json.dumps(TicketDetails.model_json_schema()).encode(), usedforsecurity=False).hexdigest()[:8]
 
 
-def ticket_of(row: Row[Any]) -> Ticket:
+def ticket_of(row: Row) -> Ticket:
     """Return a ticket as the answers show it."""
-    return Ticket.model_validate(dict(row._mapping) | {"allowed_transitions": allowed_from(row.status)})
+    return Ticket.model_validate(dict(row) | {"allowed_transitions": allowed_from(row.status)})

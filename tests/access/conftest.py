@@ -1,13 +1,13 @@
 """A service that lets in by keys, and clients who have one."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import asyncpg
 import httpx2
 import pytest
+from asyncpg.connection import LoggedQuery
 from fastapi import FastAPI
-from sqlalchemy import event
 
 from core.settings import Settings
 from db.postgres import Database
@@ -75,14 +75,12 @@ async def sql_of_door(guarded_settings: Settings) -> AsyncIterator[asyncpg.Conne
 
 
 @pytest.fixture
-def statements(door: Door) -> Iterator[list[str]]:
+def statements(door: Door) -> list[str]:
     """The SQL that the service sends."""
     sent: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        sent.append(statement)
+    def note(query: LoggedQuery) -> None:
+        sent.append(query.query)
 
-    engine = door.app.state.tickets._database._work.engine.sync_engine  # noqa: SLF001 - seen nowhere else
-    event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(engine, "before_cursor_execute", note)
+    door.app.state.tickets._database.listen(note)  # noqa: SLF001 - seen nowhere else
+    return sent

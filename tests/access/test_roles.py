@@ -7,10 +7,10 @@ import secrets
 import asyncpg
 import httpx2
 import pytest
-from sqlalchemy import TextClause
 
 from access.conftest import ALICE, MALLORY, Door
 from core.settings import ROOT
+from db.statements import Statement
 from models import Role
 from services import ticket_pages, ticket_statements
 from world import JSON, a_comment, a_ticket
@@ -103,8 +103,9 @@ async def test_what_is_foreign_is_asked_for_in_the_same_steps_as_what_is_missing
     for id_ in (ticket["id"], MISSING):
         statements.clear()
         await door.visitor.request(method, path.format(id=id_), json=body, headers=mallory)
+        await asyncio.sleep(0)  # the driver tells of a query after it was answered
         seen.append(list(statements))
-    assert seen[0] == seen[1]
+    assert seen[0] == seen[1] != []
 
 
 async def test_a_foreign_ticket_that_is_being_written_keeps_nobody_waiting(
@@ -194,7 +195,7 @@ def test_no_statement_that_reads_tickets_forgets_who_asks() -> None:
         "VISIBLE": "is the predicate",
     }
     for name, statement in vars(ticket_statements).items():
-        text = statement.text if isinstance(statement, TextClause) else ""
+        text = statement.text if isinstance(statement, Statement) else ""
         if re.search(r"FROM (tickets|comments|ticket_events)\b", text) and name not in reasons:
             assert ticket_statements.VISIBLE in text, name
     assert "requester" in ticket_pages._FILTERS  # noqa: SLF001 - the predicate of the lists

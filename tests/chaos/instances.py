@@ -10,15 +10,16 @@ from random import Random
 from typing import Any
 
 import httpx2
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chaos.history import CacheRecord, Delivery
 from core.settings import Settings
 from db.cache import TicketCache
 from db.cache_scripts import INVALIDATE, Script
 from db.postgres import Database
+from db.postgres_session import Session
 from db.redis import Client, connect
 from db.redis_guard import GuardedRedis
+from db.statements import Row, Statement
 from services.tickets import TicketService, lookup_schema
 from world import running
 
@@ -87,13 +88,13 @@ class MortalDatabase(Database):
         self._dice = dice
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[Session]:
         async with super().reading() as connection:
             yield connection
         await self._hold_up()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[Session]:
         fate = fate_of_writer.get()
         async with super().transaction() as connection:
             yield connection
@@ -102,6 +103,16 @@ class MortalDatabase(Database):
                 fate.die()
         if fate is not None:
             fate.die()
+
+    async def write(self, statement: Statement, /, **values: object) -> Row:
+        fate = fate_of_writer.get()
+        if fate is not None and fate.before_commit:
+            fate.die()
+        written = await super().write(statement, **values)
+        await self._hold_up()
+        if fate is not None:
+            fate.die()
+        return written
 
     async def _hold_up(self) -> None:
         if self._dice.random() < 0.05:

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from core.settings import Settings
 from db.cache import CacheOutcome, TicketCache
 from db.cache_scripts import Script
 from db.postgres import Database
+from db.postgres_session import Session
 from db.redis import Client, connect
 from db.redis_guard import GuardedRedis
 from schemas.tickets import TicketPatch
@@ -87,14 +86,14 @@ class GatedDatabase(Database):
         self.after_lease, self.after_read, self.before_commit, self.after_commit = Gate(), Gate(), Gate(), Gate()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[Session]:
         await self.after_lease.passed()
         async with super().reading() as connection:
             yield connection
         await self.after_read.passed()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self) -> AsyncIterator[Session]:
         async with super().transaction() as connection:
             yield connection
             await self.before_commit.passed()

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 from core.settings import async_dsn
 from db.postgres_connections import Connections
+from db.statements import Statement
 from operation.held_way import way_to
 from world import migrate_to_head, new_database, open_ticket, running, settings_for
+
+ONE = Statement("SELECT 1")
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ async def test_what_is_given_up_does_not_wait_for_a_server_that_is_silent(dsn: s
 
         async def work() -> None:
             async with asyncio.timeout(0.5), connections.transaction() as connection:
-                await connection.execute(text("SELECT 1"))
+                await connection.run(ONE)
                 way.swallow()
                 await asyncio.sleep(5)
 
@@ -57,7 +59,7 @@ async def test_what_is_given_up_does_not_wait_for_a_server_that_is_silent(dsn: s
         assert time.monotonic() - began_at < 2
         way.open()
         async with connections.reading() as connection:
-            assert await connection.scalar(text("SELECT 1")) == 1
+            assert await connection.value(ONE) == 1
         await connections.close()
 
 
@@ -67,9 +69,10 @@ async def test_a_host_that_is_gone_without_a_word_does_not_hide_the_primary(dsn:
         silent_host = silent.rpartition("@")[2].partition("/")[0]
         user, _, right = dsn.partition("@")
         connections = Connections(async_dsn(f"{user}@{silent_host},{right}"), size=1, waits_s=1)
-        for within_s in (2, 0.4):  # the second time it is known who the primary is
+        for within_s in (2, 0.4):  # the second connection is made by who knows who the primary is
             began_at = time.monotonic()
             async with connections.reading() as connection:
-                assert await connection.scalar(text("SELECT NOT pg_is_in_recovery()"))
+                assert await connection.value(Statement("SELECT NOT pg_is_in_recovery()"))
             assert time.monotonic() - began_at < within_s
-            await connections.close()
+            connections.distrust()
+        await connections.close()

@@ -59,6 +59,40 @@ async def test_a_commit_that_takes_too_long_has_an_unknown_outcome_and_is_never_
             assert (await client.get(path)).json()["version"] == (2 if was_committed else 1)
 
 
+@pytest.mark.parametrize("held", Held, ids=["before-the-commit", "after-the-commit"])
+async def test_a_new_ticket_whose_answer_takes_too_long_has_an_unknown_outcome(
+    dsn: str, redis_address: tuple[str, int], held: Held
+) -> None:
+    async with held_postgres(dsn, MARK, held) as (_, way):
+        settings = settings_for(way, *redis_address, request_timeout=REQUEST_TIMEOUT_S)
+        async with running(settings) as (_, client):
+            await open_ticket(client)
+            began_at = time.monotonic()
+            answer = await client.post("/tickets", json=a_ticket(subject=MARK))
+            assert time.monotonic() - began_at < TOLD_WITHIN_S
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/outcome-unknown")
+            assert answer.headers["Retry-After"]
+            # Whoever looks afterwards finds what the server made of it.
+            subjects = [ticket["subject"] for ticket in (await client.get("/tickets")).json()["items"]]
+            assert subjects.count(MARK) == (held is Held.ANSWER)
+
+
+async def test_a_new_ticket_that_waited_for_a_connection_was_not_written(
+    dsn: str, redis_address: tuple[str, int]
+) -> None:
+    settings = settings_for(dsn, *redis_address, request_timeout=REQUEST_TIMEOUT_S, database_pool_size=1)
+    async with running(settings) as (_, client):
+        ticket = await open_ticket(client)
+        holder = await asyncpg.connect(dsn)
+        async with holder.transaction():
+            await holder.execute("SELECT FROM tickets WHERE id = $1 FOR UPDATE", ticket["id"])
+            change = client.patch(f"/tickets/{ticket['id']}", json={"status": "closed"})
+            _, answer = await asyncio.gather(change, client.post("/tickets", json=a_ticket()))
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/deadline-exceeded")
+        assert await holder.fetchval("SELECT count(*) FROM tickets") == 1
+        await holder.close()
+
+
 async def test_many_who_wait_for_a_connection_are_told_in_time(dsn: str, redis_address: tuple[str, int]) -> None:
     settings = settings_for(dsn, *redis_address, request_timeout=REQUEST_TIMEOUT_S, database_pool_size=2)
     async with running(settings) as (_, client):

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from core.settings import async_dsn
@@ -82,7 +82,8 @@ async def plan(
     return found
 
 
-async def ids(connection: AsyncConnection, statement: TextClause, values: dict[str, Any]) -> list[int]:
+async def ids(connection: AsyncConnection, sql: str, values: dict[str, Any]) -> list[int]:
+    statement = text(sql)
     rows = await connection.execute(statement, {name: values[name] for name in statement.compile().params})
     return [row.id for row in rows]
 
@@ -177,8 +178,8 @@ async def test_a_search_finds_what_looking_at_every_ticket_finds(connection: Asy
         after = await connection.scalar(text(f"SELECT {shape.column} FROM tickets WHERE id = :id"), {"id": after_id})
         for q in ("subject", "occasional", "scarce", "revived", "bygone", "17", "scarce or 17", "nil"):
             wanted = VALUES | {"after_id": after_id, "after_value": after, "limit": limit, "q": q}
-            expected = await ids(connection, text(plain), wanted)
-            assert await ids(connection, page_of_tickets(shape), wanted) == expected, (after_id, limit, q)
+            expected = await ids(connection, plain, wanted)
+            assert await ids(connection, page_of_tickets(shape).text, wanted) == expected, (after_id, limit, q)
 
 
 @pytest.mark.parametrize("is_descending", [False, True])
@@ -186,7 +187,7 @@ async def test_a_search_finds_what_looking_at_every_ticket_finds(connection: Asy
 async def test_a_search_finds_words_wherever_in_a_discussion_its_look_at_the_nearest_ends(
     connection: AsyncConnection, q: str, *, is_descending: bool
 ) -> None:
-    page = page_of_tickets(PageShape("id", is_descending, False, frozenset({"q"})))
+    page = page_of_tickets(PageShape("id", is_descending, False, frozenset({"q"}))).text
     for after_id in range(TICKETS // 2, TICKETS // 2 + 63):
         beyond = range(after_id - 1, 0, -1) if is_descending else range(after_id + 1, TICKETS)
         expected = [ticket_id for ticket_id in beyond if ticket_id % 49 == 0][:51]

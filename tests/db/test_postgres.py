@@ -1,0 +1,247 @@
+"""What is lent, in which state it comes back, and what is known of a write that failed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+
+import asyncpg
+import pytest
+from asyncpg.exceptions import (
+    CheckViolationError,
+    InvalidCachedStatementError,
+    InvalidTransactionStateError,
+    UndefinedTableError,
+)
+
+from core import deadline
+from core.errors import DatabaseUnavailable, DeadlineExceeded, OutcomeUnknown, SearchTimeout
+from core.settings import async_dsn
+from db import postgres_connections
+from db.postgres import Database
+from db.postgres_session import Session
+from db.statements import Statement
+from world import new_database
+
+PID = Statement("SELECT pg_backend_pid()")
+WRITE = Statement("INSERT INTO things (name) VALUES (:name) RETURNING id, name")
+ALL = Statement("SELECT name FROM things ORDER BY name")
+SLEEP = Statement("SELECT pg_sleep(:seconds)")
+SLOW_WRITE = Statement("INSERT INTO things (name) SELECT :name FROM pg_sleep(5) RETURNING id")
+MISSING = Statement("SELECT * FROM nothing")
+# At its commit a transaction fails, or loses its connection, where it names a thing so.
+AT_COMMIT = """
+    CREATE TABLE things (id bigint GENERATED ALWAYS AS IDENTITY, name text CHECK (name <> 'forbidden'));
+    CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW.name = 'conflict' THEN RAISE SQLSTATE '40001'; END IF;
+        IF NEW.name = 'lost' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON things DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION at_commit();
+"""
+
+
+@pytest.fixture(scope="module")
+async def dsn(postgres_dsn: str) -> AsyncIterator[str]:
+    async with new_database(postgres_dsn) as dsn:
+        sql = await asyncpg.connect(dsn)
+        await sql.execute(AT_COMMIT)
+        await sql.close()
+        yield dsn
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    """With one connection for work; its tables are empty."""
+    sql = await asyncpg.connect(dsn)
+    await sql.execute("TRUNCATE things RESTART IDENTITY")
+    await sql.close()
+    database = Database(async_dsn(dsn), pool_size=1, search_pool_size=1, search_timeout_s=0.2)
+    yield database
+    await database.close()
+
+
+async def pid_of(connection: Session) -> int:
+    found: int = await connection.value(PID)
+    return found
+
+
+async def pid(database: Database) -> int:
+    """Return which session is lent."""
+    async with database.reading() as connection:
+        return await pid_of(connection)
+
+
+async def names(database: Database) -> list[str]:
+    async with database.reading() as connection:
+        return [row.name for row in await connection.rows(ALL)]
+
+
+async def write_in_block(database: Database, name: str, then: Callable[[Session], Awaitable[object]] = pid_of) -> None:
+    """Write in a transaction that does something more."""
+    async with database.transaction() as connection:
+        await connection.one(WRITE, name=name)
+        await then(connection)
+
+
+async def sleep(connection: Session) -> None:
+    await connection.run(SLEEP, seconds=5)
+
+
+async def fail(_connection: Session) -> None:
+    raise LookupError
+
+
+async def overlook_a_failure(connection: Session) -> None:
+    with suppress(UndefinedTableError):
+        await connection.rows(MISSING)
+
+
+async def test_a_write_is_there_when_it_returns(database: Database, dsn: str) -> None:
+    row = await database.write(WRITE, name="first")
+    assert (row.id, row.name, dict(row)) == (1, "first", {"id": 1, "name": "first"})
+    with pytest.raises(AttributeError):
+        row.color  # noqa: B018 - what is not there must not be None
+    other = await asyncpg.connect(dsn)
+    assert await other.fetchval("SELECT count(*) FROM things") == 1
+    await other.close()
+
+
+@pytest.mark.parametrize("write", [lambda database, name: database.write(WRITE, name=name), write_in_block])
+@pytest.mark.parametrize(("name", "error"), [("conflict", DatabaseUnavailable), ("lost", OutcomeUnknown)])
+async def test_what_is_told_of_a_commit_that_failed_is_what_the_server_said(
+    database: Database, write: Callable[[Database, str], Awaitable[object]], name: str, error: type[Exception]
+) -> None:
+    """With its error nothing was committed; without a word of it nobody knows."""
+    with pytest.raises(error):
+        await write(database, name)
+    assert await names(database) == []
+
+
+async def test_a_wrong_statement_is_no_outage(database: Database) -> None:
+    before = await pid(database)
+    with pytest.raises(CheckViolationError):
+        await database.write(WRITE, name="forbidden")
+    for borrowed in (database.reading, database.transaction):
+        with pytest.raises(UndefinedTableError):
+            async with borrowed() as connection:
+                await connection.rows(MISSING)
+    assert await pid(database) == before
+
+
+async def test_a_server_that_does_not_answer_a_write_in_time_leaves_it_unknown(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_connections, "COMMAND_TIMEOUT_S", 0.3)
+    database = Database(async_dsn(dsn), pool_size=1)
+    before = await pid(database)
+    with pytest.raises(OutcomeUnknown):
+        await database.write(SLOW_WRITE, name="slow")
+    with pytest.raises(DatabaseUnavailable):
+        async with database.reading() as connection:
+            await connection.rows(SLEEP, seconds=5)
+    assert await pid(database) != before
+    await database.close()
+
+
+async def test_the_deadline_says_what_is_known_when_it_comes(database: Database) -> None:
+    before = await pid(database)
+    token = deadline.begin(0.2)
+    with pytest.raises(OutcomeUnknown):
+        await database.write(SLOW_WRITE, name="slow")
+    deadline.end(token)
+    after = await pid(database)
+    assert after != before
+    token = deadline.begin(0.2)
+    with pytest.raises(DeadlineExceeded):
+        await write_in_block(database, "rolled back", sleep)
+    deadline.end(token)
+    assert await names(database) == []
+
+
+async def test_what_waits_for_a_connection_was_not_sent(database: Database) -> None:
+    async with database.reading():
+        token = deadline.begin(0.1)
+        with pytest.raises(DeadlineExceeded):
+            await database.write(WRITE, name="waits")
+        deadline.end(token)
+    assert database.pools["main"].waiting == 0
+    assert await names(database) == []
+
+
+async def test_a_transaction_is_rolled_back_when_its_block_raises(database: Database) -> None:
+    before = await pid(database)
+    with pytest.raises(LookupError):
+        await write_in_block(database, "rolled back", fail)
+    assert await names(database) == []
+    assert await pid(database) == before
+
+
+async def test_a_transaction_that_failed_is_not_taken_for_committed(database: Database) -> None:
+    """PostgreSQL answers the COMMIT of a transaction that failed without an error."""
+    with pytest.raises(InvalidTransactionStateError):
+        await write_in_block(database, "rolled back", overlook_a_failure)
+    assert await names(database) == []
+
+
+async def test_sessions_that_know_the_tables_as_they_were_are_replaced(dsn: str) -> None:
+    database = Database(async_dsn(dsn), pool_size=2)
+
+    async def read_in_both() -> None:
+        async with database.transaction() as one, database.transaction() as other:
+            for connection in (one, other):
+                await connection.rows(ALL)
+
+    await read_in_both()
+    sql = await asyncpg.connect(dsn)
+    await sql.execute("ALTER TABLE things ALTER name TYPE varchar(50)")
+    with pytest.raises(InvalidCachedStatementError):
+        await read_in_both()
+    await read_in_both()
+    await sql.close()
+    await database.close()
+
+
+async def test_who_is_cancelled_leaves_no_transaction_to_the_next(database: Database) -> None:
+    began = asyncio.Event()
+
+    async def be_slow(connection: Session) -> None:
+        began.set()
+        await sleep(connection)
+
+    task = asyncio.create_task(write_in_block(database, "rolled back", be_slow))
+    await began.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert await names(database) == []
+    await database.write(WRITE, name="next")
+    assert await names(database) == ["next"]
+
+
+async def test_a_search_ends_in_its_time_whether_it_waits_or_works(database: Database) -> None:
+    with pytest.raises(SearchTimeout):
+        async with database.searching() as connection:
+            await connection.rows(SLEEP, seconds=5)
+    async with database.searching():
+        with pytest.raises(SearchTimeout):
+            async with database.searching():
+                pass
+
+
+async def test_each_statement_is_told_to_who_listens_without_a_further_one(database: Database) -> None:
+    said: list[str] = []
+    database.listen(lambda query: said.append(query.query))
+    await database.write(WRITE, name="first")
+    async with database.transaction() as connection:
+        await connection.rows(ALL)
+    await asyncio.sleep(0)
+    assert said == [WRITE.sql, "BEGIN", ALL.sql, "COMMIT"]
+
+
+def test_a_statement_is_sent_with_its_values_by_number() -> None:
+    statement = Statement("SELECT name::text, :b, :a, CAST(:b AS text) WHERE 5 % 3 = 2")
+    assert statement.sql == "SELECT name::text, $1, $2, CAST($1 AS text) WHERE 5 % 3 = 2"
+    assert statement.arguments({"a": 1, "b": 2, "unused": 3}) == [2, 1]
+    with pytest.raises(KeyError):
+        statement.arguments({"a": 1})
