@@ -25,13 +25,13 @@ from api import (
     workflow,
 )
 from api.bodies_in_time import BodiesInTime
-from api.cached_lookup import CachedLookup
 from api.concurrency import Concurrency, Places
 from api.front_door import FrontDoor
 from api.gate import Gate
 from api.lifetime import Lifetime
 from api.observation import Innermost, Observed
 from api.rate_limit import RateLimit
+from api.short_ways import ShortWays
 from core import garbage, logs
 from core.settings import Settings
 from core.stopping import Stopping
@@ -114,7 +114,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(part.router, max_body_size=MAX_BODY_BYTES)
     # The last one added is the first one passed.
     if tracer_provider is None:  # of what is answered there the framework, which makes the spans, knows nothing
-        app.add_middleware(CachedLookup, route=tickets.lookup_route())
+        app.add_middleware(ShortWays, routes=tickets.routes())
     app.add_middleware(Innermost)
     app.add_middleware(Concurrency, places=Places(settings.max_concurrent_requests))
     app.add_middleware(BodiesInTime, patience_s=settings.slow_client_timeout, most_bytes=MAX_BODY_BYTES)

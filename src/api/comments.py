@@ -64,5 +64,5 @@ async def list_comments(
     All of them, the oldest first.
     """
     found = await lists.comments(ticket_id, page, who)
-    response.headers.update(link_to_next(request, found.next_cursor))
+    response.headers.update(link_to_next(request.scope, found.next_cursor))
     return found

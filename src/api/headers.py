@@ -3,9 +3,11 @@
 import re
 from collections.abc import Set
 from typing import Annotated, Final
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Header, Request
 from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from db.cache import CacheOutcome
 
@@ -35,12 +37,13 @@ def lookup_headers(version: int, outcome: CacheOutcome) -> list[tuple[bytes, byt
     return [(b"etag", b'"%d"' % version), (b"cache-status", _CACHE_STATUS[outcome]), _ASK_EACH_TIME]
 
 
-def link_to_next(request: Request, cursor: str | None) -> dict[str, str]:
-    """Return the Link header (RFC 8288) to the next page, none on the last one."""
+def link_to_next(scope: Scope, cursor: str | None) -> dict[str, str]:
+    """Return the Link header (RFC 8288) to the page that follows the one asked for, none on the last one."""
     if cursor is None:
         return {}
-    url = request.url.include_query_params(cursor=cursor)
-    return {"Link": f'<{url.path}?{url.query}>; rel="next"'}
+    asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    query = urlencode([(name, value) for name, value in asked if name != "cursor"] + [("cursor", cursor)])
+    return {"Link": f'<{scope["path"]}?{query}>; rel="next"'}
 
 
 IfMatch = Annotated[

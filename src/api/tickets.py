@@ -43,10 +43,8 @@ async def create_ticket(
     return ticket
 
 
-@router.get("", responses=responses(answers.TICKETS, InvalidCursor, SearchTimeout, *READING))
-async def list_tickets(
-    wanted: WantedTickets, lists: Lists, who: Caller, request: Request, response: Response
-) -> TicketPage:
+@router.get("", response_model=TicketPage, responses=responses(answers.TICKETS, InvalidCursor, SearchTimeout, *READING))
+async def list_tickets(wanted: WantedTickets, lists: Lists, who: Caller, request: Request) -> Response:
     """List tickets.
 
     Those for which every filter holds, the newest first unless sorted otherwise; `q` searches for words. A page costs
@@ -54,8 +52,7 @@ async def list_tickets(
     not in the list.
     """
     found = await lists.tickets(wanted, who)
-    response.headers.update(link_to_next(request, found.next_cursor))
-    return found
+    return Response(found.body, headers=link_to_next(request.scope, found.next_cursor), media_type="application/json")
 
 
 @router.get(
@@ -109,10 +106,10 @@ async def list_history(
     The first first: who opened it, each edit with the values before and after, each comment, each transition.
     """
     found = await lists.history(ticket_id, page, who)
-    response.headers.update(link_to_next(request, found.next_cursor))
+    response.headers.update(link_to_next(request.scope, found.next_cursor))
     return found
 
 
-def lookup_route() -> APIRoute:
-    """Return the route of the lookup."""
-    return next(route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is get_ticket)
+def routes() -> dict[str, APIRoute]:
+    """Return the routes, by the names of their operations."""
+    return {route.name: route for route in router.routes if isinstance(route, APIRoute)}

@@ -9,12 +9,11 @@ from core.errors import TicketNotFound
 from db.postgres import Database
 from db.statements import Row, Statement
 from schemas.lists import Paging, TicketQuery
-from schemas.tickets import Comment, CommentPage, Event, EventPage, TicketPage
+from schemas.tickets import Comment, CommentPage, Event, EventPage
 from services import ticket_statements as sql
 from services.cursors import Cursors
 from services.principal import Principal
 from services.ticket_pages import PageShape, page_of_tickets
-from services.tickets import ticket_of
 
 _SECRET: Final = Statement("SELECT secret FROM service_secrets WHERE name = 'cursors'")
 
@@ -26,7 +25,7 @@ class TicketLists:
         self._database = database
         self._known_cursors: Cursors | None = None
 
-    async def tickets(self, query: TicketQuery, who: Principal) -> TicketPage:
+    async def tickets(self, query: TicketQuery, who: Principal) -> "Listed":
         """Return the tickets that `who` sees and for which every filter holds, in the order that is wanted.
 
         Raises InvalidCursor, SearchTimeout.
@@ -45,12 +44,13 @@ class TicketLists:
         wanted = filters | {"after_id": after_id, "after_value": after_value, "limit": query.limit + 1}
         borrowed = self._database.searching() if shape.is_search else self._database.reading()
         async with borrowed as connection:
-            rows = await connection.rows(page_of_tickets(shape), **wanted)
-        page, next_cursor = rows[: query.limit], None
-        if len(rows) > len(page):
-            moment = None if shape.column == "id" else getattr(page[-1], shape.column)
-            next_cursor = cursors.encode(this_list, (page[-1].id, moment))
-        return TicketPage(items=[ticket_of(row) for row in page], next_cursor=next_cursor)
+            page = await connection.one(page_of_tickets(shape), **wanted)
+        next_cursor = None
+        if page.has_more:
+            next_cursor = cursors.encode(this_list, (page.last_id, None if shape.column == "id" else page.last_value))
+        return Listed(
+            f'{{"items":[{page.members or ""}],"next_cursor":{json.dumps(next_cursor)}}}'.encode(), next_cursor
+        )
 
     async def comments(self, ticket_id: int, paging: Paging, who: Principal) -> CommentPage:
         """Return comments of a ticket, the oldest first. Raises TicketNotFound, InvalidCursor."""
@@ -84,6 +84,14 @@ class TicketLists:
             async with self._database.reading() as connection:
                 self._known_cursors = Cursors((await connection.one(_SECRET)).secret)
         return self._known_cursors
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A page, serialized as TicketPage, and the cursor in it."""
+
+    body: bytes
+    next_cursor: str | None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Final
 
 from db.statements import Statement
+from services.ticket_json import TICKET_MEMBERS, listed
 from services.ticket_statements import TICKET
 
 # Looking at a ticket costs 2 µs and finding one by its words 5 µs, or three times that if its page is not in memory.
@@ -93,8 +94,23 @@ class PageShape:
 
 @cache
 def page_of_tickets(shape: PageShape) -> Statement:
-    """Return the statement of a page. Its parameters are the filters' values, where the page begins, and `limit`."""
-    return Statement(_search(shape) if shape.is_search else _page(shape, TICKET, ":limit"))
+    """Return the statement of a page. Its parameters are the filters' values, where the page begins, and `limit`.
+
+    `limit` is one more than the page has. The one row of its answer holds `members`, the tickets as members of a JSON
+    array, whether there are more, and where the page ends: `last_id` and `last_value`, the column it is ordered by.
+    """
+    ticket = f"SELECT {TICKET_MEMBERS} FROM (SELECT * FROM page {shape.order} LIMIT :limit - 1) AS tickets"
+    return Statement(f"""
+        WITH page AS MATERIALIZED ({rows_of_tickets(shape)}),
+        last AS (SELECT id, {shape.column} AS value FROM page {shape.order} OFFSET :limit - 2 LIMIT 1)
+        SELECT {listed(ticket)} AS members, (SELECT count(*) FROM page) = :limit AS has_more,
+            (SELECT id FROM last) AS last_id, (SELECT value FROM last) AS last_value
+    """)
+
+
+def rows_of_tickets(shape: PageShape) -> str:
+    """Return the SQL of the rows of a page, of which there are `limit` at most."""
+    return _search(shape) if shape.is_search else _page(shape, TICKET, ":limit")
 
 
 def _page(shape: PageShape, columns: str, limit: str) -> str:

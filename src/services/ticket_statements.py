@@ -3,7 +3,7 @@
 LOCK      take a ticket's row for this transaction
 SAVE      write one change to a locked ticket: the row, its version, a comment if there is one, the event
 CREATE    write a new ticket and its first event
-DETAILS   a ticket and the latest of its comments, in one snapshot, for the cache: whoever asks must have SEEN it
+DETAILS   a ticket and its latest comments, in one snapshot, as JSON for the cache; whoever asks must have SEEN it
 SEEN      one row if the ticket is there for whoever asks
 PAGE …    keyset pages: what comes after the last seen row; those of tickets are in `services.ticket_pages`
 """
@@ -11,6 +11,7 @@ PAGE …    keyset pages: what comes after the last seen row; those of tickets a
 from typing import Final
 
 from db.statements import Statement
+from services.ticket_json import COMMENT_MEMBERS, TICKET_MEMBERS, listed
 
 LATEST_COMMENTS: Final = 50
 
@@ -69,15 +70,15 @@ CREATE: Final = Statement(f"""
     SELECT {TICKET} FROM created
 """)
 
+_LATEST: Final = (
+    f"SELECT {_COMMENT} FROM comments WHERE ticket_id = tickets.id ORDER BY id DESC LIMIT {LATEST_COMMENTS}"
+)
+_COMMENTS: Final = listed(f"SELECT {COMMENT_MEMBERS} FROM ({_LATEST}) AS latest ORDER BY latest.id")
 DETAILS: Final = Statement(f"""
-    SELECT {TICKET}, (
-        SELECT CAST(COALESCE(json_agg(latest ORDER BY latest.id), '[]') AS text)
-        FROM (
-            SELECT {_COMMENT} FROM comments
-            WHERE ticket_id = tickets.id ORDER BY id DESC LIMIT {LATEST_COMMENTS}
-        ) AS latest
-    ) AS comments
-    FROM tickets WHERE id = :ticket_id
+    SELECT version, CAST(row_to_json(details) AS text) AS body FROM (
+        SELECT {TICKET_MEMBERS}, CAST('[' || COALESCE({_COMMENTS}, '') || ']' AS json) AS comments
+        FROM tickets WHERE id = :ticket_id
+    ) AS details
 """)
 
 _IF_VISIBLE: Final = f"EXISTS (SELECT FROM tickets WHERE id = :ticket_id AND {VISIBLE})"

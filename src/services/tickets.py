@@ -8,15 +8,12 @@ from functools import partial
 from hashlib import sha1
 from typing import Any, Final
 
-from pydantic import TypeAdapter
-
 from core import metrics
 from core.errors import DatabaseUnavailable, TicketNotFound, VersionMismatch
 from db.cache import CacheOutcome, Stored, TicketCache
 from db.postgres import Database
 from db.statements import Row
 from schemas.tickets import (
-    Comment,
     CommentAdded,
     CommentCreate,
     Ticket,
@@ -32,8 +29,6 @@ from services.ticket_status import allowed_from
 
 # The cache's floor lives 30 s. A commit that comes later than this after the floor was put might outlive it.
 COMMIT_WITHIN_S: Final = 10
-
-_COMMENTS = TypeAdapter(list[Comment])
 
 
 class TicketService:
@@ -171,14 +166,7 @@ class TicketService:
             row = await connection.one_or_none(sql.DETAILS, ticket_id=ticket_id)
         if row is None:
             raise TicketNotFound(ticket_id)
-        details = TicketDetails.model_validate(
-            dict(row)
-            | {
-                "allowed_transitions": allowed_from(row.status),
-                "comments": _COMMENTS.validate_json(row.comments),
-            }
-        )
-        return Stored(row.version, details.model_dump_json().encode())
+        return Stored(row.version, row.body.encode())
 
 
 def _named(ticket_id: int, who: Principal) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from core.settings import async_dsn
-from services.ticket_pages import NEAREST, PageShape, page_of_tickets
+from services.ticket_pages import NEAREST, PageShape, page_of_tickets, rows_of_tickets
 from world import migrate_to_head, new_database
 
 TICKETS = 100_000
@@ -179,7 +179,7 @@ async def test_a_search_finds_what_looking_at_every_ticket_finds(connection: Asy
         for q in ("subject", "occasional", "scarce", "revived", "bygone", "17", "scarce or 17", "nil"):
             wanted = VALUES | {"after_id": after_id, "after_value": after, "limit": limit, "q": q}
             expected = await ids(connection, plain, wanted)
-            assert await ids(connection, page_of_tickets(shape).text, wanted) == expected, (after_id, limit, q)
+            assert await ids(connection, rows_of_tickets(shape), wanted) == expected, (after_id, limit, q)
 
 
 @pytest.mark.parametrize("is_descending", [False, True])
@@ -187,7 +187,7 @@ async def test_a_search_finds_what_looking_at_every_ticket_finds(connection: Asy
 async def test_a_search_finds_words_wherever_in_a_discussion_its_look_at_the_nearest_ends(
     connection: AsyncConnection, q: str, *, is_descending: bool
 ) -> None:
-    page = page_of_tickets(PageShape("id", is_descending, False, frozenset({"q"}))).text
+    page = rows_of_tickets(PageShape("id", is_descending, False, frozenset({"q"})))
     for after_id in range(TICKETS // 2, TICKETS // 2 + 63):
         beyond = range(after_id - 1, 0, -1) if is_descending else range(after_id + 1, TICKETS)
         expected = [ticket_id for ticket_id in beyond if ticket_id % 49 == 0][:51]
