@@ -41,8 +41,8 @@ def link_to_next(scope: Scope, cursor: str | None) -> dict[str, str]:
     """Return the Link header (RFC 8288) to the page that follows the one asked for, none on the last one."""
     if cursor is None:
         return {}
-    asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    query = urlencode([(name, value) for name, value in asked if name != "cursor"] + [("cursor", cursor)])
+    asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True) if scope["query_string"] else []
+    query = urlencode([*((name, value) for name, value in asked if name != "cursor"), ("cursor", cursor)])
     return {"Link": f'<{scope["path"]}?{query}>; rel="next"'}
 
 

@@ -33,3 +33,8 @@ COMMENT_MEMBERS: Final = f"id, ticket_id, email, text, {_moment('created_at')}"
 def listed(rows: str) -> str:
     """Return the SQL of the rows of a query as the members of a JSON array, in their order; NULL if there are none."""
     return f"(SELECT string_agg(CAST(row_to_json(listed) AS text), ',') FROM ({rows}) AS listed)"
+
+
+def as_bytes(json_text: str) -> str:
+    """Return the SQL of JSON as the bytes that are sent; the driver would decode a text, for us to encode it again."""
+    return f"convert_to({json_text}, 'UTF8')"

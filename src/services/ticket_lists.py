@@ -48,9 +48,8 @@ class TicketLists:
         next_cursor = None
         if page.has_more:
             next_cursor = cursors.encode(this_list, (page.last_id, None if shape.column == "id" else page.last_value))
-        return Listed(
-            f'{{"items":[{page.members or ""}],"next_cursor":{json.dumps(next_cursor)}}}'.encode(), next_cursor
-        )
+        body = b'{"items":[%b],"next_cursor":%b}' % (page.members or b"", json.dumps(next_cursor).encode())
+        return Listed(body, next_cursor)
 
     async def comments(self, ticket_id: int, paging: Paging, who: Principal) -> CommentPage:
         """Return comments of a ticket, the oldest first. Raises TicketNotFound, InvalidCursor."""

@@ -11,7 +11,7 @@ PAGE …    keyset pages: what comes after the last seen row; those of tickets a
 from typing import Final
 
 from db.statements import Statement
-from services.ticket_json import COMMENT_MEMBERS, TICKET_MEMBERS, listed
+from services.ticket_json import COMMENT_MEMBERS, TICKET_MEMBERS, as_bytes, listed
 
 LATEST_COMMENTS: Final = 50
 
@@ -75,7 +75,7 @@ _LATEST: Final = (
 )
 _COMMENTS: Final = listed(f"SELECT {COMMENT_MEMBERS} FROM ({_LATEST}) AS latest ORDER BY latest.id")
 DETAILS: Final = Statement(f"""
-    SELECT version, CAST(row_to_json(details) AS text) AS body FROM (
+    SELECT version, {as_bytes("CAST(row_to_json(details) AS text)")} AS body FROM (
         SELECT {TICKET_MEMBERS}, CAST('[' || COALESCE({_COMMENTS}, '') || ']' AS json) AS comments
         FROM tickets WHERE id = :ticket_id
     ) AS details

@@ -166,7 +166,7 @@ class TicketService:
             row = await connection.one_or_none(sql.DETAILS, ticket_id=ticket_id)
         if row is None:
             raise TicketNotFound(ticket_id)
-        return Stored(row.version, row.body.encode())
+        return Stored(row.version, row.body)
 
 
 def _named(ticket_id: int, who: Principal) -> dict[str, Any]:
