@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> None:
         found = verdicts(TARGETS, rounds)
         if not options.only or "memory" in options.only:
             memory = [max(each.worker_megabytes) for each in (parts.service, parts.workers, parts.large) if each]
-            found.append(Verdict("memory of a worker after the load", MEMORY_LIMIT_MB, "MiB", True, memory))
+            found.append(Verdict("memory of a worker after the load", MEMORY_LIMIT_MB, "MB", True, memory))
         if not options.only or "start" in options.only:
             starts = _starts(servers, 1 if options.quick else 3)
             found.append(Verdict("warm start, embedded servers included", START_LIMIT_S, "s", True, starts))

@@ -50,7 +50,7 @@ class Server:
         """What each process that serves holds in memory now."""
         tree = _tree(psutil.Process(self.process.pid))
         workers = [process for process in tree if "spawn_main" in " ".join(process.cmdline())] or tree
-        return [process.memory_info().rss / 2**20 for process in workers]
+        return [process.memory_info().rss / 1e6 for process in workers]
 
     def wait_until_ready(self, path: str = "/readyz") -> None:
         """Return when it answers."""

@@ -74,6 +74,7 @@ def _p99(title: str, case: str, limit_ms: float) -> Target:
 TARGETS: Final = (
     _cpu("cached ticket without authentication and log lines : bare application, CPU", "hit-plain", "bare", 5),
     _cpu("cached ticket with everything on : bare application, CPU", "hit", "bare", 6.5),
+    _cpu("cached ticket with two workers : with one, CPU", "hit-2", "hit", 1.15),
     _cpu("304 : 200 of a cached ticket, CPU", "not-modified", "hit", 1),
     _cpu("ticket not cached : bare application, CPU", "miss", "bare", 20),
     _cpu("POST ticket : POST that keeps nothing, CPU", "create", "validated", 4),
