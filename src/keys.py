@@ -20,7 +20,7 @@ from alembic.util import CommandError
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import ServiceError
-from core.settings import Settings
+from core.settings import Settings, what_is_wrong
 from db.embedded import ServerDidNotStart, postgres_dsn
 from db.migrations import migrate
 from db.postgres import Database, wait_until_reachable
@@ -46,7 +46,7 @@ def main() -> None:
     except (KeyRefused, ServiceError, ServerDidNotStart, CommandError) as reason:
         sys.exit(f"keys: {reason}")
     except ValidationError as error:
-        sys.exit(f"keys: the settings are invalid: {'; '.join(str(part['msg']) for part in error.errors())}")
+        sys.exit(f"keys: {what_is_wrong(error)}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -27,8 +26,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from core import logs, metrics_folder
+from core.client_address import is_loopback
 from core.errors import DatabaseUnavailable
-from core.settings import Settings
+from core.settings import Settings, what_is_wrong
 from db.embedded import EmbeddedServers, ServerDidNotStart
 from db.embedded.process import spawn, stop
 from db.migrations import migrate
@@ -65,10 +65,7 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{''.join(f'{name}: ' for name in part['loc']).upper()}{part['msg']}" for part in error.errors()
-        )
-        raise CannotServe(f"the settings are invalid: {wrong}") from None
+        raise CannotServe(what_is_wrong(error)) from None
 
 
 def _serve(settings: Settings) -> None:
@@ -146,20 +143,13 @@ def _migrate(settings: Settings) -> None:
 
 def _refuse_open_doors(settings: Settings) -> None:
     """Let no service listen to the network that would let everybody in without having been told to."""
-    if settings.allow_anonymous or settings.oidc_issuer is not None or _is_loopback(settings.host):
+    if settings.allow_anonymous or settings.oidc_issuer is not None or is_loopback(settings.host):
         return
     if not asyncio.run(_keys_exist(settings)):
         raise CannotServe(
             f"HOST={settings.host} would let everybody in: make an API key (pipenv run keys create), or set "
             "OIDC_ISSUER and OIDC_AUDIENCE, or say ALLOW_ANONYMOUS=true"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def _keys_exist(settings: Settings) -> bool:

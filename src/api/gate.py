@@ -1,7 +1,6 @@
 """The gate: nobody gets to a route without being known, and nobody can forget to ask."""
 
 from collections.abc import Set
-from ipaddress import ip_address
 from typing import Final
 
 from starlette.requests import Request
@@ -11,6 +10,7 @@ from api.places import METRICS, OPEN
 from api.principal import SCOPE_KEY
 from api.problems import refused, told_as
 from core import metrics
+from core.client_address import is_loopback
 from core.errors import Forbidden, HostNotAllowed, RateLimited, ServiceError, Unauthenticated
 from models import Role
 from services.authentication import Authenticator
@@ -83,12 +83,5 @@ def _require_loopback(scope: Scope) -> None:
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     # The client as well: a proxy on this machine (X-Forwarded-For) brings in whoever comes to it.
     ends = [(scope.get(end) or ("",))[0] for end in ("server", "client")]
-    if name.lower() not in _LOOPBACK_NAMES or not all(map(_is_loopback, ends)):
+    if name.lower() not in _LOOPBACK_NAMES or not all(map(is_loopback, ends)):
         raise HostNotAllowed("nothing is configured by which anybody could be let in from elsewhere")
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address in _LOOPBACK_NAMES

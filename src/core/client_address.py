@@ -1,4 +1,4 @@
-"""What is counted as one client, where nothing but an address is known."""
+"""What an address says of who is there: what counts as one client, and whether it is on this machine."""
 
 import ipaddress
 from functools import lru_cache
@@ -19,3 +19,11 @@ def client_of(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address, or the one name that always leads to it, is that of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.rate import Rate
@@ -130,3 +130,9 @@ class Settings(BaseSettings):
         """The addresses in REDIS_HOST; one that names no port has REDIS_PORT."""
         parts = (node.strip().partition(":") for node in (self.redis_host or "").split(","))
         return [(host, int(port or self.redis_port)) for host, _, port in parts if host]
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Return, in one line and without the values, which settings are invalid and why."""
+    wrong = (f"{''.join(f'{name}: ' for name in part['loc']).upper()}{part['msg']}" for part in error.errors())
+    return f"the settings are invalid: {'; '.join(wrong)}"

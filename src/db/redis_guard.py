@@ -167,8 +167,7 @@ class GuardedRedis:
                 if node is None:
                     await self._client.ping()
                     return True
-                info = await self._client.execute_command("CLUSTER INFO", target_nodes=node)
-                return bool(info["cluster_state"] == "ok")
+                return await _serves_keys(self._client, node)
         except CacheUnavailable:
             return False
 
@@ -181,10 +180,14 @@ class GuardedRedis:
         if shard == _UNKNOWN and len(client.nodes_manager.slots_cache) < REDIS_CLUSTER_HASH_SLOTS:
             raise CacheUnavailable("some slots are served by no node")
         for node in client.get_primaries():
-            if node.name == shard:
-                info = await client.execute_command("CLUSTER INFO", target_nodes=node)
-                if info["cluster_state"] != "ok":  # it answers, but serves no keys yet
-                    raise CacheUnavailable(f"{shard} is in no working cluster")
+            if node.name == shard and not await _serves_keys(client, node):
+                raise CacheUnavailable(f"{shard} is in no working cluster")
+
+
+async def _serves_keys(client: Client, node: ClusterNode) -> bool:
+    """Return whether a node that answers is in a working cluster."""
+    info = await client.execute_command("CLUSTER INFO", target_nodes=node)
+    return bool(info["cluster_state"] == "ok")
 
 
 @asynccontextmanager
