@@ -88,6 +88,7 @@ def cases(parts: Parts) -> list[Case]:
         Case("pgbench", "pgbench: CREATE alone", partial(_pgbench, parts, new)),
         Case("create-2", "POST ticket, two workers", on(parts.workers, opening, ("201",), answers.opened_ticket)),
         Case("rows", "pydantic-core: 50 rows to JSON", partial(_rows, parts.service)),
+        Case("page-1", "first page of 1", on(parts.service, [Request("GET", "/tickets?limit=1")], ("200",))),
         Case("page", "first page of 50", on(parts.service, page, ("200",), answers.lists_first)),
     ]
     return found + (_large_cases(parts.large_dsn, parts.large, speaker) if parts.large and parts.large_dsn else [])

@@ -74,7 +74,6 @@ def _p99(title: str, case: str, limit_ms: float) -> Target:
 TARGETS: Final = (
     _cpu("cached ticket without authentication and log lines : bare application, CPU", "hit-plain", "bare", 5),
     _cpu("cached ticket with everything on : bare application, CPU", "hit", "bare", 6.5),
-    _cpu("cached ticket with two workers : with one, CPU", "hit-2", "hit", 1.15),
     _cpu("304 : 200 of a cached ticket, CPU", "not-modified", "hit", 1),
     _cpu("ticket not cached : bare application, CPU", "miss", "bare", 20),
     _cpu("POST ticket : POST that keeps nothing, CPU", "create", "validated", 4),
@@ -88,6 +87,12 @@ TARGETS: Final = (
         is_at_most=False,
     ),
     _cpu("first page of 50 : serialising its rows alone, CPU", "page", "rows", 3),
+    Target(
+        "each of its rows but the first : serialising it alone, CPU",
+        ("page", "page-1", "rows"),
+        lambda each: (each["page"].cpu_us - each["page-1"].cpu_us) / 49 / (each["rows"].cpu_us / 50),
+        3,
+    ),
     _whole_cpu("first page, many tickets : 10,000, CPU with PostgreSQL's", "large-page", "page", 1.5),
     _whole_cpu(
         "10,000 rows deep, many tickets : first page of 10,000, CPU with PostgreSQL's", "deep-page", "page", 1.5
