@@ -66,7 +66,7 @@ def _way_of(scope: Scope) -> tuple[str, Callable[[], Awaitable[Answer]]] | None:
         query = _query_of(scope["query_string"])
         return None if query is None else ("list_tickets", lambda: _list(scope, query))
     found = _LOOKUP.fullmatch(path)
-    if found is None or (ticket_id := int(found[1])) > ID_MAX or _asks_past_cache(scope):
+    if found is None or (ticket_id := int(found[1])) > ID_MAX or _speaks_of_caches(scope):
         return None
     return "get_ticket", lambda: _look_up(scope, ticket_id)
 
@@ -101,7 +101,7 @@ def _query_of(query_string: bytes) -> TicketQuery | None:
         return None
 
 
-def _asks_past_cache(scope: Scope) -> bool:
+def _speaks_of_caches(scope: Scope) -> bool:
     return any(name == b"cache-control" for name, _ in scope["headers"])
 
 

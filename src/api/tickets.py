@@ -51,6 +51,7 @@ async def list_tickets(wanted: WantedTickets, lists: Lists, who: Caller, request
     the same however deep it lies; a cursor belongs to the filters and the order of the page that gave it. Comments are
     not in the list.
     """
+    # Nearly always answered before it comes here: see `api.short_ways`.
     found = await lists.tickets(wanted, who)
     return Response(found.body, headers=link_to_next(request.scope, found.next_cursor), media_type="application/json")
 
@@ -68,6 +69,7 @@ async def get_ticket(
     The latest 50 comments, in the order in which they were written; the comments' own list has them all. The answer
     comes from the cache where it can, which never gives what a change that was acknowledged has overwritten.
     """
+    # Nearly always answered before it comes here: see `api.short_ways`.
     found, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
     if known is None or found.version in known:
         answer = Response(status_code=status.HTTP_304_NOT_MODIFIED)

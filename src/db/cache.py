@@ -30,6 +30,8 @@ WAIT_STEPS_S: Final = (0.025, 0.025)
 LEASE_MS: Final = 5_000
 FLOOR_MS: Final = 30_000
 BODY_MS: Final = 60_000
+# Lookups share a connection: a body of 13 MB, which 50 long comments make, held up all others of its node for 0.1 s.
+MOST_BODY_BYTES: Final = 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -210,6 +212,9 @@ class TicketCache:
         except BaseException:
             await self._release(key, lease)
             raise
+        if len(loaded.body) > MOST_BODY_BYTES:
+            await self._release(key, lease)
+            return loaded, CacheOutcome.NOT_FILLED
         ttl_ms = random.randint(BODY_MS * 9 // 10, BODY_MS)  # noqa: S311 - spreads expiry, guards nothing
         fill = (self._schema, lease, loaded.version, loaded.body, ttl_ms)
         try:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from db.breaker import Breaker
 from db.cache_scripts import Script
@@ -35,7 +35,7 @@ class CacheUnavailable(Exception):
 
 
 class GuardedRedis:
-    """The few commands of the cache, each within a budget in seconds; all of them raise CacheUnavailable.
+    """The few commands of the cache, each within a budget in seconds, and 10 ms; all of them raise CacheUnavailable.
 
     They go through pipes. The client knows which node serves which key, learns it anew, and follows keys that move.
     """
@@ -82,7 +82,13 @@ class GuardedRedis:
     async def warm_up(self) -> None:
         """Connect and learn which node serves what, so that the first requests need not."""
         async with _failures_translated(), asyncio.timeout(PROBE_BUDGET_S):
-            await (self._client.initialize() if isinstance(self._client, RedisCluster) else self._client.ping())
+            until = asyncio.get_running_loop().time() + PROBE_BUDGET_S
+            if not isinstance(self._client, RedisCluster):
+                nodes = [address for address in [self._single_address] if address is not None]
+            else:
+                await self._client.initialize()
+                nodes = [(node.host, int(node.port)) for node in self._client.get_primaries()]
+            await asyncio.gather(*(self._pipes.ask(node, ("PING",), until=until) for node in nodes))
 
     async def close(self) -> None:
         """Give every connection back."""
@@ -109,33 +115,29 @@ class GuardedRedis:
         shard, address = self._place(key)
         if self.breaker.is_open(shard):
             raise CacheUnavailable(f"{shard} did not answer lately")
+        until = asyncio.get_running_loop().time() + budget_s
         try:
-            if address is None:
-                answer = await self._ask_by_client(words, budget_s)
-            else:
-                answer = await self._ask_node(address, words, budget_s, script)
+            try:
+                answer = await self._ask_owner(address, words, until)
+            except (RedisRefused, NoScriptError) as refusal:
+                if script is None or not _lacks_script(refusal):
+                    raise
+                answer = await self._ask_owner(address, ("EVAL", script.source, *words[2:]), until)
         except Exception as error:
             self.breaker.failed(shard)
             raise _unavailable(error) from error
         self.breaker.succeeded(shard)
         return answer
 
-    async def _ask_node(
-        self, address: Address, words: tuple[Word, ...], budget_s: float, script: Script | None
-    ) -> object:
-        try:
-            return await self._pipes.ask(address, words, budget_s=budget_s)
-        except RedisRefused as refusal:
-            reason = str(refusal)
-            if reason.startswith(_ELSEWHERE):
-                return await self._ask_by_client(words, budget_s)
-            if script is None or not reason.startswith(_NO_SCRIPT):
-                raise
-            return await self._pipes.ask(address, ("EVAL", script.source, *words[2:]), budget_s=budget_s)
-
-    async def _ask_by_client(self, words: tuple[Word, ...], budget_s: float) -> object:
-        """Ask whoever serves the key, wherever that is."""
-        async with asyncio.timeout(budget_s), self._places:
+    async def _ask_owner(self, address: Address | None, words: tuple[Word, ...], until: float) -> object:
+        """Ask the node at an address, or whoever serves the key if it does not, or if that is not known."""
+        if address is not None:
+            try:
+                return await self._pipes.ask(address, words, until=until)
+            except RedisRefused as refusal:
+                if not str(refusal).startswith(_ELSEWHERE):
+                    raise
+        async with asyncio.timeout_at(until), self._places:
             return await self._client.execute_command(*words)
 
     def _place(self, key: str) -> tuple[str, Address | None]:
@@ -182,6 +184,10 @@ class GuardedRedis:
         for node in client.get_primaries():
             if node.name == shard and not await _serves_keys(client, node):
                 raise CacheUnavailable(f"{shard} is in no working cluster")
+
+
+def _lacks_script(refusal: Exception) -> bool:
+    return isinstance(refusal, NoScriptError) or str(refusal).startswith(_NO_SCRIPT)
 
 
 async def _serves_keys(client: Client, node: ClusterNode) -> bool:

@@ -12,8 +12,8 @@ from services.ticket_status import allowed_from
 
 
 def _moment(column: str) -> str:
-    """Return the SQL of a time in UTC, which the sessions are in, as RFC 3339 writes it."""
-    return rf"""to_char({column}, 'YYYY-MM-DD"T"HH24\:MI\:SS.US"Z"') AS {column}"""
+    """Return the SQL of a time as RFC 3339 writes it, in UTC whatever the time zone of the session."""
+    return rf"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24\:MI\:SS.US"Z"') AS {column}"""
 
 
 def _allowed_transitions() -> str:

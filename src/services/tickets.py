@@ -175,7 +175,8 @@ def _named(ticket_id: int, who: Principal) -> dict[str, Any]:
 
 def lookup_schema() -> str:
     """Return a name of the form of the bodies that `look_up` returns; another form has another name."""
-    return sha1(json.dumps(TicketDetails.model_json_schema()).encode(), usedforsecurity=False).hexdigest()[:8]
+    form = json.dumps(TicketDetails.model_json_schema()) + sql.DETAILS.sql
+    return sha1(form.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
 def ticket_of(row: Row) -> Ticket:

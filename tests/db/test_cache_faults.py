@@ -159,6 +159,30 @@ async def test_slots_may_move_while_tickets_are_read(cache: TicketCache, cluster
         assert await outcome_in_time(cache, ticket_id) is CacheOutcome.HIT
 
 
+async def test_what_is_written_while_its_slot_moves_to_a_node_without_our_scripts_is_not_read_stale(
+    cache: TicketCache, cluster: Cluster, settings: Settings
+) -> None:
+    await until_all_hit(cache)
+    source, target, *_ = cluster.nodes
+    moving = cluster.tickets_on(cache, source)
+    assert moving
+    async with cache_of(settings) as other:
+        for ticket_id in moving:
+            key = key_of(cache, ticket_id)
+            slot = order(source, "CLUSTER KEYSLOT", key)
+            order(target, "CLUSTER SETSLOT", slot, "IMPORTING", order(source, "CLUSTER MYID"))
+            order(source, "CLUSTER SETSLOT", slot, "MIGRATING", order(target, "CLUSTER MYID"))
+            order(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+            order(target, "SCRIPT FLUSH")
+            await cache.invalidate(ticket_id, 2)  # by ASK
+            assert (await other.read_through(ticket_id, Loader(2)))[0] == Loader(2).stored
+            for node in (target, source, cluster.nodes[2]):
+                order(node, "CLUSTER SETSLOT", slot, "NODE", order(target, "CLUSTER MYID"))
+            order(target, "SCRIPT FLUSH")
+            await cache.invalidate(ticket_id, 3)  # by MOVED
+            assert (await other.read_through(ticket_id, Loader(3)))[0] == Loader(3).stored
+
+
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["down", "frozen"])
 async def test_with_every_node_away_reads_go_on_and_connections_stay_bounded(
     cache: TicketCache, cluster: Cluster, fault: signal.Signals

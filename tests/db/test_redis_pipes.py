@@ -24,6 +24,10 @@ def server(server_folder: Path) -> Iterator[ValkeyNode]:
     server.stop()
 
 
+def after(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
 Steps = Callable[[Pipes, tuple[str, int]], Awaitable[None]]
 Run = Callable[[Steps], None]
 
@@ -44,7 +48,7 @@ def run(request: pytest.FixtureRequest, server: ValkeyNode) -> Run:
 
 
 async def connections_of(pipes: Pipes, address: tuple[str, int]) -> int:
-    clients: bytes = await pipes.ask(address, ("CLIENT", "LIST"), budget_s=AMPLE_S)
+    clients: bytes = await pipes.ask(address, ("CLIENT", "LIST"), until=after(AMPLE_S))
     return len(clients.splitlines())
 
 
@@ -63,7 +67,7 @@ def test_each_gets_the_answer_to_what_it_asked_over_one_connection_and_in_one_pi
         nonlocal pieces
         before = await connections_of(pipes, address)
         pieces = 0
-        echoes = [pipes.ask(address, ("ECHO", number), budget_s=AMPLE_S) for number in range(500)]
+        echoes = [pipes.ask(address, ("ECHO", number), until=after(AMPLE_S)) for number in range(500)]
         assert await asyncio.gather(*echoes) == [str(number).encode() for number in range(500)]
         assert pieces == 1
         assert await connections_of(pipes, address) == before
@@ -75,8 +79,8 @@ def test_each_gets_the_answer_to_what_it_asked_over_one_connection_and_in_one_pi
 def test_what_the_server_refuses_is_refused_to_nobody_else(run: Run) -> None:
     async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
         answers = await asyncio.gather(
-            pipes.ask(address, ("NONSENSE",), budget_s=AMPLE_S),
-            pipes.ask(address, ("ECHO", b"\r\n\0"), budget_s=AMPLE_S),
+            pipes.ask(address, ("NONSENSE",), until=after(AMPLE_S)),
+            pipes.ask(address, ("ECHO", b"\r\n\0"), until=after(AMPLE_S)),
             return_exceptions=True,
         )
         assert isinstance(answers[0], RedisRefused)
@@ -87,9 +91,9 @@ def test_what_the_server_refuses_is_refused_to_nobody_else(run: Run) -> None:
 
 def test_who_gives_up_waiting_takes_nobody_elses_answer(run: Run) -> None:
     async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
-        await pipes.ask(address, ("PING",), budget_s=AMPLE_S)
+        await pipes.ask(address, ("PING",), until=after(AMPLE_S))
         for steps_made in range(4):
-            asking = [asyncio.create_task(pipes.ask(address, ("ECHO", n), budget_s=AMPLE_S)) for n in range(20)]
+            asking = [asyncio.create_task(pipes.ask(address, ("ECHO", n), until=after(AMPLE_S))) for n in range(20)]
             for _ in range(steps_made):
                 await asyncio.sleep(0)
             for task in asking[::2]:
@@ -102,23 +106,27 @@ def test_who_gives_up_waiting_takes_nobody_elses_answer(run: Run) -> None:
 
 def test_a_silent_server_costs_its_budget_and_the_connection(run: Run) -> None:
     async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
-        await pipes.ask(address, ("CLIENT", "PAUSE", 400), budget_s=AMPLE_S)
-        patient = asyncio.create_task(pipes.ask(address, ("ECHO", "late"), budget_s=AMPLE_S))
+        before = await pipes.ask(address, ("CLIENT", "ID"), until=after(AMPLE_S))
+        await pipes.ask(address, ("CLIENT", "PAUSE", 400), until=after(AMPLE_S))
+        patient = asyncio.create_task(pipes.ask(address, ("ECHO", "late"), until=after(AMPLE_S)))
         began_at = time.monotonic()
         with pytest.raises(TimeoutError):
-            await pipes.ask(address, ("ECHO", "never"), budget_s=SHORT_S)
+            await pipes.ask(address, ("ECHO", "never"), until=after(SHORT_S))
         assert time.monotonic() - began_at >= SHORT_S
         # Who has time gets the answer still; who comes now gets another connection.
         assert await patient == b"late"
-        assert await pipes.ask(address, ("ECHO", "anew"), budget_s=AMPLE_S) == b"anew"
+        assert await pipes.ask(address, ("CLIENT", "ID"), until=after(AMPLE_S)) != before
+        # The one before ends with the last who waited for it.
+        while b"id=%d " % before in await pipes.ask(address, ("CLIENT", "LIST"), until=after(AMPLE_S)):
+            await asyncio.sleep(LOOK_EVERY_S)
 
     run(steps)
 
 
 def test_a_process_that_is_held_up_takes_no_server_for_silent(run: Run) -> None:
     async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
-        await pipes.ask(address, ("PING",), budget_s=AMPLE_S)
-        asking = asyncio.create_task(pipes.ask(address, ("ECHO", "there"), budget_s=SHORT_S))
+        await pipes.ask(address, ("PING",), until=after(AMPLE_S))
+        asking = asyncio.create_task(pipes.ask(address, ("ECHO", "there"), until=after(SHORT_S)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         time.sleep(SHORT_S + 5 * LOOK_EVERY_S)  # noqa: ASYNC251 - the loop can not listen meanwhile
@@ -129,13 +137,13 @@ def test_a_process_that_is_held_up_takes_no_server_for_silent(run: Run) -> None:
 
 def test_a_connection_that_breaks_fails_those_who_wait_and_is_made_again(run: Run) -> None:
     async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
-        await pipes.ask(address, ("PING",), budget_s=AMPLE_S)
-        goodbye = asyncio.create_task(pipes.ask(address, ("QUIT",), budget_s=AMPLE_S))
-        unheard = asyncio.create_task(pipes.ask(address, ("PING",), budget_s=AMPLE_S))
+        await pipes.ask(address, ("PING",), until=after(AMPLE_S))
+        goodbye = asyncio.create_task(pipes.ask(address, ("QUIT",), until=after(AMPLE_S)))
+        unheard = asyncio.create_task(pipes.ask(address, ("PING",), until=after(AMPLE_S)))
         assert await goodbye == b"OK"
         with pytest.raises(ConnectionError):
             await unheard
-        assert await pipes.ask(address, ("ECHO", "anew"), budget_s=AMPLE_S) == b"anew"
+        assert await pipes.ask(address, ("ECHO", "anew"), until=after(AMPLE_S)) == b"anew"
 
     run(steps)
 
@@ -152,7 +160,7 @@ def test_what_is_no_redis_is_left(run: Run) -> None:
             host, port = listener.sockets[0].getsockname()
             for _ in range(2):
                 with pytest.raises(OSError, match="not the answer of a Redis"):
-                    await pipes.ask((host, port), ("PING",), budget_s=AMPLE_S)
+                    await pipes.ask((host, port), ("PING",), until=after(AMPLE_S))
 
     run(steps)
 
@@ -166,9 +174,39 @@ def test_nobody_waits_longer_than_the_budget_for_a_connection(run: Run) -> None:
 
         async with await asyncio.start_server(keep_silent, "127.0.0.1", 0) as listener:
             host, port = listener.sockets[0].getsockname()
-            knocking = Pipes(Login(password="pass-word"), connects_within_s=4 * SHORT_S)
+            knocking = Pipes(Login(password="pass-word"), connects_within_s=2 * AMPLE_S)
+            began_at = time.monotonic()
             with pytest.raises(TimeoutError):
-                await knocking.ask((host, port), ("PING",), budget_s=SHORT_S)
+                await knocking.ask((host, port), ("PING",), until=after(SHORT_S))
+            assert time.monotonic() - began_at < AMPLE_S
             await knocking.close()
+
+    run(steps)
+
+
+def test_those_who_come_at_once_share_one_connection(run: Run) -> None:
+    async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
+        asking = [pipes.ask(address, ("CLIENT", "ID"), until=after(AMPLE_S)) for _ in range(20)]
+        assert len(set(await asyncio.gather(*asking))) == 1
+
+    run(steps)
+
+
+def test_a_server_that_hangs_up_after_the_password_keeps_nobody_waiting(run: Run) -> None:
+    async def steps(_pipes: Pipes, _address: tuple[str, int]) -> None:
+        async def let_in_and_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(100)
+            writer.write(b"+OK\r\n")
+            writer.close()
+            await writer.wait_closed()
+
+        async with await asyncio.start_server(let_in_and_hang_up, "127.0.0.1", 0) as listener:
+            host, port = listener.sockets[0].getsockname()
+            pipes = Pipes(Login(password="pass-word"), connects_within_s=AMPLE_S)
+            for _ in range(20):
+                asking = [pipes.ask((host, port), ("PING",), until=after(AMPLE_S)) for _ in range(3)]
+                answers = await asyncio.gather(*asking, return_exceptions=True)
+                assert {type(answer) for answer in answers} <= {ConnectionError, ConnectionResetError}
+            await pipes.close()
 
     run(steps)

@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 
 from schemas.tickets import Ticket, TicketDetails, TicketPage
+from services.ticket_statements import DETAILS
 from world import PATHS, a_comment, a_ticket, open_ticket, ticket_in
 
 TEXTS = [
@@ -68,3 +70,14 @@ async def test_a_page_in_the_middle_is_written_as_the_model_writes_it(client: ht
         page = await client.get(f"/tickets?limit={len(TEXTS) - 1}&sort={sort}")
         assert page.json()["next_cursor"]
         assert with_whole_seconds(page.text) == written(page.text, TicketPage)
+
+
+async def test_the_time_zone_of_a_session_changes_nothing(database_dsn: str, client: httpx2.AsyncClient) -> None:
+    ticket = await open_ticket(client)
+    expected = (await client.get(f"/tickets/{ticket['id']}", headers={"Cache-Control": "no-cache"})).content
+    session = await asyncpg.connect(database_dsn.replace("+asyncpg", ""))
+    try:
+        await session.execute("SET timezone = 'Asia/Tokyo'")
+        assert await session.fetchval(DETAILS.sql, ticket["id"], column=1) == expected
+    finally:
+        await session.close()
