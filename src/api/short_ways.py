@@ -1,7 +1,7 @@
 """The two requests that nearly all others are, answered before the framework looks for a route.
 
 Most of their time went into finding the route and resolving its dependencies: answered here, a cached ticket costs
-85 µs where it cost 260, and a page 210 where it cost 470. What is said of them in the document, and done about requests
+85 µs where it cost 260, and a page 300 where it cost 470. What is said of them in the document, and done about requests
 of any other form, stands at their routes in `api.tickets`; a test holds both ways to the same answers.
 """
 
