@@ -25,7 +25,7 @@ _JSON: Final = re.compile(
 )
 # A length this long is refused by its length; as a number it would only cost time.
 _LONGEST_LENGTH: Final = 20
-_GOODBYE: Final = (b"connection", b"close")
+_GOODBYE: Final = {b"connection": b"close"}
 # Who sends too much need not send the rest of it.
 _HANG_UP: Final = {status: {"Connection": "close"} for status in (413, 414, 431)}
 
@@ -60,11 +60,9 @@ class FrontDoor:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                ours = [(_ID_HEADER, request_id), _GOODBYE] if self._stopping else [(_ID_HEADER, request_id)]
-                names = dict(ours)
-                message["headers"] = (
-                    secured([each for each in message["headers"] if each[0] not in names], scope) + ours
-                )
+                ours = {_ID_HEADER: request_id} | (_GOODBYE if self._stopping else {})
+                given = [header for header in message["headers"] if header[0] not in ours]
+                message["headers"] = [*secured(given, scope), *ours.items()]
             elif is_head:
                 message = {**message, "body": b""}
             await send(message)

@@ -18,16 +18,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.headers import etag, link_to_next, lookup_headers, versions_in
 from api.principal import SCOPE_KEY
 from api.problems import refused
+from api.security_headers import Headers
 from core.errors import ServiceError
 from schemas.fields import ID_MAX
 from schemas.lists import TicketQuery
 from services.ticket_lists import TicketLists
 from services.tickets import TicketService
 
-Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 
-LIST: Final = "/tickets"
+_LIST: Final = "/tickets"
 _LOOKUP: Final = re.compile("/tickets/([1-9][0-9]{0,18})")
 _JSON: Final = (b"content-type", b"application/json")
 _FIRST_PAGE: Final = TicketQuery()
@@ -62,7 +62,7 @@ def _way_of(scope: Scope) -> tuple[str, Callable[[], Awaitable[Answer]]] | None:
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
     path = scope["path"]
-    if path == LIST:
+    if path == _LIST:
         query = _query_of(scope["query_string"])
         return None if query is None else ("list_tickets", lambda: _list(scope, query))
     found = _LOOKUP.fullmatch(path)

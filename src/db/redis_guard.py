@@ -82,13 +82,15 @@ class GuardedRedis:
     async def warm_up(self) -> None:
         """Connect and learn which node serves what, so that the first requests need not."""
         async with _failures_translated(), asyncio.timeout(PROBE_BUDGET_S):
-            until = asyncio.get_running_loop().time() + PROBE_BUDGET_S
+            until = asyncio.get_running_loop().time() + SOCKET_TIMEOUT_S
             if not isinstance(self._client, RedisCluster):
                 nodes = [address for address in [self._single_address] if address is not None]
             else:
                 await self._client.initialize()
                 nodes = [(node.host, int(node.port)) for node in self._client.get_primaries()]
-            await asyncio.gather(*(self._pipes.ask(node, ("PING",), until=until) for node in nodes))
+            # A node that is away holds up nothing and is no reason to do without the others.
+            asking = (self._pipes.ask(node, ("PING",), until=until) for node in nodes)
+            await asyncio.gather(*asking, return_exceptions=isinstance(self._client, RedisCluster))
 
     async def close(self) -> None:
         """Give every connection back."""

@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,21 @@ def run(request: pytest.FixtureRequest, server: ValkeyNode) -> Run:
             await pipes.close()
 
     return lambda steps: request.param(with_pipes(steps))
+
+
+@asynccontextmanager
+async def saying(words: bytes | None) -> AsyncIterator[tuple[str, int]]:
+    """Lend the address of a server that says its words to whoever asks, and hangs up; None says nothing at all."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1 if words is None else 100)
+        writer.write(words or b"")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listener:
+        host, port = listener.sockets[0].getsockname()
+        yield host, port
 
 
 async def connections_of(pipes: Pipes, address: tuple[str, int]) -> int:
@@ -150,34 +166,21 @@ def test_a_connection_that_breaks_fails_those_who_wait_and_is_made_again(run: Ru
 
 def test_what_is_no_redis_is_left(run: Run) -> None:
     async def steps(pipes: Pipes, _address: tuple[str, int]) -> None:
-        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read(10)
-            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-            writer.close()
-            await writer.wait_closed()
-
-        async with await asyncio.start_server(talk, "127.0.0.1", 0) as listener:
-            host, port = listener.sockets[0].getsockname()
+        async with saying(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address:
             for _ in range(2):
                 with pytest.raises(OSError, match="not the answer of a Redis"):
-                    await pipes.ask((host, port), ("PING",), until=after(AMPLE_S))
+                    await pipes.ask(address, ("PING",), until=after(AMPLE_S))
 
     run(steps)
 
 
 def test_nobody_waits_longer_than_the_budget_for_a_connection(run: Run) -> None:
     async def steps(_pipes: Pipes, _address: tuple[str, int]) -> None:
-        async def keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read()
-            writer.close()
-            await writer.wait_closed()
-
-        async with await asyncio.start_server(keep_silent, "127.0.0.1", 0) as listener:
-            host, port = listener.sockets[0].getsockname()
+        async with saying(None) as address:
             knocking = Pipes(Login(password="pass-word"), connects_within_s=2 * AMPLE_S)
             began_at = time.monotonic()
             with pytest.raises(TimeoutError):
-                await knocking.ask((host, port), ("PING",), until=after(SHORT_S))
+                await knocking.ask(address, ("PING",), until=after(SHORT_S))
             assert time.monotonic() - began_at < AMPLE_S
             await knocking.close()
 
@@ -194,17 +197,10 @@ def test_those_who_come_at_once_share_one_connection(run: Run) -> None:
 
 def test_a_server_that_hangs_up_after_the_password_keeps_nobody_waiting(run: Run) -> None:
     async def steps(_pipes: Pipes, _address: tuple[str, int]) -> None:
-        async def let_in_and_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read(100)
-            writer.write(b"+OK\r\n")
-            writer.close()
-            await writer.wait_closed()
-
-        async with await asyncio.start_server(let_in_and_hang_up, "127.0.0.1", 0) as listener:
-            host, port = listener.sockets[0].getsockname()
+        async with saying(b"+OK\r\n") as address:
             pipes = Pipes(Login(password="pass-word"), connects_within_s=AMPLE_S)
             for _ in range(20):
-                asking = [pipes.ask((host, port), ("PING",), until=after(AMPLE_S)) for _ in range(3)]
+                asking = [pipes.ask(address, ("PING",), until=after(AMPLE_S)) for _ in range(3)]
                 answers = await asyncio.gather(*asking, return_exceptions=True)
                 assert {type(answer) for answer in answers} <= {ConnectionError, ConnectionResetError}
             await pipes.close()

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import asyncpg
+import httpx2
 import pytest
 
 from held_postgres import Held, held_postgres
@@ -20,6 +21,15 @@ async def dsn(postgres_dsn: str) -> AsyncIterator[str]:
     async with new_database(postgres_dsn) as dsn:
         await migrate_to_head(dsn)
         yield dsn
+
+
+async def assert_unknown_in_time(asking: Awaitable[httpx2.Response]) -> None:
+    """Hold that a write is answered by its deadline, with an outcome that nobody knows."""
+    began_at = time.monotonic()
+    answer = await asking
+    assert time.monotonic() - began_at < TOLD_WITHIN_S
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/outcome-unknown")
+    assert answer.headers["Retry-After"]
 
 
 async def test_who_waits_too_long_is_told_and_holds_no_connection(dsn: str, redis_address: tuple[str, int]) -> None:
@@ -51,10 +61,7 @@ async def test_a_commit_that_takes_too_long_has_an_unknown_outcome_and_is_never_
             path = f"/tickets/{ticket['id']}"
             for _ in range(2):
                 assert (await client.get(path)).json()["version"] == 1
-            began_at = time.monotonic()
-            answer = await client.patch(path, json={"subject": MARK})
-            assert time.monotonic() - began_at < TOLD_WITHIN_S
-            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/outcome-unknown")
+            await assert_unknown_in_time(client.patch(path, json={"subject": MARK}))
             was_committed = held is Held.ANSWER
             assert (await client.get(path)).json()["version"] == (2 if was_committed else 1)
 
@@ -67,11 +74,7 @@ async def test_a_new_ticket_whose_answer_takes_too_long_has_an_unknown_outcome(
         settings = settings_for(way, *redis_address, request_timeout=REQUEST_TIMEOUT_S)
         async with running(settings) as (_, client):
             await open_ticket(client)
-            began_at = time.monotonic()
-            answer = await client.post("/tickets", json=a_ticket(subject=MARK))
-            assert time.monotonic() - began_at < TOLD_WITHIN_S
-            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/outcome-unknown")
-            assert answer.headers["Retry-After"]
+            await assert_unknown_in_time(client.post("/tickets", json=a_ticket(subject=MARK)))
             # Whoever looks afterwards finds what the server made of it.
             subjects = [ticket["subject"] for ticket in (await client.get("/tickets")).json()["items"]]
             assert subjects.count(MARK) == (held is Held.ANSWER)
