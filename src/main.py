@@ -32,9 +32,10 @@ from api.lifetime import Lifetime
 from api.observation import Innermost, Observed
 from api.rate_limit import RateLimit
 from api.short_ways import ShortWays
-from core import garbage, logs
+from core import gc_tuning as garbage
+from core import logs
 from core.settings import Settings
-from core.stopping import Stopping
+from core.shutdown import Stopping
 from db.migrations import known_revisions
 from db.resources import opened
 from services.api_keys import ApiKeys

@@ -25,7 +25,8 @@ from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from core import logs, metrics_folder
+from core import logs
+from core import multiprocess_metrics as metrics_folder
 from core.client_address import is_loopback
 from core.errors import DatabaseUnavailable
 from core.settings import Settings, what_is_wrong

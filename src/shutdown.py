@@ -14,7 +14,7 @@ from typing import Final
 
 import uvicorn
 
-from core.stopping import Stopping
+from core.shutdown import Stopping
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 

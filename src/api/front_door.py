@@ -11,7 +11,7 @@ from api.places import Area
 from api.problems import told
 from api.request_id import REQUEST_ID_HEADER, SCOPE_KEY
 from api.security_headers import secured
-from core.stopping import Stopping
+from core.shutdown import Stopping
 
 # uvicorn itself takes an address of up to 64 KiB, and headers of any size.
 MAX_ADDRESS_BYTES: Final = 8 * 1024

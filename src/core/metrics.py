@@ -1,8 +1,8 @@
 """Everything that is counted for operators, and how it is told at /metrics.
 
-The processes of one start share what they count through files in the folder that PROMETHEUS_MULTIPROC_DIR names (see
-`core.metrics_folder`), so whichever of them is asked tells of all. Without the folder, as with one process, each tells
-of itself. What prometheus-client finds in the environment when it is first imported decides.
+With several workers, the processes share their counts through files in the folder that PROMETHEUS_MULTIPROC_DIR names
+(see `core.multiprocess_metrics`), so that each of them reports the sum. Without the folder a process reports its own
+counts. prometheus-client reads the variable when it is first imported.
 """
 
 import os
@@ -22,7 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from core import metrics_folder
+from core import multiprocess_metrics as metrics_folder
 
 # Files know none, so that they would be told by one process and not by several.
 disable_created_metrics()  # type: ignore[no-untyped-call]

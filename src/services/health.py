@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from core.errors import DatabaseUnavailable
-from core.stopping import Stopping
+from core.shutdown import Stopping
 from db.cache import TicketCache
 from db.migrations import Revisions
 from db.postgres import Database

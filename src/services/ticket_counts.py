@@ -7,7 +7,7 @@ from typing import Final
 
 from core import metrics
 from core.errors import Unavailable
-from core.metrics_folder import is_counter_for_all
+from core.multiprocess_metrics import is_counter_for_all
 from db.postgres import Database
 from db.statements import Statement
 from models import TicketStatus
