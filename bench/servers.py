@@ -20,7 +20,7 @@ from bench.server import PATIENCE_S, Server
 from core.settings import ROOT, async_dsn
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
 from db.embedded.process import free_port, spawn, stop
-from db.migrations import migrate
+from db.postgres.migrations import migrate
 
 VALKEY_NODES: Final = 3
 

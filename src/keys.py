@@ -22,8 +22,8 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import ServiceError
 from core.settings import Settings, what_is_wrong
 from db.embedded import ServerDidNotStart, postgres_dsn
-from db.migrations import migrate
-from db.postgres import Database, wait_until_reachable
+from db.postgres.database import Database, wait_until_reachable
+from db.postgres.migrations import migrate
 from models import Role
 from models.api_key import NAME_MAX_LENGTH
 from schemas.fields import Email

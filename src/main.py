@@ -36,7 +36,7 @@ from core import gc_tuning as garbage
 from core import logs
 from core.settings import Settings
 from core.shutdown import Stopping
-from db.migrations import known_revisions
+from db.postgres.migrations import known_revisions
 from db.resources import opened
 from services.api_keys import ApiKeys
 from services.authentication import Authenticator

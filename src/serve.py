@@ -32,8 +32,8 @@ from core.errors import DatabaseUnavailable
 from core.settings import Settings, what_is_wrong
 from db.embedded import EmbeddedServers, ServerDidNotStart
 from db.embedded.process import spawn, stop
-from db.migrations import migrate
-from db.postgres import Database, wait_until_reachable
+from db.postgres.database import Database, wait_until_reachable
+from db.postgres.migrations import migrate
 from services.api_keys import ApiKeys
 
 SOURCE: Final = Path(__file__).parent

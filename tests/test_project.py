@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.settings import ROOT, Settings, async_dsn
-from db.postgres import Database
+from db.postgres.database import Database
 from lock import without_sources
 from requirements import requirements
 from services.ticket_status import mermaid

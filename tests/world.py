@@ -12,10 +12,10 @@ import httpx2
 from fastapi import FastAPI
 
 from core.settings import Settings, async_dsn
-from db.cache import Stored, TicketCache
-from db.migrations import migrate
-from db.redis import connect
-from db.redis_guard import GuardedRedis
+from db.cache.ticket_cache import Stored, TicketCache
+from db.postgres.migrations import migrate
+from db.redis.client import connect
+from db.redis.guard import GuardedRedis
 from main import create_app
 
 JSON = dict[str, Any]

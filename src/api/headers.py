@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from db.cache import CacheOutcome
+from db.cache.ticket_cache import CacheOutcome
 
 # A proxy that compresses an answer may mark its tag weak; the version in it is the same.
 _ETAG: Final = r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"'

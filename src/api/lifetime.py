@@ -8,8 +8,8 @@ from core import deadline
 class Lifetime:
     """Gives each request `seconds` in which its work must be done.
 
-    `db.postgres` keeps it, the only place where a request may wait for long. To cancel the request from here would not
-    do: from here nobody sees whether its commit was under way.
+    `db.postgres.database` enforces the deadline: it is the only place where a request may wait for long, and the only
+    place that knows whether a commit was under way. Cancelling the whole request here would lose that knowledge.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:

@@ -16,7 +16,7 @@ from core import metrics
 from core.client_address import client_of
 from core.errors import RateLimited
 from core.rate import Rate, Verdict
-from db.rate_limit import RateLimiter
+from db.redis.rate_limit import RateLimiter
 from services.principal import ANONYMOUS
 
 _POLICY: Final = b"default"

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from opentelemetry.trace import TracerProvider
 
 from core.settings import Settings
-from db.cache import TicketCache
-from db.postgres import Database
-from db.rate_limit import RateLimiter
-from db.redis import connect
-from db.redis_guard import GuardedRedis
+from db.cache.ticket_cache import TicketCache
+from db.postgres.database import Database
+from db.redis.client import connect
+from db.redis.guard import GuardedRedis
+from db.redis.rate_limit import RateLimiter
 
 
 @asynccontextmanager

@@ -9,11 +9,11 @@ from typing import Any, Final
 from asyncpg.connection import LoggedQuery
 from opentelemetry.trace import SpanKind, StatusCode, TracerProvider
 
-from db.cache_scripts import Script
-from db.postgres import Database
-from db.redis import Client
-from db.redis_guard import GuardedRedis
-from db.redis_pipes import Word
+from db.cache.scripts import Script
+from db.postgres.database import Database
+from db.redis.client import Client
+from db.redis.guard import GuardedRedis
+from db.redis.multiplexed import Word
 
 
 class TracedRedis(GuardedRedis):

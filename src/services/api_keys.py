@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from db.postgres import Database
-from db.statements import Row, Statement
+from db.postgres.database import Database
+from db.postgres.statements import Row, Statement
 from models import Role
 from services.key_format import Key, new_key
 from services.principal import Principal

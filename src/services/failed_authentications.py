@@ -2,7 +2,7 @@
 
 from core.client_address import client_of
 from core.rate import Rate
-from db.rate_limit import LocalLimit
+from db.redis.rate_limit import LocalLimit
 
 
 class FailedAuthentications:

@@ -5,10 +5,10 @@ from typing import Final
 
 from core.errors import DatabaseUnavailable
 from core.shutdown import Stopping
-from db.cache import TicketCache
-from db.migrations import Revisions
-from db.postgres import Database
-from db.statements import Statement
+from db.cache.ticket_cache import TicketCache
+from db.postgres.database import Database
+from db.postgres.migrations import Revisions
+from db.postgres.statements import Statement
 from schemas.health import CacheState, DatabaseState, MigrationsState, Readiness
 
 _IS_WRITABLE: Final = Statement(

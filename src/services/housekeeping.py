@@ -5,7 +5,7 @@ import logging
 from typing import Final
 
 from core.errors import Unavailable
-from db.postgres import Database
+from db.postgres.database import Database
 from services.idempotency import FORGET, FORGET_AT_MOST
 
 EVERY_S: Final = 600

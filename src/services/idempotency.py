@@ -11,8 +11,8 @@ from typing import Final
 from pydantic import BaseModel
 
 from core.errors import IdempotencyKeyReused, RequestInProgress
-from db.postgres_session import Session
-from db.statements import Statement
+from db.postgres.session import Session
+from db.postgres.statements import Statement
 
 KEPT_HOURS: Final = 24
 FORGET_AT_MOST: Final = 1_000

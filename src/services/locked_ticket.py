@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from core.errors import TicketClosed
-from db.statements import Row
+from db.postgres.statements import Row
 from models import EventType, TicketStatus
 from schemas.tickets import Comment, CommentAdded, CommentCreate
 from services.ticket_status import is_final, judge

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Final
 
 from core import metrics
-from db.cache import TicketCache
-from db.postgres import Database
+from db.cache.ticket_cache import TicketCache
+from db.postgres.database import Database
 from services.ticket_status import TRANSITIONS
 
 EVERY_S: Final = 1

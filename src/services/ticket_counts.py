@@ -8,8 +8,8 @@ from typing import Final
 from core import metrics
 from core.errors import Unavailable
 from core.multiprocess_metrics import is_counter_for_all
-from db.postgres import Database
-from db.statements import Statement
+from db.postgres.database import Database
+from db.postgres.statements import Statement
 from models import TicketStatus
 
 EVERY_S: Final = 60

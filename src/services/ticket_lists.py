@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.errors import TicketNotFound
-from db.postgres import Database
-from db.statements import Row, Statement
+from db.postgres.database import Database
+from db.postgres.statements import Row, Statement
 from schemas.lists import Paging, TicketQuery
 from schemas.tickets import Comment, CommentPage, Event, EventPage
 from services import ticket_statements as sql

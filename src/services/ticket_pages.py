@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from db.statements import Statement
+from db.postgres.statements import Statement
 from services.ticket_json import TICKET_MEMBERS, as_bytes, listed
 from services.ticket_statements import TICKET
 

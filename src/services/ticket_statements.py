@@ -10,7 +10,7 @@ PAGE …    keyset pages: what comes after the last seen row; those of tickets a
 
 from typing import Final
 
-from db.statements import Statement
+from db.postgres.statements import Statement
 from services.ticket_json import COMMENT_MEMBERS, TICKET_MEMBERS, as_bytes, listed
 
 LATEST_COMMENTS: Final = 50

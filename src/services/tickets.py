@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from core import metrics
 from core.errors import DatabaseUnavailable, TicketNotFound, VersionMismatch
-from db.cache import CacheOutcome, Stored, TicketCache
-from db.postgres import Database
-from db.statements import Row
+from db.cache.ticket_cache import CacheOutcome, Stored, TicketCache
+from db.postgres.database import Database
+from db.postgres.statements import Row
 from schemas.tickets import (
     CommentAdded,
     CommentCreate,

@@ -10,7 +10,7 @@ from asyncpg.connection import LoggedQuery
 from fastapi import FastAPI
 
 from core.settings import Settings
-from db.postgres import Database
+from db.postgres.database import Database
 from models import Role
 from services.api_keys import ApiKeys
 from world import migrate_to_head, new_database, running, settings_for

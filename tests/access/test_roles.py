@@ -10,7 +10,7 @@ import pytest
 
 from access.conftest import ALICE, MALLORY, Door
 from core.settings import ROOT
-from db.statements import Statement
+from db.postgres.statements import Statement
 from models import Role
 from services import ticket_pages, ticket_statements
 from world import JSON, a_comment, a_ticket

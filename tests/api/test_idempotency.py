@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from core.settings import Settings
-from db.postgres import Database
+from db.postgres.database import Database
 from services.housekeeping import forget_expired_keys
 from services.idempotency import FORGET_AT_MOST
 from world import a_comment, a_ticket, open_ticket

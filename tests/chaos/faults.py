@@ -16,7 +16,7 @@ from chaos.history import CacheRecord
 from core.settings import Settings
 from db.embedded.process import ServerDidNotStart
 from db.embedded.valkey import EmbeddedValkey, ValkeyNode
-from db.redis import connect
+from db.redis.client import connect
 
 # A command to a frozen node may still be done when the node is thawed.
 _LATEST_ARRIVAL_S = 5

@@ -13,13 +13,13 @@ import httpx2
 
 from chaos.history import CacheRecord, Delivery
 from core.settings import Settings
-from db.cache import TicketCache
-from db.cache_scripts import INVALIDATE, Script
-from db.postgres import Database
-from db.postgres_session import Session
-from db.redis import Client, connect
-from db.redis_guard import GuardedRedis
-from db.statements import Row, Statement
+from db.cache.scripts import INVALIDATE, Script
+from db.cache.ticket_cache import TicketCache
+from db.postgres.database import Database
+from db.postgres.session import Session
+from db.postgres.statements import Row, Statement
+from db.redis.client import Client, connect
+from db.redis.guard import GuardedRedis
 from services.tickets import TicketService, lookup_schema
 from world import running
 

@@ -24,7 +24,7 @@ sys.path[:1] = [str(ROOT / "src"), str(ROOT / "tests")]
 from chaos.storm import Plan, Report, storm  # noqa: E402 - only found on the path above
 from core.settings import async_dsn  # noqa: E402 - as above
 from db.embedded import EmbeddedPostgres, EmbeddedValkey  # noqa: E402 - as above
-from db.migrations import migrate  # noqa: E402 - as above
+from db.postgres.migrations import migrate  # noqa: E402 - as above
 
 _MOST_LINES: Final = 60
 

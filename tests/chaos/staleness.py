@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chaos.history import CacheRecord, Delivery, Operation
-from db.cache import BODY_MS, LEASE_MS
+from db.cache.ticket_cache import BODY_MS, LEASE_MS
 
 BOUND_S: Final = (BODY_MS + LEASE_MS) / 1000
 

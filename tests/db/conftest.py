@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from db.pool import Pool
+from db.postgres.pool import Pool
 
 from .lines import Exchange, Line
 

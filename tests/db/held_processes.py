@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, TypeVar
 
 from core.settings import Settings
-from db.cache import CacheOutcome, TicketCache
-from db.cache_scripts import Script
-from db.postgres import Database
-from db.postgres_session import Session
-from db.redis import Client, connect
-from db.redis_guard import GuardedRedis
+from db.cache.scripts import Script
+from db.cache.ticket_cache import CacheOutcome, TicketCache
+from db.postgres.database import Database
+from db.postgres.session import Session
+from db.redis.client import Client, connect
+from db.redis.guard import GuardedRedis
 from schemas.tickets import TicketPatch
 from services.principal import ANONYMOUS
 from services.tickets import TicketService, lookup_schema

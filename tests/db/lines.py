@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from db.pool import Pool
+from db.postgres.pool import Pool
 
 
 class Line:

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from db import breaker as module
-from db.breaker import FAILURES_TO_OPEN, Breaker
+from db.redis import breaker as module
+from db.redis.breaker import FAILURES_TO_OPEN, Breaker
 
 
 @pytest.fixture(autouse=True)

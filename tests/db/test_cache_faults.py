@@ -11,10 +11,10 @@ import pytest
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 
 from core.settings import Settings
-from db.cache import CacheOutcome, TicketCache
+from db.cache.ticket_cache import CacheOutcome, TicketCache
 from db.embedded import EmbeddedValkey
 from db.embedded.valkey import ValkeyNode
-from db.redis import MAX_CONNECTIONS, SOCKET_TIMEOUT_S
+from db.redis.client import MAX_CONNECTIONS, SOCKET_TIMEOUT_S
 from world import Loader, cache_of, settings_for
 
 TICKETS = range(1, 31)

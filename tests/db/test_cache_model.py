@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from core.settings import Settings
-from db.cache_scripts import FILL, INVALIDATE, LEASE, RELEASE, Script
-from db.redis import Client, connect
+from db.cache.scripts import FILL, INVALIDATE, LEASE, RELEASE, Script
+from db.redis.client import Client, connect
 from world import settings_for
 
 from .cache_model import BEYOND, BROKEN, HOLDING, REAL, check, main

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from core.settings import Settings
-from db.cache import CacheOutcome
-from db.redis import connect
+from db.cache.ticket_cache import CacheOutcome
+from db.redis.client import connect
 from schemas.tickets import TicketCreate
 from services.principal import ANONYMOUS
 from world import a_ticket, settings_for
@@ -24,7 +24,11 @@ HIT, FILLED, NOT_FILLED, SHARED = (CacheOutcome(how) for how in ("hit", "filled"
 @pytest.fixture
 async def own_settings(database_dsn: str, redis_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Settings:
     # Orders are replayed here, not times: no step is to fail because the machine is busy.
-    for budget in ("db.cache.READ_BUDGET_S", "db.cache.INVALIDATE_BUDGET_S", "db.redis.SOCKET_TIMEOUT_S"):
+    for budget in (
+        "db.cache.ticket_cache.READ_BUDGET_S",
+        "db.cache.ticket_cache.INVALIDATE_BUDGET_S",
+        "db.redis.client.SOCKET_TIMEOUT_S",
+    ):
         monkeypatch.setattr(budget, PATIENCE_S)
     return settings_for(database_dsn, *redis_address)
 

@@ -3,8 +3,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from db import owed_invalidations
-from db.owed_invalidations import OwedInvalidations
+from db.cache import pending_invalidations as owed_invalidations
+from db.cache.pending_invalidations import OwedInvalidations
 
 
 class Listener:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from db.pool import Pool, PoolState, PoolTimeout
+from db.postgres.pool import Pool, PoolState, PoolTimeout
 
 from .lines import Exchange, Line, lent, queued
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from db import pool as pool_module
-from db.pool import Pool, PoolClosed, PoolState
+from db.postgres import pool as pool_module
+from db.postgres.pool import Pool, PoolClosed, PoolState
 
 from .lines import Exchange, Line, Silent, lent, queued
 

@@ -16,10 +16,10 @@ from asyncpg.exceptions import (
 from core import deadline
 from core.errors import DatabaseUnavailable, DeadlineExceeded, OutcomeUnknown, SearchTimeout
 from core.settings import async_dsn
-from db import postgres_connections
-from db.postgres import Database
-from db.postgres_session import Session
-from db.statements import Statement
+from db.postgres import connections as postgres_connections
+from db.postgres.database import Database
+from db.postgres.session import Session
+from db.postgres.statements import Statement
 from world import new_database
 
 PID = Statement("SELECT pg_backend_pid()")

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import DatabaseUnavailable
 from core.settings import async_dsn
-from db.postgres import Database
+from db.postgres.database import Database
 
 
 @pytest.mark.parametrize("with_reset", [True, False])

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from db.embedded.valkey import ValkeyNode
-from db.redis_pipes import LOOK_EVERY_S, Login, Pipe, Pipes, RedisRefused
+from db.redis.multiplexed import LOOK_EVERY_S, Login, Pipe, Pipes, RedisRefused
 
 AMPLE_S = 5
 SHORT_S = 0.05

@@ -20,7 +20,7 @@ sys.path[:1] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from core.settings import async_dsn  # noqa: E402 - only found on the path above
 from db.embedded import EmbeddedPostgres, EmbeddedValkey  # noqa: E402 - as above
-from db.migrations import migrate  # noqa: E402 - as above
+from db.postgres.migrations import migrate  # noqa: E402 - as above
 from fuzz.fuzzing import Report, fuzz_until  # noqa: E402 - as above
 from fuzz.service import new_key, serving  # noqa: E402 - as above
 from main import create_app  # noqa: E402 - as above

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from core.rate import Rate
 from core.settings import Settings
-from db.cache_scripts import Script
-from db.rate_limit import BUDGET_S, JUDGE, MAX_REMEMBERED, LocalLimit, RateLimiter
-from db.redis import connect
-from db.redis_guard import GuardedRedis
+from db.cache.scripts import Script
+from db.redis.client import connect
+from db.redis.guard import GuardedRedis
+from db.redis.rate_limit import BUDGET_S, JUDGE, MAX_REMEMBERED, LocalLimit, RateLimiter
 from world import settings_for
 
 AT_A_TOLD_TIME = Script("local now = tonumber(ARGV[3])" + JUDGE)

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.settings import ROOT, async_dsn
-from db.migrations import alembic_config
+from db.postgres.migrations import alembic_config
 from models import Base, EventType, TicketStatus
 from services.ticket_status import TRANSITIONS
 from world import a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
@@ -73,7 +73,7 @@ async def test_a_running_service_bears_a_column_that_is_added(
 async def test_several_processes_may_migrate_at_once(postgres_dsn: str) -> None:
     async with new_database(postgres_dsn) as dsn:
         # Each in its own process, as instances of the service are: Alembic keeps its context in a module.
-        program = f"from db.migrations import migrate; migrate({async_dsn(dsn)!r})"
+        program = f"from db.postgres.migrations import migrate; migrate({async_dsn(dsn)!r})"
         entry = ROOT / "entrypoint.sh"
         started = [
             await asyncio.create_subprocess_exec(entry, "python", "-c", program, env={"PYTHONPATH": str(ROOT / "src")})

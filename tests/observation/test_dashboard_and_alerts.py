@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from core.settings import ROOT
-from db.cache_counters import CacheCounters
+from db.cache.counters import CacheCounters
 from observation.processes import Running, names
 
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana/tickets.json").read_text())

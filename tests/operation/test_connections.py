@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from core.settings import async_dsn
-from db.postgres_connections import Connections
-from db.statements import Statement
+from db.postgres.connections import Connections
+from db.postgres.statements import Statement
 from operation.held_way import way_to
 from world import migrate_to_head, new_database, open_ticket, running, settings_for
 

@@ -12,7 +12,7 @@ from alembic import command
 
 from core.settings import ROOT, async_dsn
 from db.embedded import EmbeddedPostgres
-from db.migrations import alembic_config
+from db.postgres.migrations import alembic_config
 from operation.instances import started
 from operation.load import lost, under_load
 from world import new_database
@@ -127,7 +127,7 @@ async def until_building(dsn: str) -> None:
 
 async def migrating(dsn: str, within_s: float = 60) -> Process:
     """Start to migrate in a process of its own, as each instance does."""
-    program = f"from db.migrations import migrate; migrate({async_dsn(dsn)!r}, within_s={within_s})"
+    program = f"from db.postgres.migrations import migrate; migrate({async_dsn(dsn)!r}, within_s={within_s})"
     return await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env={"PYTHONPATH": str(ROOT / "src")}, stderr=PIPE
     )

@@ -12,8 +12,8 @@ from redis.asyncio import Connection as RedisConnection
 
 from core import logs
 from core.settings import Settings
-from db.postgres import Database
-from db.redis_pipes import Pipe
+from db.postgres.database import Database
+from db.redis.multiplexed import Pipe
 from models import Role
 from services.api_keys import ApiKeys
 from world import JSON, a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for

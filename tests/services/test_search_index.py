@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 
 from core.settings import async_dsn
-from db.migrations import alembic_config
+from db.postgres.migrations import alembic_config
 from models.ticket import TEXT_MAX_LENGTH
 from world import a_comment, migrate_to_head, new_database, open_ticket
 

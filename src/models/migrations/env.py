@@ -19,8 +19,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from core.errors import DatabaseUnavailable
 from core.settings import Settings
 from db.embedded import ServerDidNotStart, postgres_dsn
-from db.postgres import wait_until_reachable
-from db.postgres_failures import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate_of
+from db.postgres.database import wait_until_reachable
+from db.postgres.failures import DEADLOCK, LOCK_NOT_AVAILABLE, sqlstate_of
 from models import Base
 
 # Any constant will do, as long as it is the same in every release.

@@ -6,8 +6,8 @@ from typing import Any, Final
 import asyncpg
 from asyncpg.exceptions import InternalClientError, PostgresError
 
-from db.postgres_session import Session
-from db.statements import Row
+from db.postgres.session import Session
+from db.postgres.statements import Row
 
 # How long the host that was the primary last is asked alone.
 HEAD_START_S: Final = 0.5

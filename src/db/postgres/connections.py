@@ -10,9 +10,9 @@ from asyncpg.exceptions import InvalidCachedStatementError, ReadOnlySQLTransacti
 from sqlalchemy import make_url
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from db.pool import Pool, PoolState
-from db.postgres_primary import PrimaryFinder
-from db.postgres_session import Session
+from db.postgres.pool import Pool, PoolState
+from db.postgres.primary import PrimaryFinder
+from db.postgres.session import Session
 
 CONNECT_TIMEOUT_S: Final = 3
 # The client gives up a little after the server should have: it only fires when the server is a black hole.

@@ -9,7 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from core.settings import Settings
-from db.redis_pipes import Address, Login
+from db.redis.multiplexed import Address, Login
 
 # A little under what the cache gives an operation, so that the client itself notices a node that is a black hole.
 SOCKET_TIMEOUT_S: Final = 0.09

@@ -15,7 +15,7 @@ from asyncpg.exceptions import (
 
 from core import deadline
 from core.errors import DatabaseUnavailable, DeadlineExceeded, OutcomeUnknown, Unavailable
-from db.pool import PoolClosed, PoolTimeout
+from db.postgres.pool import PoolClosed, PoolTimeout
 
 # SQLSTATEs of a connection that broke, also while it was made, and of a server that is there but can not now:
 # lock_timeout, statement_timeout, deadlock or serialization, shutting down or starting up, too many connections, out of

@@ -2,7 +2,7 @@
 
 A reader that misses takes the lease of the key, and may store what it loaded only while the lease is its own and the
 version is not below the floor. A writer raises the floor before its commit and again after it, which drops body and
-lease. Floor and lease live in one key (see `db.cache_scripts`), so they vanish together, and nothing is cross-slot.
+lease. Floor and lease live in one key (see `db.cache.scripts`), so they vanish together, and nothing is cross-slot.
 The protocol is checked over every order of its steps in `tests/db/cache_model.py`.
 
 Redis is an accelerator: whatever it does, a read is answered from PostgreSQL and a write goes on.
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from db.cache_counters import CacheCounters
-from db.cache_scripts import FILL, INVALIDATE, LEASE, RELEASE
-from db.owed_invalidations import OwedInvalidations
-from db.redis_guard import CacheUnavailable, GuardedRedis
+from db.cache.counters import CacheCounters
+from db.cache.pending_invalidations import OwedInvalidations
+from db.cache.scripts import FILL, INVALIDATE, LEASE, RELEASE
+from db.redis.guard import CacheUnavailable, GuardedRedis
 
 READ_BUDGET_S: Final = 0.1
 INVALIDATE_BUDGET_S: Final = 0.05

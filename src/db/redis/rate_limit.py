@@ -5,8 +5,8 @@ from collections import OrderedDict
 from typing import Final
 
 from core.rate import Rate, Verdict
-from db.cache_scripts import Script
-from db.redis_guard import CacheUnavailable, GuardedRedis
+from db.cache.scripts import Script
+from db.redis.guard import CacheUnavailable, GuardedRedis
 
 BUDGET_S: Final = 0.05
 MAX_REMEMBERED: Final = 10_000

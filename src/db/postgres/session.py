@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from asyncpg.exceptions import InvalidTransactionStateError
 
-from db.statements import Row, Statement
+from db.postgres.statements import Row, Statement
 
 if TYPE_CHECKING:
     _Connection = asyncpg.Connection[Row]
@@ -15,7 +15,7 @@ else:
 
 
 class Session(_Connection):
-    """A connection to PostgreSQL; its methods raise what the driver raises: see `db.postgres_failures`.
+    """A connection to PostgreSQL; its methods raise what the driver raises: see `db.postgres.failures`.
 
     `connected_at` is when it was made, by the monotonic clock.
     """

@@ -10,11 +10,11 @@ from typing import Final
 from asyncpg.connection import LoggedQuery
 
 from core.errors import DatabaseUnavailable, SearchTimeout
-from db.pool import PoolState, PoolTimeout
-from db.postgres_connections import Connections
-from db.postgres_failures import CANCELLED, REFUSALS, attempt, failures_told, sqlstate_of
-from db.postgres_session import Session
-from db.statements import Row, Statement
+from db.postgres.connections import Connections
+from db.postgres.failures import CANCELLED, REFUSALS, attempt, failures_told, sqlstate_of
+from db.postgres.pool import PoolState, PoolTimeout
+from db.postgres.session import Session
+from db.postgres.statements import Row, Statement
 
 POOL_TIMEOUT_S: Final = 3
 # Shorter than what those who ask for our health wait for an answer.

@@ -10,10 +10,10 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
-from db.breaker import Breaker
-from db.cache_scripts import Script
-from db.redis import MAX_CONNECTIONS, SOCKET_TIMEOUT_S, Client, address_of, login_of
-from db.redis_pipes import Address, Pipes, RedisRefused, Word
+from db.cache.scripts import Script
+from db.redis.breaker import Breaker
+from db.redis.client import MAX_CONNECTIONS, SOCKET_TIMEOUT_S, Client, address_of, login_of
+from db.redis.multiplexed import Address, Pipes, RedisRefused, Word
 
 PROBE_BUDGET_S: Final = 2
 

@@ -1,0 +1,1 @@
+"""The ticket cache: the floor-and-lease protocol over Redis."""

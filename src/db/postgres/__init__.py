@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, the pool, statements, failures and migrations."""
