@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from models import TicketStatus
 from schemas.tickets import Ticket, TicketCreate
-from services.ticket_status import allowed_from
+from services.tickets.ticket_status import allowed_from
 
 # As long as the tickets of the preload are, serialised with their comments.
 _BODY = b'{"text": "%s"}' % (b"x" * 1_000)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from bench.load import LoadFailed, Measured
 from db.embedded.process import installed
 from schemas.tickets import TicketPage
-from services.ticket_statements import CREATE
+from services.tickets.statements import CREATE
 
 _PATIENCE_S: Final = 20
 _SERIALISED_AT_LEAST: Final = 200

@@ -27,7 +27,7 @@ from db.postgres.migrations import migrate
 from models import Role
 from models.api_key import NAME_MAX_LENGTH
 from schemas.fields import Email
-from services.api_keys import ApiKeyRecord, ApiKeys, KeyRefused
+from services.access.api_keys import ApiKeyRecord, ApiKeys, KeyRefused
 
 MAX_DAYS: Final = 36_500
 

@@ -38,18 +38,18 @@ from core.settings import Settings
 from core.shutdown import Stopping
 from db.postgres.migrations import known_revisions
 from db.resources import opened
-from services.api_keys import ApiKeys
-from services.authentication import Authenticator
-from services.failed_authentications import FailedAuthentications
-from services.health import HealthService
-from services.housekeeping import keep_house
-from services.key_ring import KeyRing
-from services.observation import InFlight, Observation
-from services.oidc import TokenVerifier
-from services.signing_keys import SigningKeys
-from services.ticket_counts import keep_counting
-from services.ticket_lists import TicketLists
-from services.tickets import TicketService, lookup_schema
+from services.access.api_key_cache import KeyRing
+from services.access.api_keys import ApiKeys
+from services.access.authentication import Authenticator
+from services.access.failed_authentications import FailedAuthentications
+from services.access.oidc import TokenVerifier
+from services.access.signing_keys import SigningKeys
+from services.operation.health import HealthService
+from services.operation.housekeeping import keep_house
+from services.operation.metrics_reporter import InFlight, Observation
+from services.operation.ticket_counts import keep_counting
+from services.tickets.lists import TicketLists
+from services.tickets.service import TicketService, lookup_schema
 from shutdown import announced
 
 MAX_BODY_BYTES = 1024 * 1024

@@ -34,7 +34,7 @@ from db.embedded import EmbeddedServers, ServerDidNotStart
 from db.embedded.process import spawn, stop
 from db.postgres.database import Database, wait_until_reachable
 from db.postgres.migrations import migrate
-from services.api_keys import ApiKeys
+from services.access.api_keys import ApiKeys
 
 SOURCE: Final = Path(__file__).parent
 READY_WITHIN_S: Final = 30

@@ -13,7 +13,7 @@ from core.settings import ROOT, Settings, async_dsn
 from db.postgres.database import Database
 from lock import without_sources
 from requirements import requirements
-from services.ticket_status import mermaid
+from services.tickets.ticket_status import mermaid
 
 README = (ROOT / "README.md").read_text()
 LOCK: dict[str, Any] = json.loads((ROOT / "Pipfile.lock").read_text())

@@ -8,10 +8,10 @@ from pydantic import BeforeValidator, Field
 from api.principal import principal
 from schemas.fields import ID_MAX, plain_number
 from schemas.lists import Paging, TicketQuery
-from services.health import HealthService
-from services.principal import Principal
-from services.ticket_lists import TicketLists
-from services.tickets import TicketService
+from services.access.principal import Principal
+from services.operation.health import HealthService
+from services.tickets.lists import TicketLists
+from services.tickets.service import TicketService
 
 
 async def _tickets(request: Request) -> TicketService:

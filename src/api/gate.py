@@ -13,8 +13,8 @@ from core import metrics
 from core.client_address import is_loopback
 from core.errors import Forbidden, HostNotAllowed, RateLimited, ServiceError, Unauthenticated
 from models import Role
-from services.authentication import Authenticator
-from services.failed_authentications import FailedAuthentications
+from services.access.authentication import Authenticator
+from services.access.failed_authentications import FailedAuthentications
 
 # Who may see the metrics, and who goes to all other places that are not open.
 _ADMITTED_TO_METRICS: Final[Set[Role]] = {Role.AGENT, Role.MONITOR}

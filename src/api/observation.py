@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.places import POLLED
 from api.principal import SCOPE_KEY as PRINCIPAL_KEY
 from core import logs, metrics
-from services.observation import InFlight
+from services.operation.metrics_reporter import InFlight
 
 # Paths are the clients' to invent: those that lead nowhere, or were refused before a route was found, share one name.
 UNMATCHED: Final = "unmatched"

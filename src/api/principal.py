@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.requests import HTTPConnection
 
-from services.principal import Principal
+from services.access.principal import Principal
 
 SCOPE_KEY: Final = "principal"
 

@@ -17,7 +17,7 @@ from core.client_address import client_of
 from core.errors import RateLimited
 from core.rate import Rate, Verdict
 from db.redis.rate_limit import RateLimiter
-from services.principal import ANONYMOUS
+from services.access.principal import ANONYMOUS
 
 _POLICY: Final = b"default"
 

@@ -22,8 +22,8 @@ from api.security_headers import Headers
 from core.errors import ServiceError
 from schemas.fields import ID_MAX
 from schemas.lists import TicketQuery
-from services.ticket_lists import TicketLists
-from services.tickets import TicketService
+from services.tickets.lists import TicketLists
+from services.tickets.service import TicketService
 
 Answer = tuple[int, Headers, bytes]
 

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from api import answers
 from api.answers import BEHIND_THE_GATE, responses
 from schemas.tickets import Workflow
-from services.ticket_status import workflow
+from services.tickets.ticket_status import workflow
 
 router = APIRouter(tags=["workflow"])
 

@@ -15,7 +15,7 @@ EMAIL_MAX_LENGTH = 254
 
 
 class TicketStatus(StrEnum):
-    """Where a ticket stands. Which may follow which is said in `services.ticket_status`."""
+    """Where a ticket stands. Which may follow which is said in `services.tickets.ticket_status`."""
 
     OPEN = "open"
     ANSWERED = "answered"

@@ -8,9 +8,9 @@ import pytest
 from access.conftest import Door
 from core.errors import DatabaseUnavailable
 from models import Role
-from services import key_ring
-from services.api_keys import KeyRefused
-from services.key_format import Key, new_key, parse_key
+from services.access import api_key_cache as key_ring
+from services.access.api_key_format import Key, new_key, parse_key
+from services.access.api_keys import KeyRefused
 from world import a_ticket
 
 # Well formed, and the same in every process that collects these tests.

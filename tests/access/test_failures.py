@@ -5,7 +5,7 @@ import httpx2
 from access.conftest import Door
 from core.rate import Rate
 from models import Role
-from services.key_format import new_key
+from services.access.api_key_format import new_key
 from world import running
 
 

@@ -16,7 +16,7 @@ from access.conftest import Door
 from access.issuer import AUDIENCE, Issuer
 from core.settings import Settings
 from models import Role
-from services import signing_keys
+from services.access import signing_keys
 from world import a_ticket, running
 
 

@@ -53,7 +53,7 @@ async def test_an_unprotected_service_knows_only_this_machine(fresh_settings: Se
 async def test_the_first_key_closes_the_door_for_good(
     fresh_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.key_ring.FRESH_FOR_S", 0)
+    monkeypatch.setattr("services.access.api_key_cache.FRESH_FOR_S", 0)
     async with running(fresh_settings) as (app, _), called(app, "http://localhost") as client:
         assert (await client.get("/tickets")).status_code == 200
         assert fresh_settings.database_dsn is not None

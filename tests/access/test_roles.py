@@ -12,7 +12,8 @@ from access.conftest import ALICE, MALLORY, Door
 from core.settings import ROOT
 from db.postgres.statements import Statement
 from models import Role
-from services import ticket_pages, ticket_statements
+from services.tickets import pages as ticket_pages
+from services.tickets import statements as ticket_statements
 from world import JSON, a_comment, a_ticket
 
 MISSING = 2**40

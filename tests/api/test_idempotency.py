@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from core.settings import Settings
 from db.postgres.database import Database
-from services.housekeeping import forget_expired_keys
 from services.idempotency import FORGET_AT_MOST
+from services.operation.housekeeping import forget_expired_keys
 from world import a_comment, a_ticket, open_ticket
 
 

@@ -5,7 +5,7 @@ import httpx2
 import pytest
 
 from models import TicketStatus
-from services.ticket_status import TRANSITIONS, allowed_from
+from services.tickets.ticket_status import TRANSITIONS, allowed_from
 from world import a_comment, ticket_in
 
 PAIRS = [(source, target) for source in TicketStatus for target in TicketStatus]

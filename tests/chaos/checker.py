@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from chaos.history import CacheRecord, Final, History, Kind, Operation, Outcome, State
 from chaos.staleness import excuse
 from models import TicketStatus
-from services.ticket_status import INITIAL, TRANSITIONS
+from services.tickets.ticket_status import INITIAL, TRANSITIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
 from db.redis.client import Client, connect
 from db.redis.guard import GuardedRedis
-from services.tickets import TicketService, lookup_schema
+from services.tickets.service import TicketService, lookup_schema
 from world import running
 
 

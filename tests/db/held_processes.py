@@ -15,8 +15,8 @@ from db.postgres.session import Session
 from db.redis.client import Client, connect
 from db.redis.guard import GuardedRedis
 from schemas.tickets import TicketPatch
-from services.principal import ANONYMOUS
-from services.tickets import TicketService, lookup_schema
+from services.access.principal import ANONYMOUS
+from services.tickets.service import TicketService, lookup_schema
 
 PATIENCE_S: Final = 10
 

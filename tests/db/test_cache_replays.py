@@ -13,7 +13,7 @@ from core.settings import Settings
 from db.cache.ticket_cache import CacheOutcome
 from db.redis.client import connect
 from schemas.tickets import TicketCreate
-from services.principal import ANONYMOUS
+from services.access.principal import ANONYMOUS
 from world import a_ticket, settings_for
 
 from .held_processes import PATIENCE_S, CachedKey, Held, Process

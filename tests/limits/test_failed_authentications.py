@@ -4,7 +4,7 @@ import pytest
 
 from core.client_address import client_of
 from core.rate import Rate
-from services.failed_authentications import FailedAuthentications
+from services.access.failed_authentications import FailedAuthentications
 
 
 def test_who_fails_too_often_is_blocked_for_a_while() -> None:

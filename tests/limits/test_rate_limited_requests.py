@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from core.settings import Settings, async_dsn
 from db.postgres.database import Database
 from models import Role
-from services.api_keys import ApiKeys
+from services.access.api_keys import ApiKeys
 from world import migrate_to_head, new_database, running, settings_for
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from core.settings import ROOT, async_dsn
 from db.postgres.migrations import alembic_config
 from models import Base, EventType, TicketStatus
-from services.ticket_status import TRANSITIONS
+from services.tickets.ticket_status import TRANSITIONS
 from world import a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
 
 OBJECTS = """

@@ -71,7 +71,7 @@ def test_an_unexpected_error_is_one_line_with_its_trace(settings: Settings, tmp_
     # A module that Python runs at its start, standing for a defect.
     (program / "sitecustomize.py").write_text(
         f"import sys; sys.path.append({str(ROOT / 'src')!r})\n"
-        "import services.ticket_lists as lists\n"
+        "import services.tickets.lists as lists\n"
         f"async def broken(*_): raise LookupError('defect\\nDETAIL: ' + '@'.join({SECRET.split('@')}))\n"
         "lists.TicketLists.tickets = broken\n"
     )

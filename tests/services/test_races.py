@@ -8,7 +8,7 @@ import asyncpg
 import httpx2
 
 from models import TicketStatus
-from services.ticket_status import INITIAL, TRANSITIONS
+from services.tickets.ticket_status import INITIAL, TRANSITIONS
 from world import a_comment, open_ticket, ticket_in
 
 TICKETS = 100

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from schemas.tickets import Ticket, TicketDetails, TicketPage
-from services.ticket_statements import DETAILS
+from services.tickets.statements import DETAILS
 from world import PATHS, a_comment, a_ticket, open_ticket, ticket_in
 
 TEXTS = [

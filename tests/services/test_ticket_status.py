@@ -2,7 +2,7 @@ import pytest
 
 from core.errors import IllegalTransition
 from models import TicketStatus
-from services.ticket_status import INITIAL, TRANSITIONS, allowed_from, is_final, judge
+from services.tickets.ticket_status import INITIAL, TRANSITIONS, allowed_from, is_final, judge
 
 
 def test_every_status_says_what_it_may_become() -> None:

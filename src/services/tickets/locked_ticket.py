@@ -7,7 +7,7 @@ from core.errors import TicketClosed
 from db.postgres.statements import Row
 from models import EventType, TicketStatus
 from schemas.tickets import Comment, CommentAdded, CommentCreate
-from services.ticket_status import is_final, judge
+from services.tickets.ticket_status import is_final, judge
 
 
 class LockedTicket:

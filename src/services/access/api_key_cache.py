@@ -11,9 +11,9 @@ from typing import Final
 
 from core.errors import Unauthenticated, Unavailable
 from models import Role
-from services.api_keys import ApiKeyRecord, ApiKeys
-from services.key_format import parse_key
-from services.principal import Principal
+from services.access.api_key_format import parse_key
+from services.access.api_keys import ApiKeyRecord, ApiKeys
+from services.access.principal import Principal
 
 # A revoked key is to let nobody in after 10 s. What is known of a key is asked anew after 5 s, and while one request
 # asks the others go by what was known; but never for longer than 9 s.

@@ -3,9 +3,9 @@
 from typing import Final
 
 from core.errors import Unauthenticated
-from services.key_ring import KeyRing
-from services.oidc import TokenVerifier
-from services.principal import ANONYMOUS, Principal
+from services.access.api_key_cache import KeyRing
+from services.access.oidc import TokenVerifier
+from services.access.principal import ANONYMOUS, Principal
 
 _KEY_PREFIX: Final = "tk_"
 

@@ -10,10 +10,10 @@ from db.postgres.database import Database
 from db.postgres.statements import Row, Statement
 from schemas.lists import Paging, TicketQuery
 from schemas.tickets import Comment, CommentPage, Event, EventPage
-from services import ticket_statements as sql
+from services.access.principal import Principal
 from services.cursors import Cursors
-from services.principal import Principal
-from services.ticket_pages import PageShape, page_of_tickets
+from services.tickets import statements as sql
+from services.tickets.pages import PageShape, page_of_tickets
 
 _SECRET: Final = Statement("SELECT secret FROM service_secrets WHERE name = 'cursors'")
 

@@ -9,8 +9,8 @@ from jwt.exceptions import ExpiredSignatureError, PyJWTError
 from core.errors import Forbidden, Unauthenticated
 from models import Role
 from schemas.fields import normal_email
-from services.principal import Principal
-from services.signing_keys import SigningKeys
+from services.access.principal import Principal
+from services.access.signing_keys import SigningKeys
 
 # Asymmetric ones only: with a shared secret, whoever can verify a token could make one.
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

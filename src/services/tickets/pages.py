@@ -13,8 +13,8 @@ from functools import cache
 from typing import Final
 
 from db.postgres.statements import Statement
-from services.ticket_json import TICKET_MEMBERS, as_bytes, listed
-from services.ticket_statements import TICKET
+from services.tickets.statements import TICKET
+from services.tickets.ticket_json import TICKET_MEMBERS, as_bytes, listed
 
 # Looking at a ticket costs 2 µs and finding one by its words 5 µs, or three times that if its page is not in memory.
 # With a million tickets, words that are as frequent among the nearest as elsewhere take 0.2 s at most; the planner's
@@ -31,7 +31,7 @@ _WITHIN: Final = 120_000
 _MARGIN: Final = 2
 
 _FILTERS: Final = {
-    # The tickets of a requester, which are all there are for them (`services.ticket_statements.VISIBLE`).
+    # The tickets of a requester, which are all there are for them (`services.tickets.statements.VISIBLE`).
     "requester": "lower(email) = lower(:requester)",
     "email": "lower(email) = lower(:email)",
     "created_after": "created_at >= :created_after",

@@ -5,13 +5,13 @@ SAVE      write one change to a locked ticket: the row, its version, a comment i
 CREATE    write a new ticket and its first event
 DETAILS   a ticket and its latest comments, in one snapshot, as JSON for the cache; whoever asks must have SEEN it
 SEEN      one row if the ticket is there for whoever asks
-PAGE …    keyset pages: what comes after the last seen row; those of tickets are in `services.ticket_pages`
+PAGE …    keyset pages: what comes after the last seen row; those of tickets are in `services.tickets.pages`
 """
 
 from typing import Final
 
 from db.postgres.statements import Statement
-from services.ticket_json import COMMENT_MEMBERS, TICKET_MEMBERS, as_bytes, listed
+from services.tickets.ticket_json import COMMENT_MEMBERS, TICKET_MEMBERS, as_bytes, listed
 
 LATEST_COMMENTS: Final = 50
 

@@ -8,8 +8,8 @@ from typing import Final
 from db.postgres.database import Database
 from db.postgres.statements import Row, Statement
 from models import Role
-from services.key_format import Key, new_key
-from services.principal import Principal
+from services.access.api_key_format import Key, new_key
+from services.access.principal import Principal
 
 # A second one, so that a key can be replaced without a gap; a third would be one that somebody forgot.
 MOST_LIVE_KEYS: Final = 2

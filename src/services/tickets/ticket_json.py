@@ -8,7 +8,7 @@ import json
 from typing import Final
 
 from models import TicketStatus
-from services.ticket_status import allowed_from
+from services.tickets.ticket_status import allowed_from
 
 
 def _moment(column: str) -> str:

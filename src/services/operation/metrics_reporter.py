@@ -7,7 +7,7 @@ from typing import Final
 from core import metrics
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
-from services.ticket_status import TRANSITIONS
+from services.tickets.ticket_status import TRANSITIONS
 
 EVERY_S: Final = 1
 

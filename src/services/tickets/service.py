@@ -21,11 +21,11 @@ from schemas.tickets import (
     TicketDetails,
     TicketPatch,
 )
-from services import ticket_statements as sql
+from services.access.principal import Principal
 from services.idempotency import AlreadyDone, Once
-from services.locked_ticket import LockedTicket
-from services.principal import Principal
-from services.ticket_status import allowed_from
+from services.tickets import statements as sql
+from services.tickets.locked_ticket import LockedTicket
+from services.tickets.ticket_status import allowed_from
 
 # The cache's floor lives 30 s. A commit that comes later than this after the floor was put might outlive it.
 COMMIT_WITHIN_S: Final = 10

@@ -1,0 +1,1 @@
+"""Access: principals, API keys, tokens of an OIDC issuer, and failed authentications."""

@@ -1,0 +1,1 @@
+"""Tickets: the write path, the status machine, reads, lists and search."""
