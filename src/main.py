@@ -10,30 +10,20 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
-from api import (
-    comments,
-    health,
-    metrics,
-    openapi,
-    places,
-    problem_pages,
-    problems,
-    redoc,
-    swagger,
-    tickets,
-    tracing,
-    workflow,
-)
-from api.bodies_in_time import BodiesInTime
-from api.concurrency import Concurrency, Places
-from api.front_door import FrontDoor
-from api.gate import Gate
-from api.lifetime import Lifetime
-from api.observation import Innermost, Observed
-from api.rate_limit import RateLimit
-from api.short_ways import ShortWays
-from core import gc_tuning as garbage
-from core import logs
+from api import paths, tracing
+from api.middleware.access_log import Innermost, Observed
+from api.middleware.authentication import Gate
+from api.middleware.concurrency import Concurrency, Places
+from api.middleware.deadline import Lifetime
+from api.middleware.fast_path import ShortWays
+from api.middleware.rate_limit import RateLimit
+from api.middleware.request_body import BodiesInTime
+from api.middleware.request_limits import FrontDoor
+from api.openapi import document
+from api.problems import handlers
+from api.routes import ROUTERS
+from api.routes.tickets import routes
+from core import gc_tuning, logs
 from core.settings import Settings
 from core.shutdown import Stopping
 from db.postgres.migrations import known_revisions
@@ -95,14 +85,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await stack.enter_async_context(aclosing(app.state.health))
             stack.enter_context(announced(stopping, delay_s=settings.shutdown_delay))
             if is_alone:
-                garbage.leave_alone_what_is_there()
+                gc_tuning.leave_alone_what_is_there()
             yield
 
     app = FastAPIOffline(
         title="Ticket service",
         version="1.0.0",
-        description=openapi.DESCRIPTION,
-        openapi_tags=openapi.TAGS,
+        description=document.DESCRIPTION,
+        openapi_tags=document.TAGS,
         static_url="/docs/assets",
         docs_url=None,
         redirect_slashes=False,
@@ -111,22 +101,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=tracing.telemetry(tracer_provider),
         generate_unique_id_function=_operation_id,
     )
-    for part in (tickets, comments, workflow, health, metrics, problem_pages, redoc, swagger):
-        app.include_router(part.router, max_body_size=MAX_BODY_BYTES)
+    for router in ROUTERS:
+        app.include_router(router, max_body_size=MAX_BODY_BYTES)
     # The last one added is the first one passed.
     if tracer_provider is None:  # of what is answered there the framework, which makes the spans, knows nothing
-        app.add_middleware(ShortWays, routes=tickets.routes())
+        app.add_middleware(ShortWays, routes=routes())
     app.add_middleware(Innermost)
     app.add_middleware(Concurrency, places=Places(settings.max_concurrent_requests))
     app.add_middleware(BodiesInTime, patience_s=settings.slow_client_timeout, most_bytes=MAX_BODY_BYTES)
     if settings.rate_limit is not None:
         app.add_middleware(RateLimit, limiter=lambda: app.state.rate_limiter)
     app.add_middleware(Gate, failures=FailedAuthentications(settings.auth_failure_limit))
-    app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_places=places.JSON, stopping=stopping)
+    app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_places=paths.JSON, stopping=stopping)
     app.add_middleware(Lifetime, seconds=settings.request_timeout)
     app.add_middleware(Observed, in_flight=in_flight)
-    problems.install(app)
-    openapi.install(app)
+    handlers.install(app)
+    document.install(app)
     return app
 
 

@@ -182,7 +182,7 @@ def _uvicorn(settings: Settings) -> list[str]:
         "--app-dir": str(SOURCE),
         "--host": settings.host,
         "--port": str(settings.port),
-        "--http": "api.connection:Connection",
+        "--http": "api.http.connection:Connection",
         "--workers": str(settings.workers),
         "--timeout-graceful-shutdown": str(_graceful_shutdown_s(settings)),
         "--log-config": str(SOURCE / "log_config.json"),

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator, Field
 
-from api.principal import principal
+from api.middleware.authentication import PRINCIPAL_KEY
 from schemas.fields import ID_MAX, plain_number
 from schemas.lists import Paging, TicketQuery
 from services.access.principal import Principal
@@ -30,7 +30,8 @@ async def _health(request: Request) -> HealthService:
 
 
 async def _caller(request: Request) -> Principal:
-    return principal(request)
+    principal: Principal = request.scope[PRINCIPAL_KEY]
+    return principal
 
 
 Tickets = Annotated[TicketService, Depends(_tickets)]

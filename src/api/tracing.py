@@ -8,7 +8,7 @@ from typing import Final
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import TracerProvider
 
-from api.places import POLLED
+from api.paths import POLLED
 from core.settings import Settings
 
 FLUSH_WITHIN_S: Final = 3

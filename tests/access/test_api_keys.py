@@ -56,7 +56,6 @@ async def test_an_agent_is_let_in_and_named_in_the_history(door: Door, agent: di
         ("/livez", 200),
         ("/readyz", 200),
         ("/docs", 200),
-        ("/redoc", 200),
         ("/openapi.json", 200),
         ("/problems", 200),
         ("/problems/unauthenticated", 200),

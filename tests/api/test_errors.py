@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from api.errors import KINDS
+from api.problems.types import KINDS
 from core import errors
 from world import running, settings_for
 

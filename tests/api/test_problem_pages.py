@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 import httpx2
 import pytest
 
-from api.errors import ALL, Kind, kind_of
-from api.problem_html import page
-from api.problems import example
+from api.problems.handlers import example
+from api.problems.pages import page
+from api.problems.types import ALL, Kind, kind_of
 from world import JSON, a_comment, a_ticket, open_ticket, ticket_in
 
 EVERY_KIND = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.slug)

@@ -7,7 +7,7 @@ import pytest
 from starlette.types import ASGIApp
 
 import main
-from api.short_ways import ShortWays
+from api.middleware.fast_path import ShortWays
 from core.settings import Settings
 from world import a_comment, open_ticket, running
 

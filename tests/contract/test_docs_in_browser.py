@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.errors import ALL
+from api.problems.types import ALL
 from contract.browser import CHROMIUM, HOST, Visit, visiting
 from core.settings import ROOT
 
@@ -59,14 +59,6 @@ async def test_a_ticket_is_opened_from_the_page_as_it_stands(visit: Visit, origi
     said = await answer.inner_text()
     for part in ('"subject": "The printer is on fire"', '"status": "open"', 'etag: "1"', "location: /tickets/"):
         assert part in said
-
-
-async def test_redoc_shows_every_operation(visit: Visit, origin: str, tmp_path: Path) -> None:
-    await visit.page.goto(f"{origin}/redoc")
-    for _, _, summary in OPERATIONS:
-        await visit.page.locator("h2", has_text=summary).first.wait_for()
-    await visit.page.get_by_text("API docs by Redocly").wait_for()
-    await assert_drawn(visit, tmp_path / "redoc.png")
 
 
 async def test_the_pages_on_problems_are_read_one_after_another(visit: Visit, origin: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.front_door import MAX_ADDRESS_BYTES, MAX_HEADER_BYTES
+from api.middleware.request_limits import MAX_ADDRESS_BYTES, MAX_HEADER_BYTES
 from world import JSON
 
 

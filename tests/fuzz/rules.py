@@ -12,7 +12,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.openapi.checks import RejectedPositiveData
 from schemathesis.schemas import BaseSchema
 
-from api.errors import KINDS
+from api.problems.types import KINDS
 from core.errors import ServiceError, Unavailable
 from world import JSON
 

@@ -6,7 +6,7 @@ import random
 import asyncpg
 import httpx2
 
-from api.concurrency import PATIENCE_S, Places
+from api.middleware.concurrency import PATIENCE_S, Places
 from world import open_ticket, running, settings_for
 
 

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from api.bodies_in_time import BodiesInTime
+from api.middleware.request_body import BodiesInTime
 from world import a_ticket, open_ticket, running, settings_for
 
 ALWAYS = {
@@ -16,8 +16,8 @@ ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-PAGES = ("/docs", "/redoc", "/problems", "/problems/ticket-closed")
-FILES = ("/openapi.json", "/docs/assets/swagger-ui.css", "/redoc/bundle.js")
+PAGES = ("/docs", "/problems", "/problems/ticket-closed")
+FILES = ("/openapi.json", "/docs/assets/swagger-ui.css")
 OTHERS = ("/livez", "/tickets", "/tickets/0", "/nothing", *FILES)
 
 

@@ -66,7 +66,7 @@ class Running:
         return [json.loads(line) for line in self.said.read_text().splitlines()]
 
     def requests_told(self) -> list[dict[str, Any]]:
-        return [line for line in self.lines() if line["logger"] == "api.observation"]
+        return [line for line in self.lines() if line["logger"] == "api.middleware.access_log"]
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + WITHIN_S

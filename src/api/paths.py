@@ -20,7 +20,7 @@ class Area:
 
 PROBES: Final = Area("/livez", "/readyz")
 METRICS: Final = Area("/metrics")
-PAGES: Final = Area("/docs", "/redoc")
+PAGES: Final = Area("/docs")
 ABOUT: Final = Area("/openapi.json", "/problems")
 TICKETS: Final = Area("/tickets")
 JSON: Final = TICKETS | Area("/workflow")

@@ -10,8 +10,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.places import OPEN
-from api.problems import told
+from api.paths import OPEN
+from api.problems.handlers import told
 
 _WITH_BODY: Final = (b"content-length", b"transfer-encoding")
 

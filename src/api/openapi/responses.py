@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from fastapi.exceptions import RequestValidationError
 
-from api.errors import KINDS, PLAIN, Kind
-from api.problems import MEDIA_TYPE
+from api.problems.handlers import MEDIA_TYPE
+from api.problems.types import KINDS, PLAIN, Kind
 from core import errors
 from schemas.problem import Problem
 

@@ -9,9 +9,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.places import UNLIMITED
-from api.principal import SCOPE_KEY
-from api.problems import told_as
+from api.middleware.authentication import PRINCIPAL_KEY
+from api.paths import UNLIMITED
+from api.problems.handlers import told_as
 from core import metrics
 from core.client_address import client_of
 from core.errors import RateLimited
@@ -53,7 +53,7 @@ class RateLimit:
 
 def _name(scope: Scope) -> str:
     """Return under which name a request counts: its principal's or, where there is none, its client address's."""
-    principal = scope.get(SCOPE_KEY)
+    principal = scope.get(PRINCIPAL_KEY)
     if principal is not None and principal != ANONYMOUS:
         return f"principal:{principal.id}"
     client = scope.get("client")

@@ -2,7 +2,7 @@
 
 Most of their time went into finding the route and resolving its dependencies: answered here, a cached ticket costs
 85 µs where it cost 260, and a page 300 where it cost 470. What is said of them in the document, and done about requests
-of any other form, stands at their routes in `api.tickets`; a test holds both ways to the same answers.
+of any other form, stands at their routes in `api.routes.tickets`; a test holds both ways to the same answers.
 """
 
 import re
@@ -15,10 +15,10 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.headers import etag, link_to_next, lookup_headers, versions_in
-from api.principal import SCOPE_KEY
-from api.problems import refused
-from api.security_headers import Headers
+from api.http.conditional import etag, link_to_next, lookup_headers, versions_in
+from api.middleware.authentication import PRINCIPAL_KEY
+from api.middleware.security_headers import Headers
+from api.problems.handlers import refused
 from core.errors import ServiceError
 from schemas.fields import ID_MAX
 from schemas.lists import TicketQuery
@@ -73,7 +73,7 @@ def _way_of(scope: Scope) -> tuple[str, Callable[[], Awaitable[Answer]]] | None:
 
 async def _look_up(scope: Scope, ticket_id: int) -> Answer:
     tickets: TicketService = scope["app"].state.tickets
-    stored, outcome = await tickets.look_up(ticket_id, scope[SCOPE_KEY])
+    stored, outcome = await tickets.look_up(ticket_id, scope[PRINCIPAL_KEY])
     headers = lookup_headers(stored.version, outcome)
     tags = [value for name, value in scope["headers"] if name == b"if-none-match"]
     if tags and _has(tags, stored.version):
@@ -83,7 +83,7 @@ async def _look_up(scope: Scope, ticket_id: int) -> Answer:
 
 async def _list(scope: Scope, query: TicketQuery) -> Answer:
     lists: TicketLists = scope["app"].state.lists
-    page = await lists.tickets(query, scope[SCOPE_KEY])
+    page = await lists.tickets(query, scope[PRINCIPAL_KEY])
     link = link_to_next(scope, page.next_cursor)
     return 200, [*_raw(link), _JSON, _length(page.body)], page.body
 

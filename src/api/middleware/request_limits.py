@@ -7,10 +7,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.places import Area
-from api.problems import told
-from api.request_id import REQUEST_ID_HEADER, SCOPE_KEY
-from api.security_headers import secured
+from api.middleware.request_id import REQUEST_ID_HEADER, SCOPE_KEY
+from api.middleware.security_headers import secured
+from api.paths import Area
+from api.problems.handlers import told
 from core.shutdown import Stopping
 
 # uvicorn itself takes an address of up to 64 KiB, and headers of any size.

@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response, status
 
-from api import answers
-from api.answers import READING, WRITING, responses
-from api.bodies import NewComment
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets
-from api.headers import ExpectedVersions, etag, link_to_next
-from api.idempotency import IdempotencyKey, replayed
+from api.http.conditional import ExpectedVersions, etag, link_to_next
+from api.http.idempotency import IdempotencyKey, replayed
+from api.openapi import responses as answers
+from api.openapi.request_bodies import NewComment
+from api.openapi.responses import READING, WRITING, responses
 from core.errors import (
     IdempotencyKeyReused,
     IllegalTransition,

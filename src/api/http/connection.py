@@ -13,10 +13,10 @@ from typing import Any, Final
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from api.errors import MALFORMED, PLAIN, Kind
-from api.problems import MEDIA_TYPE, body_of
-from api.request_id import REQUEST_ID_HEADER
-from api.security_headers import secured
+from api.middleware.request_id import REQUEST_ID_HEADER
+from api.middleware.security_headers import secured
+from api.problems.handlers import MEDIA_TYPE, body_of
+from api.problems.types import MALFORMED, PLAIN, Kind
 from core.settings import Settings
 
 MAX_HEAD_BYTES: Final = 64 * 1024

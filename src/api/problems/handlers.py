@@ -1,4 +1,4 @@
-"""Everything refused is answered as problem+json (RFC 9457), by the one table in `api.errors`."""
+"""Everything refused is answered as problem+json (RFC 9457), by the one table in `api.problems.types`."""
 
 import logging
 import re
@@ -9,10 +9,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api.errors import KINDS, PLAIN, Kind, kind_of
-from api.methods import allowed_methods
-from api.request_id import REQUEST_ID_HEADER, request_id
-from api.security_headers import secured
+from api.http.allow import allowed_methods
+from api.middleware.request_id import REQUEST_ID_HEADER, request_id
+from api.middleware.security_headers import secured
+from api.problems.types import KINDS, PLAIN, Kind, kind_of
 from core import errors
 from core.logs import FAILURE_KEY
 from schemas.problem import MAX_PARTS, InvalidPart, Problem

@@ -8,8 +8,8 @@ from typing import Final
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.places import POLLED
-from api.principal import SCOPE_KEY as PRINCIPAL_KEY
+from api.middleware.authentication import PRINCIPAL_KEY
+from api.paths import POLLED
 from core import logs, metrics
 from services.operation.metrics_reporter import InFlight
 

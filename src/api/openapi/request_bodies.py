@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Body
 
-from api.examples import NEW_COMMENT, NEW_TICKET, TICKET_PATCH
+from api.openapi.examples import NEW_COMMENT, NEW_TICKET, TICKET_PATCH
 from schemas.tickets import CommentCreate, TicketCreate, TicketPatch
 
 NewTicket = Annotated[TicketCreate, Body(openapi_examples=NEW_TICKET)]

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from api.errors import ALL
-from api.examples import ANSWERS
-from api.header_docs import HEADERS
-from api.problems import example
+from api.openapi.examples import ANSWERS
+from api.openapi.headers import HEADERS
+from api.problems.handlers import example
+from api.problems.types import ALL
 from schemas.problem import Problem
 
 JSON = dict[str, Any]

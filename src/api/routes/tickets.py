@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Request, Response, status
 from fastapi.routing import APIRoute
 
-from api import answers
-from api.answers import READING, WRITING, responses
-from api.bodies import TAKES_MERGE_PATCH, NewTicket, Patch
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
-from api.headers import ExpectedVersions, KnownVersions, PastCache, etag, link_to_next, lookup_headers
-from api.idempotency import IdempotencyKey, replayed
+from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag, link_to_next, lookup_headers
+from api.http.idempotency import IdempotencyKey, replayed
+from api.openapi import responses as answers
+from api.openapi.request_bodies import TAKES_MERGE_PATCH, NewTicket, Patch
+from api.openapi.responses import READING, WRITING, responses
 from core.errors import (
     IdempotencyKeyReused,
     IllegalTransition,
@@ -51,7 +51,7 @@ async def list_tickets(wanted: WantedTickets, lists: Lists, who: Caller, request
     the same however deep it lies; a cursor belongs to the filters and the order of the page that gave it. Comments are
     not in the list.
     """
-    # Nearly always answered before it comes here: see `api.short_ways`.
+    # Nearly always answered before it comes here: see `api.middleware.fast_path`.
     found = await lists.tickets(wanted, who)
     return Response(found.body, headers=link_to_next(request.scope, found.next_cursor), media_type="application/json")
 
@@ -69,7 +69,7 @@ async def get_ticket(
     The latest 50 comments, in the order in which they were written; the comments' own list has them all. The answer
     comes from the cache where it can, which never gives what a change that was acknowledged has overwritten.
     """
-    # Nearly always answered before it comes here: see `api.short_ways`.
+    # Nearly always answered before it comes here: see `api.middleware.fast_path`.
     found, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
     if known is None or found.version in known:
         answer = Response(status_code=status.HTTP_304_NOT_MODIFIED)

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api import answers
-from api.answers import BEHIND_THE_GATE, responses
+from api.openapi import responses as answers
+from api.openapi.responses import BEHIND_THE_GATE, responses
 from schemas.tickets import Workflow
 from services.tickets.ticket_status import workflow
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from api.errors import ALL, Kind
-from api.problem_html import index, page
+from api.problems.pages import index, page
+from api.problems.types import ALL, Kind
 
 # The pages carry their own style and load nothing.
 _POLICY: Final = (

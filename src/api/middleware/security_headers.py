@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from api.places import TICKETS
+from api.paths import TICKETS
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -7,8 +7,8 @@ from html import escape
 from http import HTTPStatus
 from typing import Final
 
-from api.errors import Kind
-from api.problems import example
+from api.problems.handlers import example
+from api.problems.types import Kind
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 # Addresses are relative to the page, so that the service may stand below any prefix.

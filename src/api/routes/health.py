@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Response
 
-from api import answers
-from api.answers import ANYWHERE, responses
 from api.dependencies import Health
+from api.openapi import responses as answers
+from api.openapi.responses import ANYWHERE, responses
 from schemas.health import Liveness, Readiness
 
 router = APIRouter(tags=["operation"])

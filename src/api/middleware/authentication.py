@@ -6,15 +6,17 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.places import METRICS, OPEN
-from api.principal import SCOPE_KEY
-from api.problems import refused, told_as
+from api.paths import METRICS, OPEN
+from api.problems.handlers import refused, told_as
 from core import metrics
 from core.client_address import is_loopback
 from core.errors import Forbidden, HostNotAllowed, RateLimited, ServiceError, Unauthenticated
 from models import Role
 from services.access.authentication import Authenticator
 from services.access.failed_authentications import FailedAuthentications
+
+PRINCIPAL_KEY: Final = "principal"
+"""The key of the scope under which the routes find the principal of a request."""
 
 # Who may see the metrics, and who goes to all other places that are not open.
 _ADMITTED_TO_METRICS: Final[Set[Role]] = {Role.AGENT, Role.MONITOR}
@@ -62,7 +64,7 @@ class Gate:
         authenticator, sent = _authenticator(scope), _authorization(scope)
         if sent is None and await authenticator.is_unprotected():
             _require_loopback(scope)
-        principal = scope[SCOPE_KEY] = await authenticator.principal_of(sent)
+        principal = scope[PRINCIPAL_KEY] = await authenticator.principal_of(sent)
         if principal.role not in (_ADMITTED_TO_METRICS if scope["path"] in METRICS else _ADMITTED_ELSEWHERE):
             raise Forbidden(f"not a place for a {principal.role}")
 

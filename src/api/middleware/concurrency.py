@@ -7,8 +7,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.places import UNLIMITED
-from api.problems import RETRY_AFTER_S, told_as
+from api.paths import UNLIMITED
+from api.problems.handlers import RETRY_AFTER_S, told_as
 from core.errors import Overloaded
 
 PATIENCE_S: Final = 1.0

@@ -1,0 +1,1 @@
+"""What HTTP itself asks for: conditional requests, links, idempotency keys, and the connection class of the server."""

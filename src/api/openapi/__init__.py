@@ -1,0 +1,1 @@
+"""The OpenAPI document: examples, headers, responses, request bodies, and Swagger UI."""
