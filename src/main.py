@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from api import paths, tracing
+from api.http.shutdown import announced
 from api.middleware.access_log import Innermost, Observed
 from api.middleware.authentication import Gate
 from api.middleware.concurrency import Concurrency, Places
@@ -40,7 +41,6 @@ from services.operation.metrics_reporter import InFlight, Observation
 from services.operation.ticket_counts import keep_counting
 from services.tickets.lists import TicketLists
 from services.tickets.service import TicketService, lookup_schema
-from shutdown import announced
 
 MAX_BODY_BYTES = 1024 * 1024
 
