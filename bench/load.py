@@ -75,7 +75,7 @@ def load(
         how = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
         script = ["-s", str(_HERE / "requests.lua"), server.url, "--", lines.name, str(number)]
         before, database_before = server.cpu_s, server.database_cpu_s
-        told = _told([require_wrk(), *how, *key, *script], within_s=seconds + _PATIENCE_S)
+        told = _told([require_wrk(), *how, *key, *script], timeout_s=seconds + _PATIENCE_S)
         cpu_s, database_cpu_s = server.cpu_s - before, server.database_cpu_s - database_before
     count = told["requests"]
     if told["failed"] or not count:
@@ -91,9 +91,9 @@ def load(
     )
 
 
-def _told(command: Sequence[str], *, within_s: float) -> dict[str, Any]:
+def _told(command: Sequence[str], *, timeout_s: float) -> dict[str, Any]:
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=within_s)
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=timeout_s)
         told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except subprocess.CalledProcessError as error:
         raise LoadFailed(f"wrk ended with status {error.returncode}: {error.stderr.strip()}") from None

@@ -12,7 +12,7 @@ import psutil
 
 from db.embedded.process import stop
 
-PATIENCE_S: Final = 20
+TIMEOUT_S: Final = 20
 _READY_WITHIN_S: Final = 30
 
 
@@ -62,7 +62,7 @@ class Server:
 
     def stop(self) -> None:
         """End it."""
-        stop(self.process, with_signal=SIGTERM, patience_s=PATIENCE_S)
+        stop(self.process, with_signal=SIGTERM, timeout_s=TIMEOUT_S)
 
     def _answers(self, path: str) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)

@@ -16,7 +16,7 @@ import asyncpg
 import psutil
 
 from bench.preload import Tell, preload
-from bench.server import PATIENCE_S, Server
+from bench.server import TIMEOUT_S, Server
 from core.settings import ROOT, async_dsn
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
 from db.embedded.process import free_port, spawn, stop
@@ -111,7 +111,7 @@ class Servers(AbstractContextManager["Servers"]):
         clean = ["env", "-i", f"PATH={os.environ['PATH']}", f"ENV_FILE={os.devnull}", "LOG_FORMAT=json"]
         assigned = [f"{name}={value}" for name, value in environment.items()]
         process = spawn([*clean, *assigned, sys.executable, *map(str, arguments)], log=log)
-        self._stack.callback(stop, process, with_signal=SIGTERM, patience_s=PATIENCE_S)
+        self._stack.callback(stop, process, with_signal=SIGTERM, timeout_s=TIMEOUT_S)
         return process
 
     def _new_key(self, environment: dict[str, str]) -> str:

@@ -11,25 +11,25 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from api import paths, tracing
-from api.http.shutdown import announced
-from api.middleware.access_log import Innermost, Observed
-from api.middleware.authentication import Gate
-from api.middleware.concurrency import Concurrency, Places
-from api.middleware.deadline import Lifetime
-from api.middleware.fast_path import ShortWays
-from api.middleware.rate_limit import RateLimit
-from api.middleware.request_body import BodiesInTime
-from api.middleware.request_limits import FrontDoor
+from api.http.shutdown import graceful_shutdown
+from api.middleware.access_log import AccessLogMiddleware, RouteScope
+from api.middleware.authentication import AuthenticationMiddleware
+from api.middleware.concurrency import ConcurrencyLimiter, ConcurrencyMiddleware
+from api.middleware.deadline import DeadlineMiddleware
+from api.middleware.fast_path import FastPath
+from api.middleware.rate_limit import RateLimitMiddleware
+from api.middleware.request_body import RequestBodyMiddleware
+from api.middleware.request_limits import RequestLimits
 from api.openapi import document
 from api.problems import handlers
 from api.routes import ROUTERS
 from api.routes.tickets import routes
 from core import gc_tuning, logs
 from core.settings import Settings
-from core.shutdown import Stopping
+from core.shutdown import ShutdownState
 from db.postgres.migrations import known_revisions
-from db.resources import opened
-from services.access.api_key_cache import KeyRing
+from db.resources import open_resources
+from services.access.api_key_cache import ApiKeyCache
 from services.access.api_keys import ApiKeys
 from services.access.authentication import Authenticator
 from services.access.failed_authentications import FailedAuthentications
@@ -37,8 +37,8 @@ from services.access.oidc import TokenVerifier
 from services.access.signing_keys import SigningKeys
 from services.operation.health import HealthService
 from services.operation.housekeeping import keep_house
-from services.operation.metrics_reporter import InFlight, Observation
-from services.operation.ticket_counts import keep_counting
+from services.operation.metrics_reporter import InFlight, MetricsReporter
+from services.operation.ticket_counts import refresh_counts
 from services.tickets.lists import TicketLists
 from services.tickets.service import TicketService, lookup_schema
 
@@ -56,36 +56,36 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     tracer_provider = tracing.started(settings)
     in_flight = InFlight()
 
-    stopping = Stopping()
+    stopping = ShutdownState()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(tracing.flushed(tracer_provider))
             database, cache, limiter = await stack.enter_async_context(
-                opened(settings, body_schema=lookup_schema(), tracer_provider=tracer_provider)
+                open_resources(settings, body_schema=lookup_schema(), tracer_provider=tracer_provider)
             )
             app.state.rate_limiter = limiter
             app.state.tickets = TicketService(database, cache)
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache, known_revisions(), stopping)
-            app.state.observation = Observation(database, cache, in_flight)
-            app.state.key_ring = key_ring = KeyRing(ApiKeys(database))
+            app.state.observation = MetricsReporter(database, cache, in_flight)
+            app.state.api_key_cache = api_key_cache = ApiKeyCache(ApiKeys(database))
             app.state.authenticator = Authenticator(
-                key_ring, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
+                api_key_cache, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
             )
             await stack.enter_async_context(
                 _in_background(
                     keep_house(database),
-                    keep_counting(database),
-                    key_ring.keep_notes(),
-                    app.state.observation.keep_telling(),
+                    refresh_counts(database),
+                    api_key_cache.keep_notes(),
+                    app.state.observation.report_metrics(),
                 )
             )
             await stack.enter_async_context(aclosing(app.state.health))
-            stack.enter_context(announced(stopping, delay_s=settings.shutdown_delay))
+            stack.enter_context(graceful_shutdown(stopping, delay_s=settings.shutdown_delay))
             if is_alone:
-                gc_tuning.leave_alone_what_is_there()
+                gc_tuning.freeze_startup_objects()
             yield
 
     app = FastAPIOffline(
@@ -105,16 +105,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
     # The last one added is the first one passed.
     if tracer_provider is None:  # of what is answered there the framework, which makes the spans, knows nothing
-        app.add_middleware(ShortWays, routes=routes())
-    app.add_middleware(Innermost)
-    app.add_middleware(Concurrency, places=Places(settings.max_concurrent_requests))
-    app.add_middleware(BodiesInTime, patience_s=settings.slow_client_timeout, most_bytes=MAX_BODY_BYTES)
+        app.add_middleware(FastPath, routes=routes())
+    app.add_middleware(RouteScope)
+    app.add_middleware(ConcurrencyMiddleware, places=ConcurrencyLimiter(settings.max_concurrent_requests))
+    app.add_middleware(RequestBodyMiddleware, timeout_s=settings.slow_client_timeout, max_bytes=MAX_BODY_BYTES)
     if settings.rate_limit is not None:
-        app.add_middleware(RateLimit, limiter=lambda: app.state.rate_limiter)
-    app.add_middleware(Gate, failures=FailedAuthentications(settings.auth_failure_limit))
-    app.add_middleware(FrontDoor, most_bytes=MAX_BODY_BYTES, json_places=paths.JSON, stopping=stopping)
-    app.add_middleware(Lifetime, seconds=settings.request_timeout)
-    app.add_middleware(Observed, in_flight=in_flight)
+        app.add_middleware(RateLimitMiddleware, limiter=lambda: app.state.rate_limiter)
+    app.add_middleware(AuthenticationMiddleware, failures=FailedAuthentications(settings.auth_failure_limit))
+    app.add_middleware(RequestLimits, max_bytes=MAX_BODY_BYTES, json_places=paths.JSON, stopping=stopping)
+    app.add_middleware(DeadlineMiddleware, seconds=settings.request_timeout)
+    app.add_middleware(AccessLogMiddleware, in_flight=in_flight)
     handlers.install(app)
     document.install(app)
     return app

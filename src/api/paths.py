@@ -3,7 +3,7 @@
 from typing import Final
 
 
-class Area:
+class PathSet:
     """Some places, and all that is below them: `path in AREA`."""
 
     def __init__(self, *places: str) -> None:
@@ -14,16 +14,16 @@ class Area:
     def __contains__(self, path: str) -> bool:
         return path in self._exact or path.startswith(self._below)
 
-    def __or__(self, other: "Area") -> "Area":
-        return Area(*self.places, *other.places)
+    def __or__(self, other: "PathSet") -> "PathSet":
+        return PathSet(*self.places, *other.places)
 
 
-PROBES: Final = Area("/livez", "/readyz")
-METRICS: Final = Area("/metrics")
-PAGES: Final = Area("/docs")
-ABOUT: Final = Area("/openapi.json", "/problems")
-TICKETS: Final = Area("/tickets")
-JSON: Final = TICKETS | Area("/workflow")
+PROBES: Final = PathSet("/livez", "/readyz")
+METRICS: Final = PathSet("/metrics")
+PAGES: Final = PathSet("/docs")
+ABOUT: Final = PathSet("/openapi.json", "/problems")
+TICKETS: Final = PathSet("/tickets")
+JSON: Final = TICKETS | PathSet("/workflow")
 
 # What anybody may see: the probes, and what the service says of itself.
 OPEN: Final = PROBES | PAGES | ABOUT

@@ -40,4 +40,4 @@ async def flushed(provider: TracerProvider | None) -> AsyncIterator[None]:
         if provider is not None:
             from core import tracing  # noqa: PLC0415 - as above
 
-            await asyncio.to_thread(tracing.stop, provider, within_s=FLUSH_WITHIN_S)
+            await asyncio.to_thread(tracing.stop, provider, timeout_s=FLUSH_WITHIN_S)

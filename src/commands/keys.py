@@ -20,7 +20,7 @@ from alembic.util import CommandError
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import ServiceError
-from core.settings import Settings, what_is_wrong
+from core.settings import Settings, describe_errors
 from db.embedded import ServerDidNotStart, postgres_dsn
 from db.postgres.database import Database, wait_until_reachable
 from db.postgres.migrations import migrate
@@ -40,13 +40,13 @@ def main() -> None:
     try:
         settings = Settings()
         with postgres_dsn(settings) as dsn:
-            asyncio.run(wait_until_reachable(dsn, within_s=settings.startup_timeout))
+            asyncio.run(wait_until_reachable(dsn, timeout_s=settings.startup_timeout))
             migrate(dsn)
             asyncio.run(_with_keys(dsn, lambda keys: wanted.do(keys, wanted)))
     except (KeyRefused, ServiceError, ServerDidNotStart, CommandError) as reason:
         sys.exit(f"keys: {reason}")
     except ValidationError as error:
-        sys.exit(f"keys: {what_is_wrong(error)}")
+        sys.exit(f"keys: {describe_errors(error)}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -29,7 +29,7 @@ from core import logs
 from core import multiprocess_metrics as metrics_folder
 from core.client_address import is_loopback
 from core.errors import DatabaseUnavailable
-from core.settings import Settings, what_is_wrong
+from core.settings import Settings, describe_errors
 from db.embedded import EmbeddedServers, ServerDidNotStart
 from db.embedded.process import spawn, stop
 from db.postgres.database import Database, wait_until_reachable
@@ -66,7 +66,7 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise CannotServe(what_is_wrong(error)) from None
+        raise CannotServe(describe_errors(error)) from None
 
 
 def _serve(settings: Settings) -> None:
@@ -133,8 +133,8 @@ def _migrate(settings: Settings) -> None:
     assert settings.database_dsn is not None  # noqa: S101 - configured or started by now
     dsn = settings.database_dsn.get_secret_value()
     try:
-        asyncio.run(wait_until_reachable(dsn, within_s=settings.startup_timeout))
-        migrate(dsn, within_s=settings.migration_timeout)
+        asyncio.run(wait_until_reachable(dsn, timeout_s=settings.startup_timeout))
+        migrate(dsn, timeout_s=settings.migration_timeout)
     except DatabaseUnavailable as error:
         raise CannotServe(f"the database in DATABASE_DSN can not be used: {error}") from None
     except (CommandError, DBAPIError) as error:
@@ -199,8 +199,8 @@ def _graceful_shutdown_s(settings: Settings) -> int:
 def _stop_uvicorn(uvicorn: subprocess.Popen[bytes], signals: _Signals, settings: Settings) -> None:
     if signals.first == signal.SIGINT and uvicorn.poll() is None:
         os.killpg(uvicorn.pid, signal.SIGINT)  # as the terminal would: nobody waits for a load balancer at Ctrl-C
-    patience_s = settings.shutdown_delay + _graceful_shutdown_s(settings) + 5
-    stop(uvicorn, with_signal=signal.SIGTERM, patience_s=patience_s)
+    timeout_s = settings.shutdown_delay + _graceful_shutdown_s(settings) + 5
+    stop(uvicorn, with_signal=signal.SIGTERM, timeout_s=timeout_s)
 
 
 def _wait_until_ready(settings: Settings, uvicorn: subprocess.Popen[bytes]) -> None:

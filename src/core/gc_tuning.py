@@ -8,7 +8,7 @@ from typing import Final
 YOUNG_OBJECTS: Final = 20_000
 
 
-def leave_alone_what_is_there() -> None:
+def freeze_startup_objects() -> None:
     """Never look again at what lives now, at the end of the start; look at what comes later less often."""
     gc.collect()
     gc.freeze()

@@ -79,7 +79,7 @@ breaker_open: Final = Gauge(
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
-invalidations_owed: Final = Gauge(
+pending_invalidations: Final = Gauge(
     "tickets_cache_invalidations_owed",
     "Invalidations that Redis has not taken yet.",
     multiprocess_mode="livesum",

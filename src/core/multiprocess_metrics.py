@@ -70,7 +70,7 @@ def living_workers(folder: Path) -> list[int]:
     return living
 
 
-def is_counter_for_all() -> bool:
+def is_leader() -> bool:
     """Return whether this process is the one that counts what is the same for all; when it dies, another becomes it."""
     folder = shared()
     if folder is None:

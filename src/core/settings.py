@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         return [(host, int(port or self.redis_port)) for host, _, port in parts if host]
 
 
-def what_is_wrong(error: ValidationError) -> str:
+def describe_errors(error: ValidationError) -> str:
     """Return, in one line and without the values, which settings are invalid and why."""
     wrong = (f"{''.join(f'{name}: ' for name in part['loc']).upper()}{part['msg']}" for part in error.errors())
     return f"the settings are invalid: {'; '.join(wrong)}"

@@ -1,7 +1,7 @@
 """Whether the process was told to stop."""
 
 
-class Stopping:
+class ShutdownState:
     """False from the start of the process until it is told to stop; read wherever that matters."""
 
     def __init__(self) -> None:

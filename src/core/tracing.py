@@ -26,20 +26,20 @@ def start(endpoint: str) -> TracerProvider:
     resource = Resource.create() if "OTEL_SERVICE_NAME" in os.environ else Resource.create({SERVICE_NAME: "tickets"})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=SEND_WITHIN_S)
-    provider.add_span_processor(BatchSpanProcessor(Discreet(exporter)))
+    provider.add_span_processor(BatchSpanProcessor(RedactingExporter(exporter)))
     return provider
 
 
-def stop(provider: AnyTracerProvider, *, within_s: float) -> None:
-    """Send what was not sent yet, and return after `within_s` at the latest."""
+def stop(provider: AnyTracerProvider, *, timeout_s: float) -> None:
+    """Send what was not sent yet, and return after `timeout_s` at the latest."""
     assert isinstance(provider, TracerProvider)  # noqa: S101 - what start() returned
     # In a thread that nobody waits for: neither the SDK nor the exporter can be told how long a stop may take.
     stopping = threading.Thread(target=provider.shutdown, daemon=True)
     stopping.start()
-    stopping.join(within_s)
+    stopping.join(timeout_s)
 
 
-class Discreet(SpanExporter):
+class RedactingExporter(SpanExporter):
     """Takes out of spans what no collector is to see, before they are sent."""
 
     def __init__(self, exporter: SpanExporter) -> None:

@@ -14,7 +14,7 @@ from db.redis.rate_limit import RateLimiter
 
 
 @asynccontextmanager
-async def opened(
+async def open_resources(
     settings: Settings, *, body_schema: str, tracer_provider: TracerProvider | None = None
 ) -> AsyncIterator[tuple[Database, TicketCache, RateLimiter | None]]:
     """Lend the database, the cache of bodies of one schema and the rate limiter if any, and close all at the end.

@@ -15,7 +15,7 @@ from db.postgres.session import Session
 from db.postgres.statements import Statement
 
 KEPT_HOURS: Final = 24
-FORGET_AT_MOST: Final = 1_000
+DELETE_BATCH: Final = 1_000
 
 _LOCK: Final = Statement("SELECT pg_try_advisory_xact_lock(:lock)")
 _RECALL: Final = Statement(f"""
@@ -28,12 +28,12 @@ _REMEMBER: Final = Statement("""
     ON CONFLICT (principal, key) DO UPDATE
     SET fingerprint = excluded.fingerprint, result = excluded.result, created_at = excluded.created_at
 """)
-FORGET: Final = Statement(f"""
+DELETE_EXPIRED: Final = Statement(f"""
     WITH forgotten AS (
         DELETE FROM idempotency_keys WHERE (principal, key) IN (
             SELECT principal, key FROM idempotency_keys
             WHERE created_at <= now() - interval '{KEPT_HOURS} hours'
-            ORDER BY created_at LIMIT {FORGET_AT_MOST} FOR UPDATE SKIP LOCKED
+            ORDER BY created_at LIMIT {DELETE_BATCH} FOR UPDATE SKIP LOCKED
         )
         RETURNING key
     )
@@ -41,7 +41,7 @@ FORGET: Final = Statement(f"""
 """)
 
 
-class AlreadyDone(Exception):
+class Replayed(Exception):
     """The request was carried out before; `result` is what came of it then, as JSON."""
 
     def __init__(self, result: str) -> None:
@@ -50,7 +50,7 @@ class AlreadyDone(Exception):
 
 
 @dataclass(frozen=True)
-class Once:
+class IdempotentRequest:
     """A request under a key: whose key it is, and what the request asks for."""
 
     principal: str
@@ -58,7 +58,7 @@ class Once:
     fingerprint: str
 
     @classmethod
-    def under(cls, key: str | None, principal: str, operation: str, body: BaseModel) -> "Once | None":
+    def under(cls, key: str | None, principal: str, operation: str, body: BaseModel) -> "IdempotentRequest | None":
         """Return the request that does `operation` with `body`; None if its sender gave no key."""
         if key is None:
             return None
@@ -67,7 +67,7 @@ class Once:
     async def begin(self, connection: Session) -> None:
         """Claim the key until the transaction ends.
 
-        Raises AlreadyDone, RequestInProgress, IdempotencyKeyReused.
+        Raises Replayed, RequestInProgress, IdempotencyKeyReused.
         """
         digest = sha256(f"{self.principal}\0{self.key}".encode()).digest()
         if not await connection.value(_LOCK, lock=int.from_bytes(digest[:8], signed=True)):
@@ -76,7 +76,7 @@ class Once:
         if earlier is not None:
             if earlier.fingerprint != self.fingerprint:
                 raise IdempotencyKeyReused
-            raise AlreadyDone(earlier.result)
+            raise Replayed(earlier.result)
 
     async def end(self, connection: Session, result: BaseModel) -> None:
         """Remember what came of the request."""

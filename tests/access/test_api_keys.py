@@ -8,7 +8,7 @@ import pytest
 from access.conftest import Door
 from core.errors import DatabaseUnavailable
 from models import Role
-from services.access import api_key_cache as key_ring
+from services.access import api_key_cache
 from services.access.api_key_format import Key, new_key, parse_key
 from services.access.api_keys import KeyRefused
 from world import a_ticket
@@ -120,8 +120,8 @@ async def test_an_expired_key_is_refused(door: Door) -> None:
 
 
 async def test_a_revoked_key_is_refused_soon(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert key_ring.FRESH_FOR_S < key_ring.TRUSTED_FOR_S < 10
-    monkeypatch.setattr(key_ring, "FRESH_FOR_S", 0.2)
+    assert api_key_cache.FRESH_FOR_S < api_key_cache.TRUSTED_FOR_S < 10
+    monkeypatch.setattr(api_key_cache, "FRESH_FOR_S", 0.2)
     key, _ = await door.keys.create("stolen", Role.AGENT)
     headers = {"Authorization": f"Bearer {key}"}
     assert (await door.visitor.get("/tickets", headers=headers)).status_code == 200
@@ -158,7 +158,7 @@ async def test_a_second_key_is_no_way_to_another_role(door: Door) -> None:
 
 
 async def test_made_up_keys_are_asked_for_one_or_two_at_a_time(door: Door) -> None:
-    ring, most, now = door.app.state.key_ring, 0, 0
+    ring, most, now = door.app.state.api_key_cache, 0, 0
     ask = ring._keys.find  # noqa: SLF001 - what is under way is seen nowhere else
 
     async def find(key_id: str) -> object:
@@ -177,7 +177,7 @@ async def test_made_up_keys_are_asked_for_one_or_two_at_a_time(door: Door) -> No
     finally:
         ring._keys.find = ask  # noqa: SLF001 - as above
     assert {answer.status_code for answer in answers} == {401}
-    assert most <= key_ring.STRANGERS_AT_ONCE
+    assert most <= api_key_cache.MAX_UNKNOWN_KEY_LOOKUPS
 
 
 async def test_while_the_database_is_away_a_monitor_that_was_known_is_let_in(
@@ -186,12 +186,12 @@ async def test_while_the_database_is_away_a_monitor_that_was_known_is_let_in(
     monitor, agent = await door.let_in("scraper", Role.MONITOR), await door.let_in("worker", Role.AGENT)
     assert (await door.visitor.get("/metrics", headers=monitor)).status_code == 200
     assert (await door.visitor.get("/tickets", headers=agent)).status_code == 200
-    monkeypatch.setattr(key_ring, "FRESH_FOR_S", 0)
+    monkeypatch.setattr(api_key_cache, "FRESH_FOR_S", 0)
 
     async def away(_key_id: str) -> None:
         raise DatabaseUnavailable("away")
 
-    monkeypatch.setattr(door.app.state.key_ring._keys, "find", away)  # noqa: SLF001 - stands for a fault
+    monkeypatch.setattr(door.app.state.api_key_cache._keys, "find", away)  # noqa: SLF001 - stands for a fault
     assert (await door.visitor.get("/metrics", headers=monitor)).status_code == 200
     assert (await door.visitor.get("/tickets", headers=agent)).status_code == 503
 
@@ -200,7 +200,7 @@ async def test_the_last_use_is_recorded(door: Door) -> None:
     key, record = await door.keys.create("used", Role.AGENT)
     assert record.last_used_at is None
     await door.visitor.get("/tickets", headers={"Authorization": f"Bearer {key}"})
-    await door.app.state.key_ring.note()
+    await door.app.state.api_key_cache.note()
     noted = await door.keys.find(key.id)
     assert noted is not None
     assert noted.last_used_at is not None

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from api.problems.types import KINDS
+from api.problems.types import PROBLEM_TYPES
 from core import errors
 from world import running, settings_for
 
@@ -15,11 +15,11 @@ def leaves(error: type[Exception]) -> set[type[Exception]]:
 
 
 def test_every_error_of_the_service_has_its_answer() -> None:
-    assert leaves(errors.ServiceError) <= set(KINDS)
+    assert leaves(errors.ServiceError) <= set(PROBLEM_TYPES)
 
 
 def test_every_answer_has_a_type_of_its_own() -> None:
-    slugs = [kind.slug for kind in KINDS.values()]
+    slugs = [kind.slug for kind in PROBLEM_TYPES.values()]
     assert len(slugs) == len(set(slugs))
 
 

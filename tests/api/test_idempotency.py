@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from core.settings import Settings
 from db.postgres.database import Database
-from services.idempotency import FORGET_AT_MOST
+from services.idempotency import DELETE_BATCH
 from services.operation.housekeeping import forget_expired_keys
 from world import a_comment, a_ticket, open_ticket
 
@@ -136,11 +136,11 @@ async def test_expired_keys_are_forgotten_in_batches(
         INSERT INTO idempotency_keys (principal, key, fingerprint, result, created_at)
         SELECT 'somebody', n::text, '', '', now() - interval '25 hours' FROM generate_series(1, $1) AS n
         """,
-        FORGET_AT_MOST + 5,
+        DELETE_BATCH + 5,
     )
     assert settings.database_dsn is not None
     database = Database(settings.database_dsn.get_secret_value(), pool_size=1)
-    assert await forget_expired_keys(database) == FORGET_AT_MOST + 5
+    assert await forget_expired_keys(database) == DELETE_BATCH + 5
     await database.close()
     assert await sql.fetchval("SELECT count(*) FROM idempotency_keys WHERE principal = 'somebody'") == 0
     assert (await client.post("/tickets", json=a_ticket(), headers=key)).json() == again.json()

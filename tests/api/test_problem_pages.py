@@ -11,14 +11,14 @@ import pytest
 
 from api.problems.handlers import example
 from api.problems.pages import page
-from api.problems.types import ALL, Kind, kind_of
+from api.problems.types import ALL, ProblemType, problem_type_for
 from world import JSON, a_comment, a_ticket, open_ticket, ticket_in
 
 EVERY_KIND = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.slug)
 
 
 @EVERY_KIND
-async def test_every_type_leads_to_a_page_that_names_it(client: httpx2.AsyncClient, kind: Kind) -> None:
+async def test_every_type_leads_to_a_page_that_names_it(client: httpx2.AsyncClient, kind: ProblemType) -> None:
     answer = await client.get(kind.type)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     text = unescape(re.sub(r"<[^>]+>", "", answer.text))
@@ -36,7 +36,7 @@ async def test_every_type_leads_to_a_page_that_names_it(client: httpx2.AsyncClie
 
 
 @EVERY_KIND
-def test_every_remedy_says_something(kind: Kind) -> None:
+def test_every_remedy_says_something(kind: ProblemType) -> None:
     assert len(kind.remedy) > 60
     assert kind.remedy.endswith(".")
 
@@ -79,14 +79,14 @@ async def test_a_page_runs_nothing_and_loads_nothing(client: httpx2.AsyncClient)
 
 def test_what_a_page_says_is_escaped() -> None:
     html = page(
-        Kind(409, "a-slug", "<b>", "<i> & `<u>`", "<s>", particulars={"errors": [{"detail": "</pre><script>"}]})
+        ProblemType(409, "a-slug", "<b>", "<i> & `<u>`", "<s>", extensions={"errors": [{"detail": "</pre><script>"}]})
     )
     assert not re.search("<(b|i|u|s|script)>", html)
     assert "&lt;i&gt; &amp; <code>&lt;u&gt;</code>" in html
 
 
 def test_what_only_a_status_says_has_no_type_of_its_own() -> None:
-    assert (kind_of(418).type, kind_of(418).title) == ("about:blank", "I'm a Teapot")
+    assert (problem_type_for(418).type, problem_type_for(418).title) == ("about:blank", "I'm a Teapot")
 
 
 async def test_the_examples_are_what_the_service_says(client: httpx2.AsyncClient) -> None:

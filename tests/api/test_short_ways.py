@@ -7,14 +7,14 @@ import pytest
 from starlette.types import ASGIApp
 
 import main
-from api.middleware.fast_path import ShortWays
+from api.middleware.fast_path import FastPath
 from core.settings import Settings
 from world import a_comment, open_ticket, running
 
 SHORT, LONG = "short", "long"
 
 
-class _HandsOn(ShortWays):
+class _HandsOn(FastPath):
     """Leaves every request to its route."""
 
     def __new__(cls, app: ASGIApp, **_: object) -> ASGIApp:  # type: ignore[misc] # stands for no instance
@@ -26,7 +26,7 @@ async def ways(settings: Settings) -> AsyncIterator[dict[str, httpx2.AsyncClient
     """Clients of two services on the same data: one that takes the short way, and one that has none."""
     with pytest.MonkeyPatch.context() as patch:
         async with running(settings) as (_, short):
-            patch.setattr(main, "ShortWays", _HandsOn)
+            patch.setattr(main, "FastPath", _HandsOn)
             async with running(settings) as (_, long):
                 yield {SHORT: short, LONG: long}
 

@@ -76,7 +76,7 @@ class Client:
         """Read a ticket, however long it takes, and record how it went."""
         return await self._ask(Kind.READ, ticket_id, None, None)
 
-    async def _ask(self, kind: Kind, ticket_id: int | None, fate: Fate | None, patience_s: float | None) -> Operation:
+    async def _ask(self, kind: Kind, ticket_id: int | None, fate: Fate | None, timeout_s: float | None) -> Operation:
         crowd, instance = self._crowd, self._dice.choice(self._crowd.instances)
         self._count += 1
         asked = Operation(
@@ -92,7 +92,7 @@ class Client:
         )
         fate_of_writer.set(fate)
         try:
-            answer = await self._patiently(self._request(instance.client, asked), patience_s)
+            answer = await self._patiently(self._request(instance.client, asked), timeout_s)
         except WriterKilled:
             crowd.faults[f"writer killed {'before' if fate and fate.before_commit else 'after'} its commit"] += 1
             done = replace(asked, ended_at=time.monotonic(), how="writer killed")
@@ -121,9 +121,9 @@ class Client:
             case Kind.READ:
                 return await client.get(path, headers=self._some_headers(asked.ticket_id or 0))
 
-    async def _patiently(self, request: Awaitable[httpx2.Response], patience_s: float | None) -> httpx2.Response:
+    async def _patiently(self, request: Awaitable[httpx2.Response], timeout_s: float | None) -> httpx2.Response:
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(timeout_s):
                 return await request
         except TimeoutError:
             raise Gone from None

@@ -17,7 +17,7 @@ def exchange() -> Exchange:
 @pytest.fixture
 async def pool(exchange: Exchange) -> AsyncIterator[Pool[Line]]:
     """A pool of two."""
-    pool = Pool(exchange.connect, size=2, waits_s=5)
+    pool = Pool(exchange.connect, size=2, acquire_timeout_s=5)
     yield pool
     exchange.may_connect.set()
     await pool.close()

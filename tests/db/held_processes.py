@@ -18,7 +18,7 @@ from schemas.tickets import TicketPatch
 from services.access.principal import ANONYMOUS
 from services.tickets.service import TicketService, lookup_schema
 
-PATIENCE_S: Final = 10
+TIMEOUT_S: Final = 10
 
 Result = TypeVar("Result")
 
@@ -39,13 +39,13 @@ class Held(Generic[Result]):
     async def go_on(self) -> Result:
         """Let it end."""
         self._may_go.set()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             return await self._task
 
     async def cancel(self) -> None:
         """End it where it stands, as a request whose client has gone is ended."""
         self._task.cancel()
-        await asyncio.wait([self._task], timeout=PATIENCE_S)
+        await asyncio.wait([self._task], timeout=TIMEOUT_S)
         assert self._task.cancelled()
 
 
@@ -66,7 +66,7 @@ class Gate:
         """Return when somebody stands here, until `may_go`."""
         self._may_go = may_go
         self._is_reached.clear()
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             await self._is_reached.wait()
 
     async def passed(self) -> None:
@@ -74,7 +74,7 @@ class Gate:
         may_go, self._may_go = self._may_go, None
         if may_go is not None:
             self._is_reached.set()
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 await may_go.wait()
 
 
@@ -83,7 +83,12 @@ class GatedDatabase(Database):
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn, pool_size=5)
-        self.after_lease, self.after_read, self.before_commit, self.after_commit = Gate(), Gate(), Gate(), Gate()
+        self.after_lease, self.after_read, self.before_commit, self.after_commit = (
+            Gate(),
+            Gate(),
+            Gate(),
+            Gate(),
+        )
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
@@ -108,7 +113,7 @@ class WatchedRedis(GuardedRedis):
 
     async def has_looked(self, times: int) -> None:
         """Return when so many reads have looked, and done what follows without waiting."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             while self.looks < times:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.01)

@@ -100,23 +100,23 @@ async def read_all(cache: TicketCache, tickets: list[int] | range = TICKETS) -> 
     return outcomes
 
 
-async def outcome_in_time(cache: TicketCache, ticket_id: int, within_s: float = 5) -> CacheOutcome:
+async def outcome_in_time(cache: TicketCache, ticket_id: int, timeout_s: float = 5) -> CacheOutcome:
     """Read a ticket until Redis is asked in time, which a machine that is busy may fail to do."""
-    async with asyncio.timeout(within_s):
+    async with asyncio.timeout(timeout_s):
         while (outcome := (await read_all(cache, [ticket_id]))[ticket_id]) is CacheOutcome.BYPASSED:
             await asyncio.sleep(0.05)
     return outcome
 
 
-async def until_nothing_is_owed(cache: TicketCache, within_s: float = 5) -> None:
+async def until_nothing_is_owed(cache: TicketCache, timeout_s: float = 5) -> None:
     """Wait for what a machine that is busy did not get through in time."""
-    async with asyncio.timeout(within_s):
-        while cache.invalidations_owed:
+    async with asyncio.timeout(timeout_s):
+        while cache.pending_invalidations:
             await asyncio.sleep(0.02)
 
 
-async def until_all_hit(cache: TicketCache, within_s: float = 20) -> None:
-    async with asyncio.timeout(within_s):
+async def until_all_hit(cache: TicketCache, timeout_s: float = 20) -> None:
+    async with asyncio.timeout(timeout_s):
         while set((await read_all(cache)).values()) != {CacheOutcome.HIT}:
             await asyncio.sleep(0.05)
 

@@ -16,7 +16,7 @@ from schemas.tickets import TicketCreate
 from services.access.principal import ANONYMOUS
 from world import a_ticket, settings_for
 
-from .held_processes import PATIENCE_S, CachedKey, Held, Process
+from .held_processes import TIMEOUT_S, CachedKey, Held, Process
 
 HIT, FILLED, NOT_FILLED, SHARED = (CacheOutcome(how) for how in ("hit", "filled", "not filled", "shared"))
 
@@ -29,7 +29,7 @@ async def own_settings(database_dsn: str, redis_address: tuple[str, int], monkey
         "db.cache.ticket_cache.INVALIDATE_BUDGET_S",
         "db.redis.client.SOCKET_TIMEOUT_S",
     ):
-        monkeypatch.setattr(budget, PATIENCE_S)
+        monkeypatch.setattr(budget, TIMEOUT_S)
     return settings_for(database_dsn, *redis_address)
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from db.cache import pending_invalidations as owed_invalidations
-from db.cache.pending_invalidations import OwedInvalidations
+from db.cache.pending_invalidations import PendingInvalidations
 
 
 class Listener:
@@ -13,7 +13,7 @@ class Listener:
     def __init__(self) -> None:
         self.is_listening = False
         self.told: list[tuple[int, int]] = []
-        self.owed = OwedInvalidations(self._deliver, lifetime_s=60)
+        self.owed = PendingInvalidations(self._deliver, lifetime_s=60)
 
     async def _deliver(self, ticket_id: int, version: int) -> bool:
         await asyncio.sleep(0)
@@ -75,7 +75,7 @@ async def test_a_debt_settled_while_another_is_delivered_stops_nothing(listener:
 async def test_beyond_the_most_that_is_owed_the_oldest_are_forgotten(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owed_invalidations, "MOST_OWED", 3)
+    monkeypatch.setattr(owed_invalidations, "MAX_PENDING", 3)
     for ticket_id in range(1, 6):
         listener.owed.add(ticket_id, 2)
     assert [ticket_id for ticket_id in range(1, 6) if ticket_id in listener.owed] == [3, 4, 5]

@@ -43,7 +43,7 @@ async def test_who_waits_longest_is_served_first(pool: Pool[Line]) -> None:
 
 
 async def test_there_are_never_more_than_its_size(exchange: Exchange) -> None:
-    pool = Pool(exchange.connect, size=3, waits_s=5)
+    pool = Pool(exchange.connect, size=3, acquire_timeout_s=5)
     most = 0
 
     async def borrow() -> None:
@@ -59,7 +59,7 @@ async def test_there_are_never_more_than_its_size(exchange: Exchange) -> None:
 
 
 async def test_nobody_waits_longer_than_one_may(exchange: Exchange) -> None:
-    pool = Pool(exchange.connect, size=1, waits_s=0.05)
+    pool = Pool(exchange.connect, size=1, acquire_timeout_s=0.05)
     line = await pool.acquire()
     began_at = time.monotonic()
     with pytest.raises(PoolTimeout):
@@ -72,7 +72,7 @@ async def test_nobody_waits_longer_than_one_may(exchange: Exchange) -> None:
 
 
 async def test_a_connection_that_comes_when_the_wait_is_over_is_lent_to_the_next(exchange: Exchange) -> None:
-    pool, loop = Pool(exchange.connect, size=1, waits_s=0.2), asyncio.get_running_loop()
+    pool, loop = Pool(exchange.connect, size=1, acquire_timeout_s=0.2), asyncio.get_running_loop()
     line = await pool.acquire()
     began_at = loop.time()
     late = await queued(pool, 1)

@@ -46,7 +46,7 @@ async def test_what_is_distrusted_is_replaced_when_it_is_lent_or_given_back(
 ) -> None:
     idle, used = await lent(pool)
     pool.release(idle)
-    pool.distrust()
+    pool.expire_all()
     assert await pool.acquire() is exchange.lines[2]
     pool.release(used)
     assert await pool.acquire() is exchange.lines[3]
@@ -56,7 +56,7 @@ async def test_what_is_distrusted_is_replaced_when_it_is_lent_or_given_back(
 async def test_it_is_not_distrusted_again_and_again(pool: Pool[Line], exchange: Exchange) -> None:
     for _ in range(5):
         pool.release(await pool.acquire())
-        pool.distrust()
+        pool.expire_all()
     assert len(exchange.lines) == 2
 
 

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from db.embedded.valkey import ValkeyNode
-from db.redis.multiplexed import LOOK_EVERY_S, Login, Pipe, Pipes, RedisRefused
+from db.redis.multiplexed import LOOK_EVERY_S, Login, MultiplexedConnection, MultiplexedConnections, RedisRefused
 
 AMPLE_S = 5
 SHORT_S = 0.05
@@ -29,7 +29,7 @@ def after(seconds: float) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-Steps = Callable[[Pipes, tuple[str, int]], Awaitable[None]]
+Steps = Callable[[MultiplexedConnections, tuple[str, int]], Awaitable[None]]
 Run = Callable[[Steps], None]
 
 
@@ -38,7 +38,7 @@ def run(request: pytest.FixtureRequest, server: ValkeyNode) -> Run:
     """Return what runs steps on an event loop of their own."""
 
     async def with_pipes(steps: Steps) -> None:
-        pipes = Pipes(Login(), connects_within_s=AMPLE_S)
+        pipes = MultiplexedConnections(Login(), connect_timeout_s=AMPLE_S)
         try:
             async with asyncio.timeout(4 * AMPLE_S):
                 await steps(pipes, ("127.0.0.1", server.port))
@@ -63,7 +63,7 @@ async def saying(words: bytes | None) -> AsyncIterator[tuple[str, int]]:
         yield host, port
 
 
-async def connections_of(pipes: Pipes, address: tuple[str, int]) -> int:
+async def connections_of(pipes: MultiplexedConnections, address: tuple[str, int]) -> int:
     clients: bytes = await pipes.ask(address, ("CLIENT", "LIST"), until=after(AMPLE_S))
     return len(clients.splitlines())
 
@@ -72,14 +72,14 @@ def test_each_gets_the_answer_to_what_it_asked_over_one_connection_and_in_one_pi
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pieces = 0
-    send = Pipe._send  # noqa: SLF001 - what is sent together is seen nowhere else
+    send = MultiplexedConnection._send  # noqa: SLF001 - what is sent together is seen nowhere else
 
-    def counted(pipe: Pipe) -> None:
+    def counted(pipe: MultiplexedConnection) -> None:
         nonlocal pieces
         pieces += 1
         send(pipe)
 
-    async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
+    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
         nonlocal pieces
         before = await connections_of(pipes, address)
         pieces = 0
@@ -88,12 +88,12 @@ def test_each_gets_the_answer_to_what_it_asked_over_one_connection_and_in_one_pi
         assert pieces == 1
         assert await connections_of(pipes, address) == before
 
-    monkeypatch.setattr(Pipe, "_send", counted)
+    monkeypatch.setattr(MultiplexedConnection, "_send", counted)
     run(steps)
 
 
 def test_what_the_server_refuses_is_refused_to_nobody_else(run: Run) -> None:
-    async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
+    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
         answers = await asyncio.gather(
             pipes.ask(address, ("NONSENSE",), until=after(AMPLE_S)),
             pipes.ask(address, ("ECHO", b"\r\n\0"), until=after(AMPLE_S)),
@@ -106,7 +106,7 @@ def test_what_the_server_refuses_is_refused_to_nobody_else(run: Run) -> None:
 
 
 def test_who_gives_up_waiting_takes_nobody_elses_answer(run: Run) -> None:
-    async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
+    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
         await pipes.ask(address, ("PING",), until=after(AMPLE_S))
         for steps_made in range(4):
             asking = [asyncio.create_task(pipes.ask(address, ("ECHO", n), until=after(AMPLE_S))) for n in range(20)]
@@ -121,7 +121,7 @@ def test_who_gives_up_waiting_takes_nobody_elses_answer(run: Run) -> None:
 
 
 def test_a_silent_server_costs_its_budget_and_the_connection(run: Run) -> None:
-    async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
+    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
         before = await pipes.ask(address, ("CLIENT", "ID"), until=after(AMPLE_S))
         await pipes.ask(address, ("CLIENT", "PAUSE", 400), until=after(AMPLE_S))
         patient = asyncio.create_task(pipes.ask(address, ("ECHO", "late"), until=after(AMPLE_S)))
@@ -140,7 +140,7 @@ def test_a_silent_server_costs_its_budget_and_the_connection(run: Run) -> None:
 
 
 def test_a_process_that_is_held_up_takes_no_server_for_silent(run: Run) -> None:
-    async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
+    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
         await pipes.ask(address, ("PING",), until=after(AMPLE_S))
         asking = asyncio.create_task(pipes.ask(address, ("ECHO", "there"), until=after(SHORT_S)))
         await asyncio.sleep(0)
@@ -152,7 +152,7 @@ def test_a_process_that_is_held_up_takes_no_server_for_silent(run: Run) -> None:
 
 
 def test_a_connection_that_breaks_fails_those_who_wait_and_is_made_again(run: Run) -> None:
-    async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
+    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
         await pipes.ask(address, ("PING",), until=after(AMPLE_S))
         goodbye = asyncio.create_task(pipes.ask(address, ("QUIT",), until=after(AMPLE_S)))
         unheard = asyncio.create_task(pipes.ask(address, ("PING",), until=after(AMPLE_S)))
@@ -165,7 +165,7 @@ def test_a_connection_that_breaks_fails_those_who_wait_and_is_made_again(run: Ru
 
 
 def test_what_is_no_redis_is_left(run: Run) -> None:
-    async def steps(pipes: Pipes, _address: tuple[str, int]) -> None:
+    async def steps(pipes: MultiplexedConnections, _address: tuple[str, int]) -> None:
         async with saying(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address:
             for _ in range(2):
                 with pytest.raises(OSError, match="not the answer of a Redis"):
@@ -175,9 +175,9 @@ def test_what_is_no_redis_is_left(run: Run) -> None:
 
 
 def test_nobody_waits_longer_than_the_budget_for_a_connection(run: Run) -> None:
-    async def steps(_pipes: Pipes, _address: tuple[str, int]) -> None:
+    async def steps(_pipes: MultiplexedConnections, _address: tuple[str, int]) -> None:
         async with saying(None) as address:
-            knocking = Pipes(Login(password="pass-word"), connects_within_s=2 * AMPLE_S)
+            knocking = MultiplexedConnections(Login(password="pass-word"), connect_timeout_s=2 * AMPLE_S)
             began_at = time.monotonic()
             with pytest.raises(TimeoutError):
                 await knocking.ask(address, ("PING",), until=after(SHORT_S))
@@ -188,7 +188,7 @@ def test_nobody_waits_longer_than_the_budget_for_a_connection(run: Run) -> None:
 
 
 def test_those_who_come_at_once_share_one_connection(run: Run) -> None:
-    async def steps(pipes: Pipes, address: tuple[str, int]) -> None:
+    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
         asking = [pipes.ask(address, ("CLIENT", "ID"), until=after(AMPLE_S)) for _ in range(20)]
         assert len(set(await asyncio.gather(*asking))) == 1
 
@@ -196,9 +196,9 @@ def test_those_who_come_at_once_share_one_connection(run: Run) -> None:
 
 
 def test_a_server_that_hangs_up_after_the_password_keeps_nobody_waiting(run: Run) -> None:
-    async def steps(_pipes: Pipes, _address: tuple[str, int]) -> None:
+    async def steps(_pipes: MultiplexedConnections, _address: tuple[str, int]) -> None:
         async with saying(b"+OK\r\n") as address:
-            pipes = Pipes(Login(password="pass-word"), connects_within_s=AMPLE_S)
+            pipes = MultiplexedConnections(Login(password="pass-word"), connect_timeout_s=AMPLE_S)
             for _ in range(20):
                 asking = [pipes.ask(address, ("PING",), until=after(AMPLE_S)) for _ in range(3)]
                 answers = await asyncio.gather(*asking, return_exceptions=True)

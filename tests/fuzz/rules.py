@@ -12,7 +12,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.openapi.checks import RejectedPositiveData
 from schemathesis.schemas import BaseSchema
 
-from api.problems.types import KINDS
+from api.problems.types import PROBLEM_TYPES
 from core.errors import ServiceError, Unavailable
 from world import JSON
 
@@ -32,7 +32,7 @@ CHECKS: Final[JSON] = {
 # out and which keys were used: the service's own errors, except that a part of it does not answer.
 _OF_THE_STATE: Final = {
     f"/problems/{kind.slug}"
-    for error, kind in KINDS.items()
+    for error, kind in PROBLEM_TYPES.items()
     if issubclass(error, ServiceError) and not issubclass(error, Unavailable)
 }
 _KEY: Final = "Idempotency-Key"

@@ -17,7 +17,7 @@ from world import JSON
 Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
 
 MIB: Final = 1024 * 1024
-MOST_GROWTH: Final = 64 * MIB
+MAX_GROWTH: Final = 64 * MIB
 
 DEEP = {
     "arrays": b"[" * 100_000 + b"]" * 100_000,
@@ -172,4 +172,4 @@ def bounded_memory(service: ServiceProcess) -> Iterator[None]:
     finally:
         watching.cancel()
     grown = max(most, service.memory) - before
-    assert grown < MOST_GROWTH, f"grew by {grown // MIB} MiB"
+    assert grown < MAX_GROWTH, f"grew by {grown // MIB} MiB"

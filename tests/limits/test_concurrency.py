@@ -6,7 +6,7 @@ import random
 import asyncpg
 import httpx2
 
-from api.middleware.concurrency import PATIENCE_S, Places
+from api.middleware.concurrency import TIMEOUT_S, ConcurrencyLimiter
 from world import open_ticket, running, settings_for
 
 
@@ -24,7 +24,7 @@ async def test_who_finds_no_place_waits_briefly_and_is_told_to_come_again(
             await asyncio.sleep(0.2)
             waiting = [asyncio.create_task(client.get("/workflow")) for _ in range(2)]
             await asyncio.sleep(0.05)
-            async with asyncio.timeout(PATIENCE_S / 2):
+            async with asyncio.timeout(TIMEOUT_S / 2):
                 assert_overloaded(await client.get("/workflow"))  # as many wait as may
                 assert (await client.get("/livez")).status_code == 200
                 assert (await client.get("/readyz")).status_code == 200
@@ -42,7 +42,7 @@ def assert_overloaded(answer: httpx2.Response) -> None:
 
 
 async def test_places_go_to_who_waits_longest() -> None:
-    places, came = Places(1), []
+    places, came = ConcurrencyLimiter(1), []
 
     async def come(name: int) -> None:
         assert await places.take(5)
@@ -61,7 +61,7 @@ async def test_places_go_to_who_waits_longest() -> None:
 
 
 async def test_who_gives_up_waiting_leaves_no_place_taken() -> None:
-    places = Places(1)
+    places = ConcurrencyLimiter(1)
     await places.take(0)
     waiter = asyncio.create_task(places.take(5))
     await asyncio.sleep(0)
@@ -73,7 +73,7 @@ async def test_who_gives_up_waiting_leaves_no_place_taken() -> None:
 
 
 async def test_who_gives_up_in_the_moment_of_its_turn_hands_the_place_on() -> None:
-    places = Places(2)
+    places = ConcurrencyLimiter(2)
     await places.take(0)
     await places.take(0)
     first, second = (asyncio.create_task(places.take(5)) for _ in range(2))
@@ -86,7 +86,7 @@ async def test_who_gives_up_in_the_moment_of_its_turn_hands_the_place_on() -> No
 
 
 async def test_no_place_is_lost_or_doubled_in_a_crowd_that_comes_waits_and_leaves() -> None:
-    places, chance, inside = Places(3), random.Random(1), 0  # noqa: S311 - the same crowd each time
+    places, chance, inside = ConcurrencyLimiter(3), random.Random(1), 0  # noqa: S311 - the same crowd each time
 
     async def come() -> None:
         nonlocal inside

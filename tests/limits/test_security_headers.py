@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from api.middleware.request_body import BodiesInTime
+from api.middleware.request_body import RequestBodyMiddleware
 from world import a_ticket, open_ticket, running, settings_for
 
 ALWAYS = {
@@ -88,7 +88,7 @@ async def test_a_body_is_handed_on_as_it_came(cut: int) -> None:
         got.extend([await receive() for _ in messages])  # type: ignore[operator] # an ASGI receive
 
     scope = {"type": "http", "path": "/tickets", "headers": [(b"transfer-encoding", b"chunked")]}
-    await BodiesInTime(app, patience_s=5, most_bytes=5)(scope, receive, None)  # type: ignore[arg-type] # sends nothing
+    await RequestBodyMiddleware(app, timeout_s=5, max_bytes=5)(scope, receive, None)  # type: ignore[arg-type] # sends nothing
     assert got == messages
 
 

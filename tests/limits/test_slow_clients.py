@@ -1,4 +1,4 @@
-"""Clients that keep the service waiting, over real sockets; PATIENCE_S stands for the ten seconds of every day."""
+"""Clients that keep the service waiting, over real sockets; TIMEOUT_S stands for the ten seconds of every day."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from contract.served import served
 from core.settings import Settings
 from world import FAULT, a_ticket
 
-PATIENCE_S = 0.5
+TIMEOUT_S = 0.5
 # What a busy machine may add.
 LEEWAY_S = 4.0
 
@@ -30,7 +30,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @pytest.fixture(scope="module")
 def port(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     log = tmp_path_factory.mktemp("slow") / "log"
-    with served(settings, log, SLOW_CLIENT_TIMEOUT=str(PATIENCE_S)) as url:
+    with served(settings, log, SLOW_CLIENT_TIMEOUT=str(TIMEOUT_S)) as url:
         yield urlsplit(url).port or 0
     assert not FAULT.search(log.read_text())
 
@@ -57,7 +57,7 @@ async def trickled(stream: Stream, parts: Iterable[bytes], *, every_s: float = 0
     started, said = time.monotonic(), b""
     trickling = asyncio.create_task(trickle())
     try:
-        async with asyncio.timeout(PATIENCE_S + 2 * LEEWAY_S):
+        async with asyncio.timeout(TIMEOUT_S + 2 * LEEWAY_S):
             while part := await reader.read(65_536):
                 said += part
     except ConnectionError:
@@ -99,7 +99,7 @@ async def all_trickled(port: int, senders: dict[str, list[bytes]]) -> dict[str, 
 async def test_a_head_that_does_not_come_closes_the_connection(port: int) -> None:
     for how, (said, took_s) in (await all_trickled(port, HEADS)).items():
         assert said == b"", how
-        assert PATIENCE_S / 2 < took_s < PATIENCE_S + LEEWAY_S, how
+        assert TIMEOUT_S / 2 < took_s < TIMEOUT_S + LEEWAY_S, how
 
 
 @pytest.mark.parametrize("slow", [bytewise(GET + GET), [b"\r\n"] * 10_000], ids=["a slow head", "empty lines"])
@@ -107,7 +107,7 @@ async def test_a_connection_that_was_used_well_has_no_longer_patience(port: int,
     async with connected(port) as stream:
         said, took_s = await trickled(stream, [GET, *slow])
     assert said.count(b"HTTP/1.1 200 OK") == 1
-    assert took_s < PATIENCE_S + LEEWAY_S
+    assert took_s < TIMEOUT_S + LEEWAY_S
 
 
 async def test_a_body_that_comes_too_slowly_is_refused(port: int) -> None:
@@ -117,7 +117,7 @@ async def test_a_body_that_comes_too_slowly_is_refused(port: int) -> None:
         assert b"\r\ncontent-type: application/problem+json" in head
         assert b"\r\nconnection: close" in head.lower()
         assert json.loads(body)["type"] == "/problems/request-timeout"
-        assert took_s < PATIENCE_S + LEEWAY_S, how
+        assert took_s < TIMEOUT_S + LEEWAY_S, how
 
 
 async def test_a_body_that_nobody_reads_holds_no_connection(port: int) -> None:
@@ -126,7 +126,7 @@ async def test_a_body_that_nobody_reads_holds_no_connection(port: int) -> None:
         said, took_s = await trickled(stream, [WITH_LENGTH[:-2] + b"Accept: text/csv\r\n\r\n", *bytewise(BODY)])
     assert said.startswith(b"HTTP/1.1 406 ")
     assert said.count(b"HTTP/1.1") == 1
-    assert took_s < PATIENCE_S + LEEWAY_S
+    assert took_s < TIMEOUT_S + LEEWAY_S
 
 
 async def test_a_body_that_comes_in_time_is_read_however_it_is_cut(port: int) -> None:
@@ -183,7 +183,7 @@ async def test_an_answer_that_nobody_reads_is_given_up(port: int) -> None:
     """Far more than the network holds; what comes after the pause is what it held."""
     with connected_narrowly(port) as connection:
         connection.sendall(LARGE * 30)
-        await asyncio.sleep(3 * PATIENCE_S)
+        await asyncio.sleep(3 * TIMEOUT_S)
         async with asyncio.timeout(10):
             read = await asyncio.to_thread(read_to_its_end, connection)
     whole = await asyncio.to_thread(read_one, port)
@@ -194,7 +194,7 @@ async def test_an_answer_that_is_read_slowly_is_read_to_its_end(port: int) -> No
     whole = await asyncio.to_thread(read_one, port)
     started = time.monotonic()
     assert await asyncio.to_thread(read_one, port, pause_s=0.003) == whole
-    assert time.monotonic() - started > 2 * PATIENCE_S
+    assert time.monotonic() - started > 2 * TIMEOUT_S
 
 
 def read_one(port: int, *, pause_s: float = 0) -> int:

@@ -55,10 +55,10 @@ class Load:
             changed = await self._until_done("PATCH", path, {"subject": token}, None, 200)
             self.acknowledged.append(Acknowledged(ticket["id"], changed["version"], token))
 
-    async def success(self, within_s: float) -> float:
+    async def success(self, timeout_s: float) -> float:
         """Return how long it takes from now until something succeeds that was sent from now on."""
         began_at = time.monotonic()
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(timeout_s):
             while self.latest_success_at <= began_at:
                 await asyncio.sleep(0.01)
         return time.monotonic() - began_at
@@ -93,7 +93,7 @@ async def under_load(url: str, *, clients: int = 8) -> AsyncIterator[Load]:
         load = Load(client)
         running = [asyncio.create_task(load.run()) for _ in range(clients)]
         try:
-            await load.success(within_s=10)
+            await load.success(timeout_s=10)
             yield load
         finally:
             for each in running:

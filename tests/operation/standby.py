@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from db.embedded import EmbeddedPostgres
-from db.embedded.privileges import guest_user
+from db.embedded.privileges import unprivileged_user
 
 
 class Standby(EmbeddedPostgres):
@@ -20,7 +20,7 @@ class Standby(EmbeddedPostgres):
 
     def _create(self) -> None:
         shutil.copy(self._primary.password, self.password)
-        if (guest := guest_user()) is not None:
+        if (guest := unprivileged_user()) is not None:
             shutil.chown(self.password, guest)
         address = self._primary.dsn.rpartition("/")[0]
         self._run("pg_basebackup", "-D", self._data, "-d", address, "-X", "stream", "-c", "fast", "-R")

@@ -45,7 +45,7 @@ async def test_connections_that_the_server_closed_cost_no_request_anything(
 
 async def test_what_is_given_up_does_not_wait_for_a_server_that_is_silent(dsn: str) -> None:
     async with way_to(dsn) as (way, address):
-        connections = Connections(async_dsn(address), size=1, waits_s=1)
+        connections = Connections(async_dsn(address), size=1, acquire_timeout_s=1)
 
         async def work() -> None:
             async with asyncio.timeout(0.5), connections.transaction() as connection:
@@ -68,11 +68,11 @@ async def test_a_host_that_is_gone_without_a_word_does_not_hide_the_primary(dsn:
         way.swallow()
         silent_host = silent.rpartition("@")[2].partition("/")[0]
         user, _, right = dsn.partition("@")
-        connections = Connections(async_dsn(f"{user}@{silent_host},{right}"), size=1, waits_s=1)
-        for within_s in (2, 0.4):  # the second connection is made by who knows who the primary is
+        connections = Connections(async_dsn(f"{user}@{silent_host},{right}"), size=1, acquire_timeout_s=1)
+        for timeout_s in (2, 0.4):  # the second connection is made by who knows who the primary is
             began_at = time.monotonic()
             async with connections.reading() as connection:
                 assert await connection.value(Statement("SELECT NOT pg_is_in_recovery()"))
-            assert time.monotonic() - began_at < within_s
-            connections.distrust()
+            assert time.monotonic() - began_at < timeout_s
+            connections.expire_all()
         await connections.close()

@@ -14,7 +14,7 @@ from operation.instances import started
 from world import FAULT, a_ticket, open_ticket
 
 DELAY_S = 1.0
-# Stopping takes uvicorn up to half a second, and its workers' parent as long again.
+# ShutdownState takes uvicorn up to half a second, and its workers' parent as long again.
 SOON_S = 4
 
 

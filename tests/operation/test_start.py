@@ -69,7 +69,7 @@ async def test_one_migrates_while_others_wait_and_say_so(dsn: str) -> None:
 async def test_who_waits_for_too_long_for_its_turn_gives_up(dsn: str) -> None:
     holder = await asyncpg.connect(dsn)
     await holder.execute(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
-    process = await migrating(dsn, within_s=0.5)
+    process = await migrating(dsn, timeout_s=0.5)
     _, said = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode != 0
     assert "MIGRATION_TIMEOUT" in said.decode()
@@ -125,9 +125,9 @@ async def until_building(dsn: str) -> None:
     await watcher.close()
 
 
-async def migrating(dsn: str, within_s: float = 60) -> Process:
+async def migrating(dsn: str, timeout_s: float = 60) -> Process:
     """Start to migrate in a process of its own, as each instance does."""
-    program = f"from db.postgres.migrations import migrate; migrate({async_dsn(dsn)!r}, within_s={within_s})"
+    program = f"from db.postgres.migrations import migrate; migrate({async_dsn(dsn)!r}, timeout_s={timeout_s})"
     return await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env={"PYTHONPATH": str(ROOT / "src")}, stderr=PIPE
     )

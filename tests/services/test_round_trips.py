@@ -13,7 +13,7 @@ from redis.asyncio import Connection as RedisConnection
 from core import logs
 from core.settings import Settings
 from db.postgres.database import Database
-from db.redis.multiplexed import Pipe
+from db.redis.multiplexed import MultiplexedConnection
 from models import Role
 from services.access.api_keys import ApiKeys
 from world import JSON, a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
@@ -48,19 +48,19 @@ class Wire:
 
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    wire, send, ask = Wire(), RedisConnection.send_packed_command, Pipe.ask
+    wire, send, ask = Wire(), RedisConnection.send_packed_command, MultiplexedConnection.ask
 
     async def sent(self: RedisConnection, *args: Any, **options: Any) -> None:
         wire.send()
         await send(self, *args, **options)
 
-    def asked(self: Pipe, *args: Any, **options: Any) -> asyncio.Future[Any]:
+    def asked(self: MultiplexedConnection, *args: Any, **options: Any) -> asyncio.Future[Any]:
         wire.send()
         return ask(self, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RedisConnection, "send_packed_command", sent)
-        patch.setattr(Pipe, "ask", asked)
+        patch.setattr(MultiplexedConnection, "ask", asked)
         yield wire
 
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from schemas.tickets import Ticket, TicketDetails, TicketPage
-from services.tickets.statements import DETAILS
+from services.tickets.statements import SELECT_DETAILS
 from world import PATHS, a_comment, a_ticket, open_ticket, ticket_in
 
 TEXTS = [
@@ -78,6 +78,6 @@ async def test_the_time_zone_of_a_session_changes_nothing(database_dsn: str, cli
     session = await asyncpg.connect(database_dsn.replace("+asyncpg", ""))
     try:
         await session.execute("SET timezone = 'Asia/Tokyo'")
-        assert await session.fetchval(DETAILS.sql, ticket["id"], column=1) == expected
+        assert await session.fetchval(SELECT_DETAILS.sql, ticket["id"], column=1) == expected
     finally:
         await session.close()

@@ -2,7 +2,7 @@ import pytest
 
 from core.errors import IllegalTransition
 from models import TicketStatus
-from services.tickets.ticket_status import INITIAL, TRANSITIONS, allowed_from, is_final, judge
+from services.tickets.ticket_status import INITIAL, TRANSITIONS, allowed_from, ensure_allowed, is_final
 
 
 def test_every_status_says_what_it_may_become() -> None:
@@ -34,6 +34,6 @@ def test_every_status_can_be_reached_from_the_first() -> None:
 @pytest.mark.parametrize("status", TicketStatus)
 def test_staying_where_one_is_is_illegal(status: TicketStatus) -> None:
     with pytest.raises(IllegalTransition) as refused:
-        judge(status, status)
+        ensure_allowed(status, status)
     assert (refused.value.source, refused.value.target) == (status, status)
     assert refused.value.allowed == tuple(allowed_from(status))

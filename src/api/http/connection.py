@@ -15,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.middleware.request_id import REQUEST_ID_HEADER
 from api.middleware.security_headers import secured
-from api.problems.handlers import MEDIA_TYPE, body_of
-from api.problems.types import MALFORMED, PLAIN, Kind
+from api.problems.handlers import MEDIA_TYPE, problem_body
+from api.problems.types import MALFORMED, STATUS_PROBLEMS, ProblemType
 from core.settings import Settings
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -39,7 +39,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **kwargs)
-        self._patience_s = _patience_s()
+        self._timeout_s = _timeout_s()
         self._arriving = _Part.NOTHING
         self._awaited = _Part.NOTHING  # what the timer is for
         self._timer: asyncio.TimerHandle | None = None
@@ -78,7 +78,7 @@ class Connection(HttpToolsProtocol):
                 self._await(_Part.HEAD)
             return
         if part is _Part.HEAD and self._received > MAX_HEAD_BYTES:
-            self._refuse(PLAIN[431])
+            self._refuse(STATUS_PROBLEMS[431])
         elif self._received > MAX_MESSAGE_BYTES:
             self.transport.abort()
         elif part is not self._awaited:
@@ -144,8 +144,8 @@ class Connection(HttpToolsProtocol):
             self._timer = None
         self._awaited = part
         if part is not _Part.NOTHING:
-            patience_s = self._patience_s + (GRACE_S if part is _Part.REST else 0)
-            self._timer = self.loop.call_later(patience_s, self._give_up)
+            timeout_s = self._timeout_s + (GRACE_S if part is _Part.REST else 0)
+            self._timer = self.loop.call_later(timeout_s, self._give_up)
 
     def _give_up(self) -> None:
         if self.flow.read_paused:  # it is us who do not read
@@ -159,7 +159,7 @@ class Connection(HttpToolsProtocol):
     def _await_reader(self, unread: tuple[int, int] | None) -> None:
         """Look again in a while; `unread` is what nobody may have read by then, None if that is not known yet."""
         self._unread = unread
-        self._reader_timer = self.loop.call_later(self._patience_s, self._look_at_reader)
+        self._reader_timer = self.loop.call_later(self._timeout_s, self._look_at_reader)
 
     def _look_at_reader(self) -> None:
         self._reader_timer = None
@@ -176,11 +176,11 @@ class Connection(HttpToolsProtocol):
             self._reader_timer.cancel()
             self._reader_timer = None
 
-    def _refuse(self, kind: Kind) -> None:
+    def _refuse(self, kind: ProblemType) -> None:
         """Answer what never became a request, if nothing else is being answered, and hang up."""
         if self._is_idle() and not self.transport.is_closing():
             request_id = secrets.token_hex(8)
-            body = body_of(kind, request_id)
+            body = problem_body(kind, request_id)
             headers = [
                 (b"content-type", MEDIA_TYPE.encode()),
                 (b"content-length", b"%d" % len(body)),
@@ -194,5 +194,5 @@ class Connection(HttpToolsProtocol):
 
 
 @cache
-def _patience_s() -> float:
+def _timeout_s() -> float:
     return Settings().slow_client_timeout

@@ -14,13 +14,13 @@ from typing import Final
 
 import uvicorn
 
-from core.shutdown import Stopping
+from core.shutdown import ShutdownState
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def announced(stopping: Stopping, *, delay_s: float) -> Iterator[None]:
+def graceful_shutdown(stopping: ShutdownState, *, delay_s: float) -> Iterator[None]:
     """Make the signals that stop uvicorn begin `stopping`, and the first SIGTERM stop uvicorn only after `delay_s`.
 
     Ctrl-C and a second signal stop it at once. Where no uvicorn handles the signals, as in tests, nothing is changed.

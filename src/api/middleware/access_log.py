@@ -25,7 +25,7 @@ _SCOPE_KEY: Final = "innermost"
 _log = logging.getLogger(__name__)
 
 
-class Observed:
+class AccessLogMiddleware:
     """Sees every request first and every answer last; put it outside of all other middleware."""
 
     def __init__(self, app: ASGIApp, *, in_flight: InFlight) -> None:
@@ -99,8 +99,8 @@ def _route_of(scope: Scope) -> str:
     return scope["path"] if "endpoint" in scope and not scope.get("path_params") else UNMATCHED
 
 
-class Innermost:
-    """Shows `Observed` the scope that the routes write to; middleware in between may have made a copy of its own.
+class RouteScope:
+    """Hands `AccessLogMiddleware` the scope that the routes write to: middleware in between may have copied it.
 
     Put it inside of all other middleware.
     """

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.paths import METRICS, OPEN
-from api.problems.handlers import refused, told_as
+from api.problems.handlers import error_response, handle_service_error
 from core import metrics
 from core.client_address import is_loopback
 from core.errors import Forbidden, HostNotAllowed, RateLimited, ServiceError, Unauthenticated
@@ -24,7 +24,7 @@ _ADMITTED_ELSEWHERE: Final[Set[Role]] = {Role.AGENT, Role.REQUESTER}
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-class Gate:
+class AuthenticationMiddleware:
     """Puts the principal into the scope of each request, and refuses those that have none.
 
     From an address that guessed too often only keys are heard for a while that let somebody in lately. Credentials that
@@ -47,7 +47,7 @@ class Gate:
         if self._failures.is_blocked(address) and not _authenticator(scope).knows(_authorization(scope)):
             metrics.failed_authentications.inc()
             wait = {"Retry-After": str(self._failures.retry_after_s(address))}
-            await told_as(Request(scope), RateLimited, wait)(scope, receive, send)
+            await error_response(Request(scope), RateLimited, wait)(scope, receive, send)
             return
         try:
             await self._admit(scope)
@@ -56,7 +56,7 @@ class Gate:
                 self._failures.failed(address)
             if isinstance(error, Unauthenticated) and error.are_refused:
                 metrics.failed_authentications.inc()
-            await (await refused(Request(scope), error))(scope, receive, send)
+            await (await handle_service_error(Request(scope), error))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

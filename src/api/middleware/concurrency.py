@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.paths import UNLIMITED
-from api.problems.handlers import RETRY_AFTER_S, told_as
+from api.problems.handlers import RETRY_AFTER_S, error_response
 from core.errors import Overloaded
 
-PATIENCE_S: Final = 1.0
+TIMEOUT_S: Final = 1.0
 
 
-class Places:
+class ConcurrencyLimiter:
     """Some places, handed on from one to the next in the order of coming; as many as there are may wait for one."""
 
     def __init__(self, count: int) -> None:
@@ -32,7 +32,7 @@ class Places:
         """How many wait for a place."""
         return len(self._waiting)
 
-    async def take(self, patience_s: float) -> bool:
+    async def take(self, timeout_s: float) -> bool:
         """Take a place, which must be given back, or return False if there was none in time."""
         if self._free:
             self._free -= 1
@@ -42,7 +42,7 @@ class Places:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(timeout_s):
                 await turn
         except BaseException as end:
             if turn in self._waiting:
@@ -64,10 +64,10 @@ class Places:
         self._free += 1
 
 
-class Concurrency:
+class ConcurrencyMiddleware:
     """Gives each request a place while it is carried out; the probes and the pages need none."""
 
-    def __init__(self, app: ASGIApp, *, places: Places) -> None:
+    def __init__(self, app: ASGIApp, *, places: ConcurrencyLimiter) -> None:
         self._app = app
         self._places = places
 
@@ -75,11 +75,11 @@ class Concurrency:
         """Answer one request."""
         if scope["type"] != "http" or scope["path"] in UNLIMITED:
             await self._app(scope, receive, send)
-        elif await self._places.take(PATIENCE_S):
+        elif await self._places.take(TIMEOUT_S):
             try:
                 await self._app(scope, receive, send)
             finally:
                 self._places.give_back()
         else:
             wait = {"Retry-After": str(RETRY_AFTER_S)}
-            await told_as(Request(scope), Overloaded, wait)(scope, receive, send)
+            await error_response(Request(scope), Overloaded, wait)(scope, receive, send)

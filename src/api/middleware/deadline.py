@@ -5,7 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core import deadline
 
 
-class Lifetime:
+class DeadlineMiddleware:
     """Gives each request `seconds` in which its work must be done.
 
     `db.postgres.database` enforces the deadline: it is the only place where a request may wait for long, and the only

@@ -18,14 +18,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.http.conditional import etag, link_to_next, lookup_headers, versions_in
 from api.middleware.authentication import PRINCIPAL_KEY
 from api.middleware.security_headers import Headers
-from api.problems.handlers import refused
+from api.problems.handlers import handle_service_error
 from core.errors import ServiceError
 from schemas.fields import ID_MAX
 from schemas.lists import TicketQuery
 from services.tickets.lists import TicketLists
 from services.tickets.service import TicketService
 
-Answer = tuple[int, Headers, bytes]
+RawResponse = tuple[int, Headers, bytes]
 
 _LIST: Final = "/tickets"
 _LOOKUP: Final = re.compile("/tickets/([1-9][0-9]{0,18})")
@@ -33,7 +33,7 @@ _JSON: Final = (b"content-type", b"application/json")
 _FIRST_PAGE: Final = TicketQuery()
 
 
-class ShortWays:
+class FastPath:
     """Answers the lookup of a ticket and the list of tickets, as their `routes` would; hands on whatever else comes."""
 
     def __init__(self, app: ASGIApp, *, routes: Mapping[str, APIRoute]) -> None:
@@ -41,7 +41,7 @@ class ShortWays:
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """RawResponse one request."""
         way = _way_of(scope)
         if way is None:
             await self._app(scope, receive, send)
@@ -51,13 +51,13 @@ class ShortWays:
         try:
             status, headers, body = await answer()
         except ServiceError as error:
-            await (await refused(Request(scope), error))(scope, receive, send)
+            await (await handle_service_error(Request(scope), error))(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
-def _way_of(scope: Scope) -> tuple[str, Callable[[], Awaitable[Answer]]] | None:
+def _way_of(scope: Scope) -> tuple[str, Callable[[], Awaitable[RawResponse]]] | None:
     """Return which route's work is done here and how to do it; None for any other."""
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
@@ -71,7 +71,7 @@ def _way_of(scope: Scope) -> tuple[str, Callable[[], Awaitable[Answer]]] | None:
     return "get_ticket", lambda: _look_up(scope, ticket_id)
 
 
-async def _look_up(scope: Scope, ticket_id: int) -> Answer:
+async def _look_up(scope: Scope, ticket_id: int) -> RawResponse:
     tickets: TicketService = scope["app"].state.tickets
     stored, outcome = await tickets.look_up(ticket_id, scope[PRINCIPAL_KEY])
     headers = lookup_headers(stored.version, outcome)
@@ -81,7 +81,7 @@ async def _look_up(scope: Scope, ticket_id: int) -> Answer:
     return 200, [*headers, _JSON, _length(stored.body)], stored.body
 
 
-async def _list(scope: Scope, query: TicketQuery) -> Answer:
+async def _list(scope: Scope, query: TicketQuery) -> RawResponse:
     lists: TicketLists = scope["app"].state.lists
     page = await lists.tickets(query, scope[PRINCIPAL_KEY])
     link = link_to_next(scope, page.next_cursor)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.authentication import PRINCIPAL_KEY
 from api.paths import UNLIMITED
-from api.problems.handlers import told_as
+from api.problems.handlers import error_response
 from core import metrics
 from core.client_address import client_of
 from core.errors import RateLimited
@@ -22,7 +22,7 @@ from services.access.principal import ANONYMOUS
 _POLICY: Final = b"default"
 
 
-class RateLimit:
+class RateLimitMiddleware:
     """Lets requests through as far as `limiter()` does, which is asked once the application has started."""
 
     def __init__(self, app: ASGIApp, *, limiter: Callable[[], RateLimiter]) -> None:
@@ -48,7 +48,7 @@ class RateLimit:
             return
         metrics.rate_limited_requests.inc()
         wait = {"Retry-After": str(limiter.rate.next_after_s(verdict.ahead_us))}
-        await told_as(Request(scope), RateLimited, wait)(scope, receive, send_with_limit)
+        await error_response(Request(scope), RateLimited, wait)(scope, receive, send_with_limit)
 
 
 def _name(scope: Scope) -> str:

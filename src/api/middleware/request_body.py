@@ -1,6 +1,6 @@
-"""The body of a request is there, whole, before anything is done about it; who sends it too slowly is told so (408).
+"""Reads the whole body of a request before the request is carried out, and refuses a slow upload (408).
 
-So nobody holds a place, a connection or a lock by sending a body bit by bit.
+A client that sends a body slowly therefore holds no database connection and no lock.
 """
 
 import asyncio
@@ -11,18 +11,18 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.paths import OPEN
-from api.problems.handlers import told
+from api.problems.handlers import problem_response
 
 _WITH_BODY: Final = (b"content-length", b"transfer-encoding")
 
 
-class BodiesInTime:
-    """Reads a body within `patience_s` seconds, up to a little over `most_bytes`; what is larger the routes refuse."""
+class RequestBodyMiddleware:
+    """Reads a body within `timeout_s` seconds, up to a little over `max_bytes`; what is larger the routes refuse."""
 
-    def __init__(self, app: ASGIApp, *, patience_s: float, most_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, timeout_s: float, max_bytes: int) -> None:
         self._app = app
-        self._patience_s = patience_s
-        self._most_bytes = most_bytes
+        self._timeout_s = timeout_s
+        self._most_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -31,10 +31,10 @@ class BodiesInTime:
             await self._app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._timeout_s):
                 messages = await self._read(receive)
         except TimeoutError:
-            await told(Request(scope), 408, {"Connection": "close"})(scope, receive, send)
+            await problem_response(Request(scope), 408, {"Connection": "close"})(scope, receive, send)
             return
         if messages[-1]["type"] == "http.disconnect":
             return

@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.request_id import REQUEST_ID_HEADER, SCOPE_KEY
 from api.middleware.security_headers import secured
-from api.paths import Area
-from api.problems.handlers import told
-from core.shutdown import Stopping
+from api.paths import PathSet
+from api.problems.handlers import problem_response
+from core.shutdown import ShutdownState
 
 # uvicorn itself takes an address of up to 64 KiB, and headers of any size.
 MAX_ADDRESS_BYTES: Final = 8 * 1024
@@ -30,19 +30,19 @@ _GOODBYE: Final = {b"connection": b"close"}
 _HANG_UP: Final = {status: {"Connection": "close"} for status in (413, 414, 431)}
 
 
-class FrontDoor:
+class RequestLimits:
     """Gives each request an id, and each answer its header and those for browsers; answers HEAD as GET without a body.
 
-    Refuses, before a byte of the body is read, one that says it is over `most_bytes`: FastAPI's `max_body_size` counts
+    Refuses, before a byte of the body is read, one that says it is over `max_bytes`: FastAPI's `max_body_size` counts
     what arrives, and would answer a declared length in plain text. Refuses addresses and headers that are too large,
     and a request below `json_places` whose sender takes no JSON.
 
     While the service stops, each answer says `Connection: close`, so that a client's next request goes elsewhere.
     """
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int, json_places: Area, stopping: Stopping) -> None:
+    def __init__(self, app: ASGIApp, *, max_bytes: int, json_places: PathSet, stopping: ShutdownState) -> None:
         self._app = app
-        self._most_bytes = most_bytes
+        self._most_bytes = max_bytes
         self._json_places = json_places
         self._stopping = stopping
 
@@ -67,7 +67,7 @@ class FrontDoor:
                 message = {**message, "body": b""}
             await send(message)
 
-        answer = self._app if status is None else told(Request(scope), status, _HANG_UP.get(status))
+        answer = self._app if status is None else problem_response(Request(scope), status, _HANG_UP.get(status))
         await answer(scope, receive, send_with_id)
 
     def _read(self, scope: Scope) -> tuple[bytes, int | None]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi.exceptions import RequestValidationError
 
 from api.problems.handlers import MEDIA_TYPE
-from api.problems.types import KINDS, PLAIN, Kind
+from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, ProblemType
 from core import errors
 from schemas.problem import Problem
 
@@ -30,7 +30,7 @@ WRITING: Final = (*READING, 400, 415, errors.OutcomeUnknown)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ResponseDoc:
     """An answer that is no problem: the headers it carries, and the names of its examples.
 
     `schema` is the name of its body's if that is not what the route returns.
@@ -43,26 +43,26 @@ class Answer:
     schema: str | None = None
 
 
-TICKET_CREATED: Final = Answer(
+TICKET_CREATED: Final = ResponseDoc(
     201, "The ticket as it was opened.", ("Location", "ETag", "Idempotent-Replayed"), ("new-ticket",)
 )
-TICKETS: Final = Answer(200, "One page of the list.", ("Link",), ("tickets",))
-TICKET: Final = Answer(
+TICKETS: Final = ResponseDoc(200, "One page of the list.", ("Link",), ("tickets",))
+TICKET: Final = ResponseDoc(
     200, "The ticket and its latest comments.", ("ETag", "Cache-Status", "Cache-Control"), ("ticket",)
 )
-NOT_MODIFIED: Final = Answer(
+NOT_MODIFIED: Final = ResponseDoc(
     304, "You have it: the ticket is at a version in If-None-Match.", ("ETag", "Cache-Status", "Cache-Control")
 )
-TICKET_CHANGED: Final = Answer(200, "The ticket as it is now.", ("ETag",), ("closed-ticket",))
-COMMENT_CREATED: Final = Answer(
+TICKET_CHANGED: Final = ResponseDoc(200, "The ticket as it is now.", ("ETag",), ("closed-ticket",))
+COMMENT_CREATED: Final = ResponseDoc(
     201, "The comment. The ETag is the ticket's, which it changed.", ("ETag", "Idempotent-Replayed"), ("comment",)
 )
-COMMENTS: Final = Answer(200, "One page of the discussion.", ("Link",), ("comments",))
-HISTORY: Final = Answer(200, "One page of the history.", ("Link",), ("history",))
-WORKFLOW: Final = Answer(200, "The status machine.")
-ALIVE: Final = Answer(200, "The process is alive.", (), ("alive",))
-READY: Final = Answer(200, "Send requests here.", (), ("ready", "without-cache"))
-NOT_READY: Final = Answer(
+COMMENTS: Final = ResponseDoc(200, "One page of the discussion.", ("Link",), ("comments",))
+HISTORY: Final = ResponseDoc(200, "One page of the history.", ("Link",), ("history",))
+WORKFLOW: Final = ResponseDoc(200, "The status machine.")
+ALIVE: Final = ResponseDoc(200, "The process is alive.", (), ("alive",))
+READY: Final = ResponseDoc(200, "Send requests here.", (), ("ready", "without-cache"))
+NOT_READY: Final = ResponseDoc(
     503,
     "Send no requests here: a required part is missing, or the service stops.",
     (),
@@ -71,28 +71,28 @@ NOT_READY: Final = Answer(
 )
 
 
-def responses(*answers: Answer | type[Exception] | int) -> dict[int | str, dict[str, Any]]:
+def responses(*answers: ResponseDoc | type[Exception] | int) -> dict[int | str, dict[str, Any]]:
     """Return a route's `responses=`: how it succeeds, and what it refuses, by error or by status alone."""
-    succeeding = [answer for answer in answers if isinstance(answer, Answer)]
-    refused = [_kind(answer) for answer in answers if not isinstance(answer, Answer)]
+    succeeding = [answer for answer in answers if isinstance(answer, ResponseDoc)]
+    refused = [_kind(answer) for answer in answers if not isinstance(answer, ResponseDoc)]
     documented: dict[int | str, dict[str, Any]] = {answer.status: _success(answer) for answer in succeeding}
     for status in sorted({kind.status for kind in refused}):
         documented[status] = _refusal([kind for kind in refused if kind.status == status])
     return documented
 
 
-def _kind(answer: type[Exception] | int) -> Kind:
-    return PLAIN[answer] if isinstance(answer, int) else KINDS[answer]
+def _kind(answer: type[Exception] | int) -> ProblemType:
+    return STATUS_PROBLEMS[answer] if isinstance(answer, int) else PROBLEM_TYPES[answer]
 
 
-def _success(answer: Answer) -> dict[str, Any]:
+def _success(answer: ResponseDoc) -> dict[str, Any]:
     body: dict[str, Any] = {"examples": _references("examples", answer.examples)} if answer.examples else {}
     if answer.schema is not None:
         body["schema"] = _reference("schemas", answer.schema)
     return _response(answer.description, answer.headers, {"application/json": body} if body else {})
 
 
-def _refusal(kinds: Sequence[Kind]) -> dict[str, Any]:
+def _refusal(kinds: Sequence[ProblemType]) -> dict[str, Any]:
     told = [f"`{kind.slug}`: {kind.detail}" for kind in kinds]
     content = {
         MEDIA_TYPE: {

@@ -1,4 +1,4 @@
-"""Everything refused is answered as problem+json (RFC 9457), by the one table in `api.problems.types`."""
+"""Turns every error into application/problem+json (RFC 9457), by the one table in `api.problems.types`."""
 
 import logging
 import re
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from api.http.allow import allowed_methods
 from api.middleware.request_id import REQUEST_ID_HEADER, request_id
 from api.middleware.security_headers import secured
-from api.problems.types import KINDS, PLAIN, Kind, kind_of
+from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, ProblemType, problem_type_for
 from core import errors
 from core.logs import FAILURE_KEY
 from schemas.problem import MAX_PARTS, InvalidPart, Problem
@@ -28,53 +28,53 @@ _log = logging.getLogger(__name__)
 
 def install(app: FastAPI) -> None:
     """Make the app answer every error as problem+json."""
-    app.add_exception_handler(errors.ServiceError, refused)
+    app.add_exception_handler(errors.ServiceError, handle_service_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected)
 
 
-def told(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer for what was refused by its status alone."""
-    return _told(request, kind_of(status), headers=headers)
+def problem_response(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the problem response of a status code."""
+    return _response(request, problem_type_for(status), headers=headers)
 
 
-def told_as(request: Request, error: type[Exception], headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer for what was refused with an error outside of the routes."""
-    return _told(request, KINDS[error], headers=headers)
+def error_response(request: Request, error: type[Exception], headers: Mapping[str, str] | None = None) -> Response:
+    """Return the problem response of a type of service error."""
+    return _response(request, PROBLEM_TYPES[error], headers=headers)
 
 
-def body_of(kind: Kind, id_of_request: str) -> bytes:
+def problem_body(kind: ProblemType, id_of_request: str) -> bytes:
     """Return what is said to who never got as far as a request."""
     return _problem(kind, id_of_request, {}).model_dump_json(exclude_none=True).encode()
 
 
-def example(kind: Kind) -> dict[str, Any]:
+def example(kind: ProblemType) -> dict[str, Any]:
     """Return a body of that kind, for those who read about it."""
-    return _problem(kind, _EXAMPLE_ID, kind.particulars).model_dump(mode="json", exclude_none=True)
+    return _problem(kind, _EXAMPLE_ID, kind.extensions).model_dump(mode="json", exclude_none=True)
 
 
-async def refused(request: Request, error: Exception) -> Response:
+async def handle_service_error(request: Request, error: Exception) -> Response:
     """Return the answer for an error of the service."""
     match error:
         case errors.IllegalTransition():
-            particulars = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
-            return _told(request, KINDS[type(error)], particulars)
+            extensions = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
+            return _response(request, PROBLEM_TYPES[type(error)], extensions)
         case errors.VersionMismatch():
-            return _told(request, KINDS[type(error)], headers={"ETag": f'"{error.current}"'})
+            return _response(request, PROBLEM_TYPES[type(error)], headers={"ETag": f'"{error.current}"'})
         case errors.Unauthenticated():
-            return _told(request, KINDS[type(error)], headers={"WWW-Authenticate": _challenge(error)})
+            return _response(request, PROBLEM_TYPES[type(error)], headers={"WWW-Authenticate": _challenge(error)})
         case errors.RequestInProgress() | errors.SearchTimeout():
-            return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
+            return _response(request, PROBLEM_TYPES[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
         case errors.Unavailable():
             _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
-            return _told(request, KINDS[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
+            return _response(request, PROBLEM_TYPES[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
         case _:
-            return _told(request, KINDS[type(error)])
+            return _response(request, PROBLEM_TYPES[type(error)])
 
 
 def _challenge(error: errors.Unauthenticated) -> str:
-    """Return what RFC 6750 has the client told; who brought nothing is not told that it was wrong."""
+    """Return the challenge of RFC 6750. A request without credentials gets no error code."""
     return (
         f'Bearer realm="tickets", error="invalid_token", error_description="{error}"'
         if error.are_refused
@@ -86,19 +86,21 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - how the handler was registered
     parts = error.errors()
     if any(part["type"] == "json_invalid" for part in parts):
-        return told(request, 400)
+        return problem_response(request, 400)
     # FastAPI hands on the raw body when the Content-Type does not say that it is JSON.
     if isinstance(error.body, bytes) and any(part["loc"] == ("body",) for part in parts):
-        return told(request, 415)
-    return _told(request, KINDS[RequestValidationError], {"errors": [_located(part) for part in parts[:MAX_PARTS]]})
+        return problem_response(request, 415)
+    return _response(
+        request, PROBLEM_TYPES[RequestValidationError], {"errors": [_located(part) for part in parts[:MAX_PARTS]]}
+    )
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     """Tell what the framework refuses: no such path, method not allowed, body unreadable or too large."""
     assert isinstance(error, HTTPException)  # noqa: S101 - how the handler was registered
     if error.status_code == 405:
-        return told(request, 405, headers={"Allow": ", ".join(allowed_methods(request))})
-    return told(request, error.status_code, headers=error.headers)
+        return problem_response(request, 405, headers={"Allow": ", ".join(allowed_methods(request))})
+    return problem_response(request, error.status_code, headers=error.headers)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
@@ -106,18 +108,18 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     _log.error("request %s failed: %s", request_id(request), type(error).__name__, exc_info=error)
     request.scope[FAILURE_KEY] = error
     # This one is answered outside of the front door.
-    answer = _told(request, PLAIN[500])
+    answer = _response(request, STATUS_PROBLEMS[500])
     answer.raw_headers = secured(answer.raw_headers, request.scope)
     return answer
 
 
-def _told(
+def _response(
     request: Request,
-    kind: Kind,
-    particulars: Mapping[str, Any] | None = None,
+    kind: ProblemType,
+    extensions: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    problem = _problem(kind, request_id(request), particulars or {})
+    problem = _problem(kind, request_id(request), extensions or {})
     return Response(
         problem.model_dump_json(exclude_none=True),
         kind.status,
@@ -126,7 +128,7 @@ def _told(
     )
 
 
-def _problem(kind: Kind, id_of_request: str, particulars: Mapping[str, Any]) -> Problem:
+def _problem(kind: ProblemType, id_of_request: str, extensions: Mapping[str, Any]) -> Problem:
     return Problem(
         type=kind.type,
         title=kind.title,
@@ -134,7 +136,7 @@ def _problem(kind: Kind, id_of_request: str, particulars: Mapping[str, Any]) -> 
         detail=kind.detail,
         instance=f"urn:request:{id_of_request}",
         request_id=id_of_request,
-        **particulars,
+        **extensions,
     )
 
 

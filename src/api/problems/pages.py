@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from api.problems.handlers import example
-from api.problems.types import Kind
+from api.problems.types import ProblemType
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 # Addresses are relative to the page, so that the service may stand below any prefix.
@@ -33,7 +33,7 @@ dt {{ margin-top: 1rem }}
 """
 
 
-def index(kinds: Iterable[Kind]) -> str:
+def index(kinds: Iterable[ProblemType]) -> str:
     """Return the page that lists all kinds, by their status."""
     entries = "\n".join(
         f'<dt>{kind.status} <a href="problems/{escape(kind.slug)}">{escape(kind.title)}</a></dt>'
@@ -47,7 +47,7 @@ def index(kinds: Iterable[Kind]) -> str:
     return _PAGE.format(title="Problems", body=f"<h1>Problems</h1>\n<p>{introduction}</p>\n<dl>\n{entries}\n</dl>")
 
 
-def page(kind: Kind) -> str:
+def page(kind: ProblemType) -> str:
     """Return the page that explains one kind."""
     body = f"""\
 <p><a href="../problems">All problems</a></p>
@@ -62,7 +62,7 @@ def page(kind: Kind) -> str:
     return _PAGE.format(title=escape(kind.title), body=body)
 
 
-def _headers(kind: Kind) -> str:
+def _headers(kind: ProblemType) -> str:
     return "".join(f", with the header <code>{header}</code>" for header in kind.headers)
 
 

@@ -11,11 +11,11 @@ from core import errors
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProblemType:
     """How one kind of refusal is told.
 
     `slug` is the last part of its `type`; `title` and `detail` are what it says to everyone, `remedy` what its page
-    says one should do. `headers` come with it; `particulars` is an example of what its body says beyond that.
+    says one should do. `headers` come with it; `extensions` is an example of what its body says beyond that.
     """
 
     status: int
@@ -24,7 +24,7 @@ class Kind:
     detail: str
     remedy: str
     headers: tuple[str, ...] = ()
-    particulars: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def type(self) -> str:
@@ -32,8 +32,8 @@ class Kind:
         return f"/problems/{self.slug}" if self.slug else "about:blank"
 
 
-KINDS: Final[Mapping[type[Exception], Kind]] = {
-    errors.Unauthenticated: Kind(
+PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
+    errors.Unauthenticated: ProblemType(
         401,
         "unauthenticated",
         "Nobody knows who asks",
@@ -43,7 +43,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "keys: `pipenv run keys create`.",
         ("WWW-Authenticate",),
     ),
-    errors.Forbidden: Kind(
+    errors.Forbidden: ProblemType(
         403,
         "forbidden",
         "Not allowed",
@@ -51,7 +51,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "A requester writes tickets and comments in their own name only, and does not set `answered`; a monitor reads "
         "`/metrics` and nothing else. Use the credentials of somebody who may.",
     ),
-    errors.HostNotAllowed: Kind(
+    errors.HostNotAllowed: ProblemType(
         421,
         "host-not-allowed",
         "Not under this name",
@@ -59,7 +59,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "Call it by one of these names. To reach it from elsewhere, let its operator make keys "
         "(`pipenv run keys create`), configure an issuer of tokens, or say `ALLOW_ANONYMOUS=true`.",
     ),
-    errors.TicketNotFound: Kind(
+    errors.TicketNotFound: ProblemType(
         404,
         "ticket-not-found",
         "No such ticket",
@@ -67,7 +67,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "Check the id: tickets are never deleted, so one that was never opened here is asked for. `GET /tickets` finds "
         "tickets by the requester's address.",
     ),
-    errors.TicketClosed: Kind(
+    errors.TicketClosed: ProblemType(
         409,
         "ticket-closed",
         "The ticket is closed",
@@ -75,7 +75,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "Do not send it again: no ticket is reopened. Open a new ticket with `POST /tickets` and name the closed one "
         "in its text.",
     ),
-    errors.IllegalTransition: Kind(
+    errors.IllegalTransition: ProblemType(
         409,
         "illegal-transition",
         "Illegal transition",
@@ -83,9 +83,9 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "Choose one of the statuses in `allowed`; an empty list means that the ticket is closed for good. If `from` is "
         "not what you expected, somebody else moved the ticket: fetch it and decide anew. `GET /workflow` shows the "
         "whole machine; a move to the status that the ticket already has is not in it.",
-        particulars={"source": "open", "target": "awaiting_reply", "allowed": ["answered", "closed"]},
+        extensions={"source": "open", "target": "awaiting_reply", "allowed": ["answered", "closed"]},
     ),
-    errors.VersionMismatch: Kind(
+    errors.VersionMismatch: ProblemType(
         412,
         "version-mismatch",
         "The ticket has changed",
@@ -95,7 +95,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "too, if you still want it.",
         ("ETag",),
     ),
-    errors.SearchTimeout: Kind(
+    errors.SearchTimeout: ProblemType(
         503,
         "search-timeout",
         "The search took too long",
@@ -104,7 +104,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "many searches come at once, wait a little and try again.",
         ("Retry-After",),
     ),
-    errors.InvalidCursor: Kind(
+    errors.InvalidCursor: ProblemType(
         422,
         "invalid-cursor",
         "Invalid cursor",
@@ -112,7 +112,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "Take `next_cursor` as it is, and keep the filters and the order of the page that gave it. If you changed "
         "them, start at the first page, without a cursor.",
     ),
-    errors.RequestInProgress: Kind(
+    errors.RequestInProgress: ProblemType(
         409,
         "request-in-progress",
         "The request is in progress",
@@ -121,7 +121,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "one that is under way.",
         ("Retry-After",),
     ),
-    errors.IdempotencyKeyReused: Kind(
+    errors.IdempotencyKeyReused: ProblemType(
         422,
         "idempotency-key-reused",
         "The idempotency key was used before",
@@ -129,7 +129,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "Make a new key, a UUID say, for each new request, and repeat it only with that very request. If this was "
         "meant to be a retry, send the body exactly as it was.",
     ),
-    errors.DatabaseUnavailable: Kind(
+    errors.DatabaseUnavailable: ProblemType(
         503,
         "database-unavailable",
         "The database is unavailable",
@@ -138,7 +138,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "fails. `GET /readyz` tells when the service can work again.",
         ("Retry-After",),
     ),
-    errors.IssuerUnavailable: Kind(
+    errors.IssuerUnavailable: ProblemType(
         503,
         "issuer-unavailable",
         "The issuer of tokens is unavailable",
@@ -146,7 +146,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "Wait as long as Retry-After says and send the same request again. API keys do not need the issuer.",
         ("Retry-After",),
     ),
-    errors.RateLimited: Kind(
+    errors.RateLimited: ProblemType(
         429,
         "rate-limited",
         "Too many requests",
@@ -156,7 +156,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "and ask for longer pages or with `If-None-Match` rather than more often.",
         ("Retry-After", "RateLimit", "RateLimit-Policy"),
     ),
-    errors.Overloaded: Kind(
+    errors.Overloaded: ProblemType(
         503,
         "overloaded",
         "Too many requests at once",
@@ -165,7 +165,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "again, longer each time it fails, and not many at once.",
         ("Retry-After",),
     ),
-    errors.DeadlineExceeded: Kind(
+    errors.DeadlineExceeded: ProblemType(
         503,
         "deadline-exceeded",
         "The request took too long",
@@ -174,7 +174,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "fails. The database is slow or does not answer: `GET /readyz` tells when the service can work again.",
         ("Retry-After",),
     ),
-    errors.OutcomeUnknown: Kind(
+    errors.OutcomeUnknown: ProblemType(
         503,
         "outcome-unknown",
         "The outcome is unknown",
@@ -183,22 +183,22 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
         "fetch the ticket, or the list, and repeat the request only if what it asked for is not there.",
         ("Retry-After",),
     ),
-    RequestValidationError: Kind(
+    RequestValidationError: ProblemType(
         422,
         "invalid-request",
         "The request is invalid",
         "One or more parts of the request are not as documented.",
         "Each entry of `errors` says what is wrong where: `pointer` is a JSON pointer into the body you sent, "
         "`parameter` the name of a parameter or a header. Mend those parts; the same request will not succeed later.",
-        particulars={"errors": [{"detail": "must not be blank", "pointer": "#/subject"}]},
+        extensions={"errors": [{"detail": "must not be blank", "pointer": "#/subject"}]},
     ),
 }
 
 # What is refused before a route is reached, by status.
-PLAIN: Final[Mapping[int, Kind]] = {
+STATUS_PROBLEMS: Final[Mapping[int, ProblemType]] = {
     kind.status: kind
     for kind in (
-        Kind(
+        ProblemType(
             400,
             "malformed-json",
             "The body is not JSON",
@@ -206,14 +206,14 @@ PLAIN: Final[Mapping[int, Kind]] = {
             "Let a JSON library write the body, and send it as UTF-8. A body that was cut off on its way looks like "
             "this too: compare its length with Content-Length.",
         ),
-        Kind(
+        ProblemType(
             404,
             "not-found",
             "Nothing here",
             "There is nothing at this path; /docs lists what there is.",
             "Check the path: there is no prefix and no slash at the end. `/docs` lists every operation.",
         ),
-        Kind(
+        ProblemType(
             405,
             "method-not-allowed",
             "Method not allowed",
@@ -222,14 +222,14 @@ PLAIN: Final[Mapping[int, Kind]] = {
             "ticket is changed with PATCH, not with PUT.",
             ("Allow",),
         ),
-        Kind(
+        ProblemType(
             406,
             "not-acceptable",
             "Not acceptable",
             "The answers here are JSON, which Accept does not name.",
             "Send `Accept: application/json`, or no Accept at all. Refusals are `application/problem+json` always.",
         ),
-        Kind(
+        ProblemType(
             408,
             "request-timeout",
             "The body came too slowly",
@@ -237,7 +237,7 @@ PLAIN: Final[Mapping[int, Kind]] = {
             "Send the request again, on a new connection. If it was sent as fast as the network goes, send less at "
             "once; if a program wrote the body bit by bit, let it write the body before it sends it.",
         ),
-        Kind(
+        ProblemType(
             413,
             "content-too-large",
             "The body is too large",
@@ -245,14 +245,14 @@ PLAIN: Final[Mapping[int, Kind]] = {
             "A subject has at most 255 characters and a text at most 65,536, so no valid body comes near the limit. "
             "Put what is longer, a log say, elsewhere and name its address in the text.",
         ),
-        Kind(
+        ProblemType(
             414,
             "uri-too-long",
             "The address is too long",
             "The path and the query together have at most 8 KiB.",
             "Ask with fewer filters or shorter ones. A cursor is handed on as it is, once, and never grows.",
         ),
-        Kind(
+        ProblemType(
             415,
             "unsupported-media-type",
             "Unsupported media type",
@@ -260,14 +260,14 @@ PLAIN: Final[Mapping[int, Kind]] = {
             "Set the header `Content-Type: application/json`; `application/merge-patch+json` will do for PATCH. Many "
             "clients send a form by default.",
         ),
-        Kind(
+        ProblemType(
             431,
             "headers-too-large",
             "The headers are too large",
             "The headers together have at most 16 KiB.",
             "Send fewer or shorter headers. The service reads no cookies: often they are what has grown.",
         ),
-        Kind(
+        ProblemType(
             500,
             "internal-error",
             "Internal error",
@@ -279,7 +279,7 @@ PLAIN: Final[Mapping[int, Kind]] = {
 }
 
 # What is no HTTP, so that the server itself has to answer.
-MALFORMED: Final = Kind(
+MALFORMED: Final = ProblemType(
     400,
     "malformed-request",
     "The request is not HTTP",
@@ -288,10 +288,10 @@ MALFORMED: Final = Kind(
     "that contradict each other are refused like this; so is TLS, which a proxy in front of the service has to end.",
 )
 
-ALL: Final = (*KINDS.values(), *PLAIN.values(), MALFORMED)
+ALL: Final = (*PROBLEM_TYPES.values(), *STATUS_PROBLEMS.values(), MALFORMED)
 
 
-def kind_of(status: int) -> Kind:
+def problem_type_for(status: int) -> ProblemType:
     """Return how a refusal is told of which only the status is known."""
     phrase = HTTPStatus(status).phrase
-    return PLAIN.get(status) or Kind(status, "", phrase, f"{phrase}.", "")
+    return STATUS_PROBLEMS.get(status) or ProblemType(status, "", phrase, f"{phrase}.", "")

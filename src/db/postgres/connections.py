@@ -51,18 +51,18 @@ class Connections:
         dsn: str,
         *,
         size: int,
-        waits_s: float,
-        connects_within_s: float = CONNECT_TIMEOUT_S,
+        acquire_timeout_s: float,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
         session: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._options = _options(dsn) | {
-            "timeout": connects_within_s,
+            "timeout": connect_timeout_s,
             "command_timeout": COMMAND_TIMEOUT_S,
             "server_settings": _SESSION | dict(session),
         }
         self._finder = PrimaryFinder()
         self._listeners: list[Callable[[LoggedQuery], None]] = []
-        self._pool = Pool(self._connect, size=size, waits_s=waits_s)
+        self._pool = Pool(self._connect, size=size, acquire_timeout_s=acquire_timeout_s)
 
     @property
     def state(self) -> PoolState:
@@ -85,7 +85,7 @@ class Connections:
             if isinstance(error, TimeoutError):
                 session.terminate()
             if isinstance(error, _DOUBTFUL):
-                self.distrust()
+                self.expire_all()
             raise
         except BaseException:
             # What was asked last may still be under way, and nobody may wait for it any more.
@@ -108,9 +108,9 @@ class Connections:
                 raise
             await session.rollback()
 
-    def distrust(self) -> None:
+    def expire_all(self) -> None:
         """Replace every connection that is there now before it is lent again."""
-        self._pool.distrust()
+        self._pool.expire_all()
 
     async def close(self) -> None:
         """Give every connection back, those to a black hole without a word."""

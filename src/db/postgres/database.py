@@ -36,11 +36,11 @@ class Database:
     """
 
     def __init__(self, dsn: str, *, pool_size: int, search_pool_size: int = 2, search_timeout_s: float = 2) -> None:
-        self._work = Connections(dsn, size=pool_size, waits_s=POOL_TIMEOUT_S)
+        self._work = Connections(dsn, size=pool_size, acquire_timeout_s=POOL_TIMEOUT_S)
         # How many tickets have a word decides how to find them: each search is planned for its own words.
         session = {"statement_timeout": f"{search_timeout_s * 1000:.0f}ms", "plan_cache_mode": "force_custom_plan"}
-        self._searches = Connections(dsn, size=search_pool_size, waits_s=search_timeout_s, session=session)
-        self._probes = Connections(dsn, size=1, waits_s=PROBE_TIMEOUT_S, connects_within_s=PROBE_TIMEOUT_S)
+        self._searches = Connections(dsn, size=search_pool_size, acquire_timeout_s=search_timeout_s, session=session)
+        self._probes = Connections(dsn, size=1, acquire_timeout_s=PROBE_TIMEOUT_S, connect_timeout_s=PROBE_TIMEOUT_S)
 
     @property
     def pools(self) -> dict[str, PoolState]:
@@ -104,10 +104,10 @@ class Database:
             async with asyncio.timeout(PROBE_TIMEOUT_S), self._probes.reading() as connection:
                 yield connection
 
-    def distrust(self) -> None:
+    def expire_all(self) -> None:
         """Replace every connection before it is lent again: the server they lead to is no primary any more."""
         for connections in (self._work, self._searches, self._probes):
-            connections.distrust()
+            connections.expire_all()
 
     async def ping(self) -> None:
         """Return if the server answers. Raises DatabaseUnavailable."""
@@ -119,14 +119,14 @@ class Database:
         await asyncio.gather(*(each.close() for each in (self._work, self._searches, self._probes)))
 
 
-async def wait_until_reachable(dsn: str, *, within_s: float) -> None:
+async def wait_until_reachable(dsn: str, *, timeout_s: float) -> None:
     """Return when a session can be had, and say so when it has to be waited for.
 
     Raises DatabaseUnavailable, with the reason, when time is up, and at once when the server knows no such user,
     password or database.
     """
     database = Database(dsn, pool_size=1)
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + timeout_s
     is_said = False
     try:
         while True:
@@ -136,7 +136,7 @@ async def wait_until_reachable(dsn: str, *, within_s: float) -> None:
                 if time.monotonic() > deadline or sqlstate_of(error.__cause__).startswith(REFUSALS):
                     raise
                 if not is_said:
-                    _log.warning("waiting up to %g s for PostgreSQL: %s", within_s, error)
+                    _log.warning("waiting up to %g s for PostgreSQL: %s", timeout_s, error)
                     is_said = True
                 await asyncio.sleep(_ASK_AGAIN_AFTER_S)
     finally:

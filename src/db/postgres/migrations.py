@@ -35,22 +35,22 @@ def known_revisions() -> Revisions:
     return Revisions(head, frozenset(every) - {head})
 
 
-def alembic_config(dsn: str, *, within_s: float = 60) -> Config:
+def alembic_config(dsn: str, *, timeout_s: float = 60) -> Config:
     """Return Alembic's configuration for one database, `postgresql+asyncpg://…`.
 
-    `within_s` is how long a migration goes on trying for what others hold.
+    `timeout_s` is how long a migration goes on trying for what others hold.
     """
     config = _config()
-    config.attributes |= {"dsn": dsn, "within_s": within_s}
+    config.attributes |= {"dsn": dsn, "timeout_s": timeout_s}
     return config
 
 
-def migrate(dsn: str, *, within_s: float = 60) -> None:
+def migrate(dsn: str, *, timeout_s: float = 60) -> None:
     """Apply what is missing. Several processes may call this at once: one works, the others wait.
 
-    A lock that could not be had is waited for in short turns, for `within_s` seconds in all.
+    A lock that could not be had is waited for in short turns, for `timeout_s` seconds in all.
     """
-    command.upgrade(alembic_config(dsn, within_s=within_s), "head")
+    command.upgrade(alembic_config(dsn, timeout_s=timeout_s), "head")
 
 
 def _config() -> Config:

@@ -26,7 +26,7 @@ class PoolClosed(Exception):
     """The pool lends nothing any more."""
 
 
-class Lendable(Protocol):
+class PoolConnection(Protocol):
     """What a pool has to know of a connection."""
 
     connected_at: float
@@ -44,7 +44,7 @@ class Lendable(Protocol):
         ...
 
 
-Lent = TypeVar("Lent", bound=Lendable)
+ConnectionT = TypeVar("ConnectionT", bound=PoolConnection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,21 @@ class PoolState:
     waiting: int
 
 
-class Pool(Generic[Lent]):
-    """Lends the connection that was used last, and to whoever waits longest; makes new ones as they are needed.
+class Pool(Generic[ConnectionT]):
+    """Hands out the connection that was used last, and serves waiting callers in the order in which they came.
 
-    At most `size` are there, and nobody waits for one of them longer than `waits_s`; how long connecting may take is
-    up to `connect`.
+    It opens at most `size` connections, each when it is first needed. A caller waits at most `acquire_timeout_s` for a
+    connection to become free; how long connecting itself may take is up to `connect`.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Lent]], *, size: int, waits_s: float) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[ConnectionT]], *, size: int, acquire_timeout_s: float) -> None:
         self._connect = connect
         self._size = size
-        self._waits_s = waits_s
-        self._sessions: set[Lent] = set()
-        self._idle: list[Lent] = []
+        self._waits_s = acquire_timeout_s
+        self._sessions: set[ConnectionT] = set()
+        self._idle: list[ConnectionT] = []
         # Each waits for a connection, or for a place in which to make one: None.
-        self._queue: deque[asyncio.Future[Lent | None]] = deque()
+        self._queue: deque[asyncio.Future[ConnectionT | None]] = deque()
         self._places_taken = 0
         self._waiting = 0
         self._trusted_since = float("-inf")
@@ -82,11 +82,11 @@ class Pool(Generic[Lent]):
         return PoolState(self._size, len(self._sessions) - len(self._idle), self._waiting)
 
     @property
-    def sessions(self) -> frozenset[Lent]:
+    def sessions(self) -> frozenset[ConnectionT]:
         """Every connection that is there, lent or not."""
         return frozenset(self._sessions)
 
-    async def acquire(self) -> Lent:
+    async def acquire(self) -> ConnectionT:
         """Return a connection, to be given back by `release`. Raises PoolTimeout, PoolClosed, what connecting raises.
 
         No round trip is spent on asking whether it still works: one that was closed is known to be.
@@ -102,14 +102,14 @@ class Pool(Generic[Lent]):
         finally:
             self._waiting -= 1
 
-    def release(self, session: Lent) -> None:
+    def release(self, session: ConnectionT) -> None:
         """Take a connection back. One that must not be used again has been terminated."""
         if self._is_good(session):
             self._hand_on(session)
         else:
             self._drop(session)
 
-    def distrust(self) -> None:
+    def expire_all(self) -> None:
         """Replace every connection that is there now before it is lent again."""
         now = time.monotonic()
         if now - self._trusted_since > DISTRUST_EVERY_S:
@@ -131,7 +131,7 @@ class Pool(Generic[Lent]):
                 session.terminate()
             self._sessions.clear()
 
-    async def _next(self) -> Lent:
+    async def _next(self) -> ConnectionT:
         """Return a connection when it is this one's turn."""
         if self._is_closed:
             raise PoolClosed("the pool is closed")
@@ -153,9 +153,9 @@ class Pool(Generic[Lent]):
         self._sessions.add(session)
         return session
 
-    async def _turn(self) -> Lent | None:
+    async def _turn(self) -> ConnectionT | None:
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Lent | None] = loop.create_future()
+        waiter: asyncio.Future[ConnectionT | None] = loop.create_future()
         self._queue.append(waiter)
         expiry = loop.call_later(self._waits_s, _expire, waiter, self._waits_s)
         try:
@@ -169,13 +169,13 @@ class Pool(Generic[Lent]):
         finally:
             expiry.cancel()
 
-    def _give_back(self, handed: Lent | None) -> None:
+    def _give_back(self, handed: ConnectionT | None) -> None:
         if handed is None:
             self._hand_on(None)
         else:
             self.release(handed)
 
-    def _hand_on(self, session: Lent | None) -> None:
+    def _hand_on(self, session: ConnectionT | None) -> None:
         """Give a connection, or its place, to whoever waits longest."""
         while self._queue:
             waiter = self._queue.popleft()
@@ -187,19 +187,19 @@ class Pool(Generic[Lent]):
         else:
             self._idle.append(session)
 
-    def _drop(self, session: Lent) -> None:
+    def _drop(self, session: ConnectionT) -> None:
         self._forget(session)
         self._hand_on(None)
 
-    def _forget(self, session: Lent) -> None:
+    def _forget(self, session: ConnectionT) -> None:
         session.terminate()
         self._sessions.discard(session)
 
-    def _is_good(self, session: Lent) -> bool:
+    def _is_good(self, session: ConnectionT) -> bool:
         not_before = max(self._trusted_since, time.monotonic() - RECYCLE_AFTER_S)
         return not (self._is_closed or session.is_closed()) and session.connected_at >= not_before
 
 
-def _expire(waiter: asyncio.Future[Lent | None], after_s: float) -> None:
+def _expire(waiter: asyncio.Future[ConnectionT | None], after_s: float) -> None:
     if not waiter.done():
         waiter.set_exception(PoolTimeout(f"no connection was free within {after_s:g} s"))

@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from db.cache.scripts import Script
 from db.redis.breaker import Breaker
 from db.redis.client import MAX_CONNECTIONS, SOCKET_TIMEOUT_S, Client, address_of, login_of
-from db.redis.multiplexed import Address, Pipes, RedisRefused, Word
+from db.redis.multiplexed import Address, MultiplexedConnections, RedisRefused, Word
 
 PROBE_BUDGET_S: Final = 2
 
@@ -43,7 +43,7 @@ class GuardedRedis:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._start_nodes = dict(client.nodes_manager.startup_nodes) if isinstance(client, RedisCluster) else {}
-        self._pipes = Pipes(login_of(client), connects_within_s=SOCKET_TIMEOUT_S)
+        self._pipes = MultiplexedConnections(login_of(client), connect_timeout_s=SOCKET_TIMEOUT_S)
         # As many as the client has connections: beyond that one waits, within the budget, where it would raise.
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
         self._single_address = address_of(client)

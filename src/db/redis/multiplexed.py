@@ -51,7 +51,7 @@ class _Asked:
         self.expires_at = expires_at
 
 
-class Pipe(asyncio.Protocol):
+class MultiplexedConnection(asyncio.Protocol):
     """A connection. Once it kept somebody waiting for too long it takes no more questions, and ends with the last."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -156,15 +156,15 @@ class Pipe(asyncio.Protocol):
                 answer.set_exception(error)
 
 
-class Pipes:
+class MultiplexedConnections:
     """The pipes to all nodes, each made when it is first needed, and again when it broke."""
 
-    def __init__(self, login: Login, *, connects_within_s: float) -> None:
+    def __init__(self, login: Login, *, connect_timeout_s: float) -> None:
         self._login = login
-        self._connects_within_s = connects_within_s
-        self._pipes: dict[Address, Pipe] = {}
-        self._connecting: dict[Address, asyncio.Task[Pipe]] = {}
-        self._made: WeakSet[Pipe] = WeakSet()  # those as well that another took the place of
+        self._connects_within_s = connect_timeout_s
+        self._pipes: dict[Address, MultiplexedConnection] = {}
+        self._connecting: dict[Address, asyncio.Task[MultiplexedConnection]] = {}
+        self._made: WeakSet[MultiplexedConnection] = WeakSet()  # those as well that another took the place of
 
     async def ask(self, address: Address, words: tuple[Word, ...], *, until: float) -> Any:  # noqa: ANN401 - as Redis answers
         """Return what the node at an address answers until then, by the clock of the event loop.
@@ -184,7 +184,7 @@ class Pipes:
         await asyncio.gather(*self._connecting.values(), return_exceptions=True)
         await asyncio.gather(*(pipe.close() for pipe in list(self._made)))
 
-    async def _connected(self, address: Address) -> Pipe:
+    async def _connected(self, address: Address) -> MultiplexedConnection:
         """Wait for the one attempt that is made for all who want it; it goes on when one of them gives up."""
         connecting = self._connecting.get(address)
         if connecting is None:
@@ -192,16 +192,16 @@ class Pipes:
             connecting.add_done_callback(lambda ended: self._take(address, ended))
         return await asyncio.shield(connecting)
 
-    def _take(self, address: Address, ended: asyncio.Task[Pipe]) -> None:
+    def _take(self, address: Address, ended: asyncio.Task[MultiplexedConnection]) -> None:
         del self._connecting[address]
         if not ended.cancelled() and ended.exception() is None:
             self._pipes[address] = ended.result()
 
-    async def _connect(self, address: Address) -> Pipe:
+    async def _connect(self, address: Address) -> MultiplexedConnection:
         loop = asyncio.get_running_loop()
         host, port = address
         async with asyncio.timeout(self._connects_within_s):
-            _, pipe = await loop.create_connection(lambda: Pipe(loop), host, port, ssl=self._login.tls)
+            _, pipe = await loop.create_connection(lambda: MultiplexedConnection(loop), host, port, ssl=self._login.tls)
             self._made.add(pipe)
             if self._login.words:
                 try:

@@ -79,9 +79,9 @@ def _limit_waits(connection: Connection, deadline: float) -> None:
     event.listen(connection, "before_cursor_execute", limit)
 
 
-async def _connect_and_migrate(dsn: str, within_s: float) -> None:
+async def _connect_and_migrate(dsn: str, timeout_s: float) -> None:
     engine = create_async_engine(dsn, poolclass=pool.NullPool)
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + timeout_s
     turn = 0
     try:
         while True:
@@ -102,13 +102,13 @@ async def _connect_and_migrate(dsn: str, within_s: float) -> None:
 def _run() -> None:
     given = context.config.attributes
     if "dsn" in given:
-        asyncio.run(_connect_and_migrate(given["dsn"], given["within_s"]))
+        asyncio.run(_connect_and_migrate(given["dsn"], given["timeout_s"]))
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         settings = Settings()
         with postgres_dsn(settings) as found:
-            asyncio.run(wait_until_reachable(found, within_s=0))
+            asyncio.run(wait_until_reachable(found, timeout_s=0))
             asyncio.run(_connect_and_migrate(found, settings.migration_timeout))
     except (ServerDidNotStart, DatabaseUnavailable) as error:
         raise CommandError(f"no database to work on: {error}") from None

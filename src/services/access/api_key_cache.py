@@ -21,7 +21,7 @@ FRESH_FOR_S: Final = 5
 TRUSTED_FOR_S: Final = 9
 NOTE_EVERY_S: Final = 30
 # How many questions for keys that nobody used lately may be under way.
-STRANGERS_AT_ONCE: Final = 2
+MAX_UNKNOWN_KEY_LOOKUPS: Final = 2
 
 _NOBODYS_HASH: Final = bytes(32)
 
@@ -42,7 +42,7 @@ class _Known:
         return age_s < FRESH_FOR_S or (self.is_being_asked and age_s < TRUSTED_FOR_S)
 
 
-class KeyRing:
+class ApiKeyCache:
     """Knows the keys that were used lately, and notes when."""
 
     def __init__(self, keys: ApiKeys) -> None:
@@ -52,7 +52,7 @@ class KeyRing:
         # lookup's 110.
         self._good: dict[bytes, _Known] = {}
         self._used: dict[str, datetime] = {}
-        self._strangers = asyncio.Semaphore(STRANGERS_AT_ONCE)
+        self._unknown_keys = asyncio.Semaphore(MAX_UNKNOWN_KEY_LOOKUPS)
         self._exist = False
         self._asked_at = float("-inf")
 
@@ -117,7 +117,7 @@ class KeyRing:
 
     async def _ask_for_stranger(self, key_id: str) -> _Known | None:
         """Ask for a key that nobody used lately; those who make keys up wait for each other, and for nobody else."""
-        async with self._strangers:
+        async with self._unknown_keys:
             return self._known.get(key_id) or await self._ask(key_id)
 
     async def _ask_again(self, key_id: str, known: _Known) -> _Known | None:

@@ -12,7 +12,7 @@ from services.access.api_key_format import Key, new_key
 from services.access.principal import Principal
 
 # A second one, so that a key can be replaced without a gap; a third would be one that somebody forgot.
-MOST_LIVE_KEYS: Final = 2
+MAX_LIVE_KEYS: Final = 2
 
 _COLUMNS: Final = "id, name, role, email, secret_hash, created_at, expires_at, revoked_at, last_used_at"
 _LOCK: Final = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7415530149))")
@@ -79,8 +79,8 @@ class ApiKeys:
         async with self._database.transaction() as connection:
             await connection.run(_LOCK, name=name)
             of_name = await connection.rows(_OF_NAME, name=name)
-            if sum(row.is_live for row in of_name) >= MOST_LIVE_KEYS:
-                raise KeyRefused(f"{name} has {MOST_LIVE_KEYS} live keys; revoke one of them first")
+            if sum(row.is_live for row in of_name) >= MAX_LIVE_KEYS:
+                raise KeyRefused(f"{name} has {MAX_LIVE_KEYS} live keys; revoke one of them first")
             # Also of those that were revoked: the history names whoever has a key by its name.
             if any((row.role, row.email) != (role, email) for row in of_name):
                 raise KeyRefused(f"{name} has or had a key of another role or address; choose another name")

@@ -3,7 +3,7 @@
 from typing import Final
 
 from core.errors import Unauthenticated
-from services.access.api_key_cache import KeyRing
+from services.access.api_key_cache import ApiKeyCache
 from services.access.oidc import TokenVerifier
 from services.access.principal import ANONYMOUS, Principal
 
@@ -17,7 +17,7 @@ class Authenticator:
     is let in as an agent; so it is while there are neither keys nor an issuer.
     """
 
-    def __init__(self, keys: KeyRing, tokens: TokenVerifier | None, *, allow_anonymous: bool) -> None:
+    def __init__(self, keys: ApiKeyCache, tokens: TokenVerifier | None, *, allow_anonymous: bool) -> None:
         self._keys = keys
         self._tokens = tokens
         self._allow_anonymous = allow_anonymous

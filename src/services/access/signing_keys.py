@@ -15,7 +15,7 @@ FRESH_FOR_S: Final = 300
 # A token that names a key nobody knows may be of a new key, or made up: it is looked for once in a while.
 ASK_AT_MOST_EVERY_S: Final = 10
 FETCH_WITHIN_S: Final = 3
-MOST_BYTES: Final = 256 * 1024
+MAX_BYTES: Final = 256 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ async def _json(client: httpx2.AsyncClient, address: str) -> dict[str, Any]:
         content = b""
         async for chunk in answer.aiter_bytes():
             content += chunk
-            if len(content) > MOST_BYTES:
+            if len(content) > MAX_BYTES:
                 raise ValueError("the answer is too large")
     found = httpx2.Response(200, content=content).json()
     if not isinstance(found, dict):

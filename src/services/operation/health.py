@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from core.errors import DatabaseUnavailable
-from core.shutdown import Stopping
+from core.shutdown import ShutdownState
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.postgres.migrations import Revisions
@@ -21,7 +21,7 @@ _REVISION: Final = Statement("SELECT version_num FROM alembic_version")
 class HealthService:
     """Asks the parts whether they answer. PostgreSQL is required; without Redis the service is only slower."""
 
-    def __init__(self, database: Database, cache: TicketCache, revisions: Revisions, stopping: Stopping) -> None:
+    def __init__(self, database: Database, cache: TicketCache, revisions: Revisions, stopping: ShutdownState) -> None:
         self._database = database
         self._cache = cache
         self._revisions = revisions
@@ -64,7 +64,7 @@ class HealthService:
         except DatabaseUnavailable:
             return "unavailable", "unknown"
         if not is_writable:
-            self._database.distrust()
+            self._database.expire_all()
         return "ok" if is_writable else "read_only", "ok" if self._revisions.suffice(revision) else "behind"
 
     async def _ask_cache(self) -> CacheState:

@@ -6,7 +6,7 @@ from typing import Final
 
 from core.errors import Unavailable
 from db.postgres.database import Database
-from services.idempotency import FORGET, FORGET_AT_MOST
+from services.idempotency import DELETE_BATCH, DELETE_EXPIRED
 
 EVERY_S: Final = 600
 
@@ -21,9 +21,9 @@ async def forget_expired_keys(database: Database) -> int:
     forgotten = 0
     while True:
         async with database.transaction() as connection:
-            batch: int = await connection.value(FORGET)
+            batch: int = await connection.value(DELETE_EXPIRED)
         forgotten += batch
-        if batch < FORGET_AT_MOST:
+        if batch < DELETE_BATCH:
             return forgotten
 
 

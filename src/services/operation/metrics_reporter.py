@@ -19,7 +19,7 @@ class InFlight:
         self.count = 0
 
 
-class Observation:
+class MetricsReporter:
     """Looks at the cache and the pools, which count for themselves alone, and hands on what it sees."""
 
     def __init__(self, database: Database, cache: TicketCache, in_flight: InFlight) -> None:
@@ -32,7 +32,7 @@ class Observation:
             for target in targets:
                 metrics.transitions.labels(source, target)  # told from the start, as 0
 
-    async def keep_telling(self) -> None:
+    async def report_metrics(self) -> None:
         """Tell once a second, until cancelled, so that other processes can answer for this one."""
         metrics.join()
         try:
@@ -48,7 +48,7 @@ class Observation:
         for event, count in asdict(self._cache.counters).items():
             metrics.cache_events.labels(event).inc(count - self._told.get(event, 0))
             self._told[event] = count
-        metrics.invalidations_owed.set(self._cache.invalidations_owed)
+        metrics.pending_invalidations.set(self._cache.pending_invalidations)
         self._known_shards.update(self._cache.shards)
         for shard in self._known_shards:
             metrics.breaker_open.labels(shard).set(shard in self._cache.silent_shards)

@@ -7,7 +7,7 @@ from typing import Final
 
 from core import metrics
 from core.errors import Unavailable
-from core.multiprocess_metrics import is_counter_for_all
+from core.multiprocess_metrics import is_leader
 from db.postgres.database import Database
 from db.postgres.statements import Statement
 from models import TicketStatus
@@ -31,11 +31,11 @@ async def count_tickets(database: Database) -> dict[TicketStatus, int]:
     return {status: counted.get(status, 0) for status in TicketStatus}
 
 
-async def keep_counting(database: Database) -> None:
+async def refresh_counts(database: Database) -> None:
     """Count every minute, until cancelled, and tell it to the metrics; of the processes of one start, one does."""
     while True:
         began_at = time.monotonic()
-        if is_counter_for_all():
+        if is_leader():
             try:
                 counts = await count_tickets(database)
             except Unavailable as error:

@@ -72,7 +72,7 @@ class TicketLists:
         ticket = {"ticket_id": ticket_id, "requester": who.requester}
         async with self._database.reading() as connection:
             rows = await connection.rows(statement, after=after, limit=paging.limit + 1, **ticket)
-            if not rows and await connection.one_or_none(sql.SEEN, **ticket) is None:
+            if not rows and await connection.one_or_none(sql.IS_VISIBLE, **ticket) is None:
                 raise TicketNotFound(ticket_id)
         page = rows[: paging.limit]
         is_last = len(rows) == len(page)

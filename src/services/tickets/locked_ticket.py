@@ -7,7 +7,7 @@ from core.errors import TicketClosed
 from db.postgres.statements import Row
 from models import EventType, TicketStatus
 from schemas.tickets import Comment, CommentAdded, CommentCreate
-from services.tickets.ticket_status import is_final, judge
+from services.tickets.ticket_status import ensure_allowed, is_final
 
 
 class LockedTicket:
@@ -61,7 +61,7 @@ class LockedTicket:
 
     def move_to(self, status: TicketStatus) -> None:
         """Make a transition. Raises IllegalTransition."""
-        judge(self.status, status)
+        ensure_allowed(self.status, status)
         self._record("status", self.status, status)
 
     def add_comment(self, comment: CommentCreate) -> None:

@@ -31,7 +31,7 @@ _WITHIN: Final = 120_000
 _MARGIN: Final = 2
 
 _FILTERS: Final = {
-    # The tickets of a requester, which are all there are for them (`services.tickets.statements.VISIBLE`).
+    # The tickets of a requester, which are all there are for them (`services.tickets.statements.VISIBLE_TO`).
     "requester": "lower(email) = lower(:requester)",
     "email": "lower(email) = lower(:email)",
     "created_after": "created_at >= :created_after",

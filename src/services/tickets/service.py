@@ -22,7 +22,7 @@ from schemas.tickets import (
     TicketPatch,
 )
 from services.access.principal import Principal
-from services.idempotency import AlreadyDone, Once
+from services.idempotency import IdempotentRequest, Replayed
 from services.tickets import statements as sql
 from services.tickets.locked_ticket import LockedTicket
 from services.tickets.ticket_status import allowed_from
@@ -44,7 +44,7 @@ class TicketService:
         Raises Forbidden, RequestInProgress, IdempotencyKeyReused.
         """
         who.write_as(new.email)
-        once = Once.under(key, who.id, "create", new)
+        once = IdempotentRequest.under(key, who.id, "create", new)
         wanted = new.model_dump() | {"actor": who.id}
         if once is None:
             ticket = ticket_of(await self._database.write(sql.CREATE, **wanted))
@@ -54,7 +54,7 @@ class TicketService:
                     await once.begin(connection)
                     ticket = ticket_of(await connection.one(sql.CREATE, **wanted))
                     await once.end(connection, ticket)
-            except AlreadyDone as done:
+            except Replayed as done:
                 return Ticket.model_validate_json(done.result), True
         metrics.tickets_created.inc()
         return ticket, False
@@ -103,13 +103,13 @@ class TicketService:
         who.write_as(new.email)
         if new.status is not None:
             who.set_status(new.status)
-        once = Once.under(key, who.id, f"comment {ticket_id}", new)
+        once = IdempotentRequest.under(key, who.id, f"comment {ticket_id}", new)
         try:
             async with self._changing(ticket_id, who, expected, once) as ticket:
                 if new.status is not None:
                     ticket.move_to(new.status)
                 ticket.add_comment(new)
-        except AlreadyDone as done:
+        except Replayed as done:
             added = CommentAdded.model_validate_json(done.result)
             if who.requester is not None:  # whose key it is may see less than it did
                 await self._require_seen(ticket_id, who)
@@ -120,12 +120,12 @@ class TicketService:
 
     @asynccontextmanager
     async def _changing(
-        self, ticket_id: int, who: Principal, expected: Set[int] | None, once: Once | None = None
+        self, ticket_id: int, who: Principal, expected: Set[int] | None, once: IdempotentRequest | None = None
     ) -> AsyncIterator[LockedTicket]:
         """Lend a ticket, locked, for one change; at the end of the block the change is committed as one version.
 
         Every write to an existing ticket goes through here. Raises TicketNotFound, VersionMismatch, and for `once`
-        AlreadyDone, RequestInProgress, IdempotencyKeyReused.
+        Replayed, RequestInProgress, IdempotencyKeyReused.
         """
         version = None
         try:
@@ -158,12 +158,12 @@ class TicketService:
 
     async def _require_seen(self, ticket_id: int, who: Principal) -> None:
         async with self._database.reading() as connection:
-            if await connection.one_or_none(sql.SEEN, **_named(ticket_id, who)) is None:
+            if await connection.one_or_none(sql.IS_VISIBLE, **_named(ticket_id, who)) is None:
                 raise TicketNotFound(ticket_id)
 
     async def _load(self, ticket_id: int) -> Stored:
         async with self._database.reading() as connection:
-            row = await connection.one_or_none(sql.DETAILS, ticket_id=ticket_id)
+            row = await connection.one_or_none(sql.SELECT_DETAILS, ticket_id=ticket_id)
         if row is None:
             raise TicketNotFound(ticket_id)
         return Stored(row.version, row.body)
@@ -175,7 +175,7 @@ def _named(ticket_id: int, who: Principal) -> dict[str, Any]:
 
 def lookup_schema() -> str:
     """Return a name of the form of the bodies that `look_up` returns; another form has another name."""
-    form = json.dumps(TicketDetails.model_json_schema()) + sql.DETAILS.sql
+    form = json.dumps(TicketDetails.model_json_schema()) + sql.SELECT_DETAILS.sql
     return sha1(form.encode(), usedforsecurity=False).hexdigest()[:8]
 
 

@@ -3,8 +3,8 @@
 LOCK      take a ticket's row for this transaction
 SAVE      write one change to a locked ticket: the row, its version, a comment if there is one, the event
 CREATE    write a new ticket and its first event
-DETAILS   a ticket and its latest comments, in one snapshot, as JSON for the cache; whoever asks must have SEEN it
-SEEN      one row if the ticket is there for whoever asks
+SELECT_DETAILS   a ticket and its latest comments, in one snapshot, as JSON for the cache; it checks no permission
+IS_VISIBLE       one row if the principal may see the ticket
 PAGE …    keyset pages: what comes after the last seen row; those of tickets are in `services.tickets.pages`
 """
 
@@ -21,9 +21,9 @@ _COMMENT: Final = "id, ticket_id, email, text, created_at"
 
 # Who sees a ticket: whoever sees all, and its requester. Where this stands `:requester` has to be given, and it has to
 # stand wherever rows are read for somebody: a test holds the statements to it. What is not seen is not locked either.
-VISIBLE: Final = "(CAST(:requester AS text) IS NULL OR lower(tickets.email) = lower(:requester))"
+VISIBLE_TO: Final = "(CAST(:requester AS text) IS NULL OR lower(tickets.email) = lower(:requester))"
 
-LOCK: Final = Statement(f"SELECT {TICKET} FROM tickets WHERE id = :ticket_id AND {VISIBLE} FOR NO KEY UPDATE")
+LOCK: Final = Statement(f"SELECT {TICKET} FROM tickets WHERE id = :ticket_id AND {VISIBLE_TO} FOR NO KEY UPDATE")
 
 # The comment must be in before its ticket is closed, or the guard of the comments refuses it; counting the new
 # comments makes the update wait for them. The clock is read after the lock was had, so that times follow versions.
@@ -74,14 +74,14 @@ _LATEST: Final = (
     f"SELECT {_COMMENT} FROM comments WHERE ticket_id = tickets.id ORDER BY id DESC LIMIT {LATEST_COMMENTS}"
 )
 _COMMENTS: Final = listed(f"SELECT {COMMENT_MEMBERS} FROM ({_LATEST}) AS latest ORDER BY latest.id")
-DETAILS: Final = Statement(f"""
+SELECT_DETAILS: Final = Statement(f"""
     SELECT version, {as_bytes("CAST(row_to_json(details) AS text)")} AS body FROM (
         SELECT {TICKET_MEMBERS}, CAST('[' || COALESCE({_COMMENTS}, '') || ']' AS json) AS comments
         FROM tickets WHERE id = :ticket_id
     ) AS details
 """)
 
-_IF_VISIBLE: Final = f"EXISTS (SELECT FROM tickets WHERE id = :ticket_id AND {VISIBLE})"
+_IF_VISIBLE: Final = f"EXISTS (SELECT FROM tickets WHERE id = :ticket_id AND {VISIBLE_TO})"
 
 PAGE_OF_COMMENTS: Final = Statement(f"""
     SELECT {_COMMENT} FROM comments
@@ -93,4 +93,4 @@ PAGE_OF_EVENTS: Final = Statement(f"""
     WHERE ticket_id = :ticket_id AND version > :after AND {_IF_VISIBLE} ORDER BY version LIMIT :limit
 """)
 
-SEEN: Final = Statement(f"SELECT 1 FROM tickets WHERE id = :ticket_id AND {VISIBLE}")
+IS_VISIBLE: Final = Statement(f"SELECT 1 FROM tickets WHERE id = :ticket_id AND {VISIBLE_TO}")

@@ -1,4 +1,4 @@
-"""The status machine: one table, one judge. The API, the database's guard, the docs and the tests follow this."""
+"""The status machine: one table, and one function that checks it. API, database guard, docs and tests read it."""
 
 from collections.abc import Mapping, Set
 from typing import Final
@@ -27,7 +27,7 @@ def is_final(status: TicketStatus) -> bool:
     return not TRANSITIONS[status]
 
 
-def judge(source: TicketStatus, target: TicketStatus) -> None:
+def ensure_allowed(source: TicketStatus, target: TicketStatus) -> None:
     """Raise IllegalTransition unless `source` may become `target`; staying where one is counts as illegal."""
     if target not in TRANSITIONS[source]:
         raise IllegalTransition(source, target, allowed_from(source))
