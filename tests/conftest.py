@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from core.settings import Settings
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
-from world import migrate_to_head, new_database, running, settings_for
+from support.factories import migrate_to_head, new_database, running, settings_for
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ import pytest
 
 from core.settings import ROOT
 from db.embedded.process import free_port
-from world import FAULT, JSON, a_comment, a_ticket
+from support.factories import FAULT, JSON, a_comment, a_ticket
 
 START_WITHIN_S = 30
 ENTRYPOINT = ROOT / "entrypoint.sh"

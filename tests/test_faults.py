@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
-from world import a_comment, a_ticket, migrate_to_head, open_ticket, running, settings_for
+from support.factories import a_comment, a_ticket, migrate_to_head, open_ticket, running, settings_for
 
 
 @pytest.fixture

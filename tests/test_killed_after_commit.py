@@ -15,8 +15,8 @@ import pytest
 
 from core.settings import ROOT
 from db.embedded.process import free_port
-from held_postgres import Held, held_postgres
-from world import JSON, a_comment, a_ticket, new_database, open_ticket
+from support.factories import JSON, a_comment, a_ticket, new_database, open_ticket
+from support.postgres_proxy import Held, held_postgres
 
 START_WITHIN_S = 30
 # The service itself gives up on a COMMIT after six seconds.

@@ -13,7 +13,7 @@ from core.settings import Settings
 from db.postgres.database import Database
 from models import Role
 from services.access.api_keys import ApiKeys
-from world import migrate_to_head, new_database, running, settings_for
+from support.factories import migrate_to_head, new_database, running, settings_for
 
 ALICE = "alice@example.com"
 MALLORY = "mallory@example.com"

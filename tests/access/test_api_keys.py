@@ -11,7 +11,7 @@ from models import Role
 from services.access import api_key_cache
 from services.access.api_key_format import Key, new_key, parse_key
 from services.access.api_keys import KeyRefused
-from world import a_ticket
+from support.factories import a_ticket
 
 # Well formed, and the same in every process that collects these tests.
 NOBODYS_KEY = Key("0" * 8, "0" * 43)

@@ -6,7 +6,7 @@ from access.conftest import Door
 from core.rate import Rate
 from models import Role
 from services.access.api_key_format import new_key
-from world import running
+from support.factories import running
 
 
 async def test_guessing_is_refused_unheard_and_those_who_are_known_go_on(door: Door) -> None:

@@ -17,7 +17,7 @@ from access.issuer import AUDIENCE, Issuer
 from core.settings import Settings
 from models import Role
 from services.access import signing_keys
-from world import a_ticket, running
+from support.factories import a_ticket, running
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from core.settings import ROOT, Settings
 from db.embedded.process import free_port
-from world import migrate_to_head, new_database, running, settings_for
+from support.factories import migrate_to_head, new_database, running, settings_for
 
 
 @pytest.fixture

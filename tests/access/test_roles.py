@@ -14,7 +14,7 @@ from db.postgres.statements import Statement
 from models import Role
 from services.tickets import pages as ticket_pages
 from services.tickets import statements as ticket_statements
-from world import JSON, a_comment, a_ticket
+from support.factories import JSON, a_comment, a_ticket
 
 MISSING = 2**40
 

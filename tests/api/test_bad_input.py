@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from world import a_comment, a_ticket, open_ticket
+from support.factories import a_comment, a_ticket, open_ticket
 
 MARK = "do-not-repeat-me"
 

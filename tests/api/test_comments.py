@@ -1,6 +1,6 @@
 import httpx2
 
-from world import a_comment, open_ticket, ticket_in
+from support.factories import a_comment, open_ticket, ticket_in
 
 
 async def test_a_comment_is_a_new_version_of_its_ticket(client: httpx2.AsyncClient) -> None:

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from api.problems.types import PROBLEM_TYPES
 from core import errors
-from world import running, settings_for
+from support.factories import running, settings_for
 
 
 def leaves(error: type[Exception]) -> set[type[Exception]]:

@@ -15,7 +15,7 @@ from core.settings import Settings
 from db.postgres.database import Database
 from services.idempotency import DELETE_BATCH
 from services.operation.housekeeping import forget_expired_keys
-from world import a_comment, a_ticket, open_ticket
+from support.factories import a_comment, a_ticket, open_ticket
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from world import JSON, a_comment, open_ticket
+from support.factories import JSON, a_comment, open_ticket
 
 
 async def all_pages(client: httpx2.AsyncClient, limit: int = 100, **query: Any) -> list[JSON]:

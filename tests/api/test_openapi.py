@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 import openapi
 from api.problems.types import ALL
 from core.settings import ROOT
-from world import JSON
+from support.factories import JSON
 
 # What every operation may refuse, every one but the probes, every operation on tickets, and every one that writes.
 ANYWHERE = {408, 413, 414, 431, 500}

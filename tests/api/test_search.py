@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from core.settings import Settings
-from world import a_comment, open_ticket, running
+from support.factories import a_comment, open_ticket, running
 
 
 @pytest.fixture

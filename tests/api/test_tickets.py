@@ -4,7 +4,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from world import a_comment, a_ticket, open_ticket, ticket_in
+from support.factories import a_comment, a_ticket, open_ticket, ticket_in
 
 
 async def test_a_new_ticket_is_open_and_at_version_one(client: httpx2.AsyncClient) -> None:

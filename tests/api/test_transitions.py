@@ -6,7 +6,7 @@ import pytest
 
 from models import TicketStatus
 from services.tickets.ticket_status import TRANSITIONS, allowed_from
-from world import a_comment, ticket_in
+from support.factories import a_comment, ticket_in
 
 PAIRS = [(source, target) for source in TicketStatus for target in TicketStatus]
 

@@ -13,7 +13,7 @@ import httpx2
 
 from chaos.history import Kind, Operation, Outcome, State
 from chaos.instances import Fate, Instance, WriterKilled, fate_of_writer
-from world import JSON, a_comment, a_ticket
+from support.factories import JSON, a_comment, a_ticket
 
 _WEIGHTS: Final = {
     Kind.READ: 720,

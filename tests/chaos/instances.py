@@ -21,7 +21,7 @@ from db.postgres.statements import Row, Statement
 from db.redis.client import Client, connect
 from db.redis.guard import GuardedRedis
 from services.tickets.service import TicketService, lookup_schema
-from world import running
+from support.factories import running
 
 
 class WriterKilled(BaseException):

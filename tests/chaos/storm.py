@@ -18,7 +18,7 @@ from chaos.faults import Faults
 from chaos.history import Event, Final, History, State
 from chaos.instances import Instance, instance
 from db.embedded.valkey import EmbeddedValkey
-from world import settings_for
+from support.factories import settings_for
 
 INSTANCES = 2
 HITS_RETURN_WITHIN_S = 10

@@ -6,7 +6,7 @@ import pytest
 from chaos.history import Kind, Outcome
 from chaos.storm import Plan, storm
 from db.embedded.valkey import EmbeddedValkey
-from world import migrate_to_head, new_database
+from support.factories import migrate_to_head, new_database
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from core.settings import ROOT
-from world import JSON, open_ticket
+from support.factories import JSON, open_ticket
 
 DOCUMENT: JSON = json.loads((ROOT / "openapi.json").read_text())
 OPERATIONS = [

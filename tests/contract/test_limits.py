@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from api.middleware.request_limits import MAX_ADDRESS_BYTES, MAX_HEADER_BYTES
-from world import JSON
+from support.factories import JSON
 
 
 def ask(service_url: str, path: str, headers: dict[str, str] | None = None) -> tuple[http.client.HTTPResponse, bytes]:

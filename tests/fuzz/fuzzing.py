@@ -20,7 +20,7 @@ from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.schemas import BaseSchema
 
 from fuzz import rules
-from world import JSON
+from support.factories import JSON
 
 # What draws anew with each seed; examples and boundary cases are the same each time.
 _RANDOM_PHASES: Final = ("fuzzing", "stateful")

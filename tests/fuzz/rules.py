@@ -14,7 +14,7 @@ from schemathesis.schemas import BaseSchema
 
 from api.problems.types import PROBLEM_TYPES
 from core.errors import ServiceError, Unavailable
-from world import JSON
+from support.factories import JSON
 
 CHECKS: Final[JSON] = {
     # None is left off. Three have nothing to find as long as the document names no security scheme and no DELETE:

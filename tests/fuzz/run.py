@@ -24,7 +24,7 @@ from db.postgres.migrations import migrate  # noqa: E402 - as above
 from fuzz.fuzzing import Report, fuzz_until  # noqa: E402 - as above
 from fuzz.service import new_key, serving  # noqa: E402 - as above
 from main import create_app  # noqa: E402 - as above
-from world import FAULT, settings_for  # noqa: E402 - as above
+from support.factories import FAULT, settings_for  # noqa: E402 - as above
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from fuzz.fuzzing import Report, fuzz
 from fuzz.service import ServiceProcess, new_key, serving
-from world import FAULT, JSON, migrate_to_head, new_database, settings_for
+from support.factories import FAULT, JSON, migrate_to_head, new_database, settings_for
 
 SEED = 7
 

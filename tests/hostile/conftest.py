@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from fuzz.service import ServiceProcess, serving
 from hostile.wire import Answer, Request, all_of, exchange
-from world import FAULT, JSON, a_ticket, migrate_to_head, new_database, settings_for
+from support.factories import FAULT, JSON, a_ticket, migrate_to_head, new_database, settings_for
 
 MARK = b"do-not-repeat-me"
 

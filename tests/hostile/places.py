@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from hostile.wire import Request
-from world import JSON, a_ticket
+from support.factories import JSON, a_ticket
 
 # What the service or the server before it reads, though no operation names it as a parameter of its own.
 READ_EVERYWHERE: Final = ("X-Request-Id", "Accept", "Content-Type", "Host", "Expect", "Cookie", "X-Forwarded-For")

@@ -12,7 +12,7 @@ from fuzz.service import ServiceProcess
 from hostile.conftest import MARK, a_new_ticket, assert_harmless
 from hostile.places import in_bodies, in_headers, in_queries, operations
 from hostile.wire import Answer, Request, exchange
-from world import JSON
+from support.factories import JSON
 
 Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
 

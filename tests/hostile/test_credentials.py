@@ -10,7 +10,7 @@ from hostile.places import in_credentials
 from hostile.test_sql import FRAGMENTS
 from hostile.test_values import IN_HEADERS, NOT_IN_HEADERS
 from hostile.wire import Answer, Request
-from world import JSON
+from support.factories import JSON
 
 Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from hostile.places import operations
 from hostile.wire import Answer, Request
-from world import JSON
+from support.factories import JSON
 
 Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
 

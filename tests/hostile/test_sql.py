@@ -12,7 +12,7 @@ from fuzz.service import ServiceProcess
 from hostile.conftest import a_new_ticket
 from hostile.places import in_bodies, in_headers, in_paths, in_queries
 from hostile.wire import Answer, Request, exchange
-from world import JSON
+from support.factories import JSON
 
 Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
 

@@ -7,7 +7,7 @@ import pytest
 from hostile.conftest import MARK
 from hostile.places import in_bodies, in_headers, in_paths, in_queries
 from hostile.wire import Answer, Request
-from world import JSON
+from support.factories import JSON
 
 Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
 

@@ -7,7 +7,7 @@ import asyncpg
 import httpx2
 
 from api.middleware.concurrency import TIMEOUT_S, ConcurrencyLimiter
-from world import open_ticket, running, settings_for
+from support.factories import open_ticket, running, settings_for
 
 
 async def test_who_finds_no_place_waits_briefly_and_is_told_to_come_again(

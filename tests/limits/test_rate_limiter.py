@@ -16,7 +16,7 @@ from db.cache.scripts import Script
 from db.redis.client import connect
 from db.redis.guard import GuardedRedis
 from db.redis.rate_limit import BUDGET_S, JUDGE, MAX_REMEMBERED, LocalLimit, RateLimiter
-from world import settings_for
+from support.factories import settings_for
 
 AT_A_TOLD_TIME = Script("local now = tonumber(ARGV[3])" + JUDGE)
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from contract.served import served
 from core.settings import ROOT, Settings
 from db.embedded.process import free_port
-from world import settings_for
+from support.factories import settings_for
 
 SECRET = "do-not-tell-anyone"
 SERVE = ["src/serve.py"]

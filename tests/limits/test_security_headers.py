@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.middleware.request_body import RequestBodyMiddleware
-from world import a_ticket, open_ticket, running, settings_for
+from support.factories import a_ticket, open_ticket, running, settings_for
 
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",

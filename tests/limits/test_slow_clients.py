@@ -12,7 +12,7 @@ import pytest
 
 from contract.served import served
 from core.settings import Settings
-from world import FAULT, a_ticket
+from support.factories import FAULT, a_ticket
 
 TIMEOUT_S = 0.5
 # What a busy machine may add.

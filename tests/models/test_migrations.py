@@ -15,7 +15,7 @@ from core.settings import ROOT, async_dsn
 from db.postgres.migrations import alembic_config
 from models import Base, EventType, TicketStatus
 from services.tickets.ticket_status import TRANSITIONS
-from world import a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
+from support.factories import a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
 
 OBJECTS = """
     SELECT relname AS name, relkind::text AS kind FROM pg_class WHERE relnamespace = 'public'::regnamespace

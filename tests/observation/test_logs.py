@@ -9,7 +9,7 @@ import pytest
 from core.logs import JsonLines, TextLines
 from core.settings import ROOT, Settings
 from observation.processes import Running, started
-from world import a_ticket
+from support.factories import a_ticket
 
 SECRET = "somebody@example.com"
 

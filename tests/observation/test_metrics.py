@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from observation.processes import Samples, samples_of, value
-from world import a_comment, a_ticket, open_ticket, ticket_in
+from support.factories import a_comment, a_ticket, open_ticket, ticket_in
 
 REQUESTS = "tickets_http_request_duration_seconds_count"
 

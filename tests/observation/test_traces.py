@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from core.settings import ROOT, Settings
 from db.embedded.process import free_port
 from observation.processes import started
-from world import a_ticket
+from support.factories import a_ticket
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"

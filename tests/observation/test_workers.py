@@ -11,7 +11,7 @@ import pytest
 
 from core.settings import Settings
 from observation.processes import Running, Samples, started, value
-from world import a_ticket
+from support.factories import a_ticket
 
 COUNT = "tickets_http_request_duration_seconds_count"
 ASKED = 40

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import asyncpg
 import httpx2
 
-from world import JSON, a_comment, a_ticket
+from support.factories import JSON, a_comment, a_ticket
 
 PAUSE_S = 0.02
 

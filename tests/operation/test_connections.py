@@ -10,8 +10,8 @@ import pytest
 from core.settings import async_dsn
 from db.postgres.connections import Connections
 from db.postgres.statements import Statement
-from operation.held_way import way_to
-from world import migrate_to_head, new_database, open_ticket, running, settings_for
+from support.factories import migrate_to_head, new_database, open_ticket, running, settings_for
+from support.tcp_proxy import way_to
 
 ONE = Statement("SELECT 1")
 

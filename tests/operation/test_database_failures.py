@@ -10,11 +10,11 @@ import httpx2
 import pytest
 
 from db.embedded import EmbeddedPostgres
-from operation.held_way import way_to
 from operation.instances import Instance, started
 from operation.load import Load, lost, under_load
 from operation.standby import Standby
-from world import new_database
+from support.factories import new_database
+from support.tcp_proxy import way_to
 
 HEALTHY_WITHIN_S = 10
 REQUEST_TIMEOUT_S = 2

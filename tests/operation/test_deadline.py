@@ -8,8 +8,8 @@ import asyncpg
 import httpx2
 import pytest
 
-from held_postgres import Held, held_postgres
-from world import a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
+from support.factories import a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
+from support.postgres_proxy import Held, held_postgres
 
 REQUEST_TIMEOUT_S = 1
 TOLD_WITHIN_S = 2

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from db.embedded import EmbeddedValkey
-from world import JSON, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
+from support.factories import JSON, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
 
 RECOVERS_WITHIN_S = 10
 

@@ -9,7 +9,7 @@ import pytest
 from operation.balancer import CHECK_EVERY_S, FAILURES_TO_FALL, Balancer, balanced
 from operation.instances import Instance, started
 from operation.load import lost, under_load
-from world import new_database
+from support.factories import new_database
 
 ROUNDS = 2
 # A little longer than the balancer takes to notice.

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from operation.instances import started
-from world import FAULT, a_ticket, open_ticket
+from support.factories import FAULT, a_ticket, open_ticket
 
 DELAY_S = 1.0
 # ShutdownState takes uvicorn up to half a second, and its workers' parent as long again.

@@ -15,7 +15,7 @@ from db.embedded import EmbeddedPostgres
 from db.postgres.migrations import alembic_config
 from operation.instances import started
 from operation.load import lost, under_load
-from world import new_database
+from support.factories import new_database
 
 ADVISORY_LOCK = 7_415_530_148
 BEFORE_THE_WORDS = "c8b1d3e05f67"

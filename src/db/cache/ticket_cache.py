@@ -3,7 +3,7 @@
 A reader that misses takes the lease of the key, and may store what it loaded only while the lease is its own and the
 version is not below the floor. A writer raises the floor before its commit and again after it, which drops body and
 lease. Floor and lease live in one key (see `db.cache.scripts`), so they vanish together, and nothing is cross-slot.
-The protocol is checked over every order of its steps in `tests/db/cache_model.py`.
+The protocol is checked over every order of its steps in `tests/db/cache/cache_model.py`.
 
 Redis is an accelerator: whatever it does, a read is answered from PostgreSQL and a write goes on.
 """

@@ -14,7 +14,7 @@ from db.cache.ticket_cache import CacheOutcome
 from db.redis.client import connect
 from schemas.tickets import TicketCreate
 from services.access.principal import ANONYMOUS
-from world import a_ticket, settings_for
+from support.factories import a_ticket, settings_for
 
 from .held_processes import TIMEOUT_S, CachedKey, Held, Process
 

@@ -6,8 +6,7 @@ import time
 import pytest
 
 from db.postgres.pool import Pool, PoolState, PoolTimeout
-
-from .lines import Exchange, Line, lent, queued
+from support.fake_connections import Exchange, Line, lent, queued
 
 
 async def test_nothing_is_connected_before_the_first_use_and_no_more_than_is_needed(

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 import main
 from api.middleware.fast_path import FastPath
 from core.settings import Settings
-from world import a_comment, open_ticket, running
+from support.factories import a_comment, open_ticket, running
 
 SHORT, LONG = "short", "long"
 

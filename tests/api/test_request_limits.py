@@ -1,7 +1,7 @@
 import httpx2
 import pytest
 
-from world import open_ticket
+from support.factories import open_ticket
 
 
 @pytest.mark.parametrize("sent", ["a", "7f1c4b1e-3c1d-4a57-9d6a-0f8f5a2b9c11", "trace_1.2", "x" * 64])

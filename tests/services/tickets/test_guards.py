@@ -4,7 +4,7 @@ import asyncpg
 import httpx2
 import pytest
 
-from world import a_comment, open_ticket, ticket_in
+from support.factories import a_comment, open_ticket, ticket_in
 
 
 @pytest.mark.parametrize(

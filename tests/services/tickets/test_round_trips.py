@@ -16,7 +16,16 @@ from db.postgres.database import Database
 from db.redis.multiplexed import MultiplexedConnection
 from models import Role
 from services.access.api_keys import ApiKeys
-from world import JSON, a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
+from support.factories import (
+    JSON,
+    a_comment,
+    a_ticket,
+    migrate_to_head,
+    new_database,
+    open_ticket,
+    running,
+    settings_for,
+)
 
 # So many tickets have some on each of the cluster's nodes: by then each is connected, and knows each script.
 ON_EVERY_NODE = 12

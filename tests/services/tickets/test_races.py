@@ -9,7 +9,7 @@ import httpx2
 
 from models import TicketStatus
 from services.tickets.ticket_status import INITIAL, TRANSITIONS
-from world import a_comment, open_ticket, ticket_in
+from support.factories import a_comment, open_ticket, ticket_in
 
 TICKETS = 100
 

@@ -14,7 +14,7 @@ from core.settings import Settings
 from db.cache.ticket_cache import CacheOutcome
 from db.embedded.process import free_port
 from db.embedded.valkey import ValkeyNode
-from world import Loader, cache_of, settings_for
+from support.factories import Loader, cache_of, settings_for
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from core.settings import Settings
 from db.cache.ticket_cache import BODY_MS, CacheOutcome, Stored, TicketCache
 from db.redis.client import connect
-from world import Loader, a_comment, cache_of, open_ticket, settings_for
+from support.factories import Loader, a_comment, cache_of, open_ticket, settings_for
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ One ticket, readers that read it once each and writers that change it once each:
 
 `cache_steps` tells each of these steps. `check` walks through every order in which they can follow each other and
 returns the shortest that ends in a stale read, if there is one. Why each part of the protocol is there is shown by the
-broken ones: each lacks one, and the check finds what that costs. To see them: `python tests/db/cache_model.py`.
+broken ones: each lacks one, and the check finds what that costs. To see them: `python tests/db/cache/cache_model.py`.
 
 So that fewer states need be seen, and none that differs is lost: a read begins when Redis is asked, a write is
 acknowledged as soon as its last invalidation was made (later beginnings and earlier acknowledgements demand more); and

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from core.settings import async_dsn
 from services.tickets.pages import NEAREST, PageShape, page_of_tickets, rows_of_tickets
-from world import migrate_to_head, new_database
+from support.factories import migrate_to_head, new_database
 
 TICKETS = 100_000
 

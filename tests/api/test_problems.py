@@ -12,7 +12,7 @@ import pytest
 from api.problems.handlers import example
 from api.problems.pages import page
 from api.problems.types import ALL, ProblemType, problem_type_for
-from world import JSON, a_comment, a_ticket, open_ticket, ticket_in
+from support.factories import JSON, a_comment, a_ticket, open_ticket, ticket_in
 
 EVERY_KIND = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.slug)
 

@@ -10,7 +10,7 @@ import pytest
 from core.settings import Settings
 from db.cache.scripts import FILL, INVALIDATE, LEASE, RELEASE, Script
 from db.redis.client import Client, connect
-from world import settings_for
+from support.factories import settings_for
 
 from .cache_model import BEYOND, BROKEN, HOLDING, REAL, check, main
 from .cache_steps import NOBODY, Case, Key, fill, invalidate, release_lease, take_lease

@@ -7,8 +7,7 @@ import pytest
 
 from db.postgres import pool as pool_module
 from db.postgres.pool import Pool, PoolClosed, PoolState
-
-from .lines import Exchange, Line, Silent, lent, queued
+from support.fake_connections import Exchange, Line, Silent, lent, queued
 
 
 async def test_a_connection_that_broke_while_it_was_lent_is_replaced(pool: Pool[Line], exchange: Exchange) -> None:

@@ -15,7 +15,7 @@ from db.cache.ticket_cache import CacheOutcome, TicketCache
 from db.embedded import EmbeddedValkey
 from db.embedded.valkey import ValkeyNode
 from db.redis.client import MAX_CONNECTIONS, SOCKET_TIMEOUT_S
-from world import Loader, cache_of, settings_for
+from support.factories import Loader, cache_of, settings_for
 
 TICKETS = range(1, 31)
 

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from db.postgres.pool import Pool
-
-from .lines import Exchange, Line
+from support.fake_connections import Exchange, Line
 
 
 @pytest.fixture

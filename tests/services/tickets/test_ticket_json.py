@@ -9,7 +9,7 @@ import pytest
 
 from schemas.tickets import Ticket, TicketDetails, TicketPage
 from services.tickets.statements import SELECT_DETAILS
-from world import PATHS, a_comment, a_ticket, open_ticket, ticket_in
+from support.factories import PATHS, a_comment, a_ticket, open_ticket, ticket_in
 
 TEXTS = [
     "plain",

@@ -3,7 +3,7 @@ import json
 import asyncpg
 import httpx2
 
-from world import a_comment, open_ticket, ticket_in
+from support.factories import a_comment, open_ticket, ticket_in
 
 
 async def test_every_version_has_exactly_one_event(client: httpx2.AsyncClient, sql: asyncpg.Connection) -> None:

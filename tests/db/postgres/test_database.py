@@ -20,7 +20,7 @@ from db.postgres import connections as postgres_connections
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Statement
-from world import new_database
+from support.factories import new_database
 
 PID = Statement("SELECT pg_backend_pid()")
 WRITE = Statement("INSERT INTO things (name) VALUES (:name) RETURNING id, name")

@@ -13,7 +13,7 @@ from alembic import command
 from core.settings import async_dsn
 from db.postgres.migrations import alembic_config
 from models.ticket import TEXT_MAX_LENGTH
-from world import a_comment, migrate_to_head, new_database, open_ticket
+from support.factories import a_comment, migrate_to_head, new_database, open_ticket
 
 FIND = "SELECT DISTINCT ticket_id FROM search_documents WHERE words @@ words_wanted($1) ORDER BY 1"
 
