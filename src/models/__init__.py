@@ -1,16 +1,17 @@
 """The entities as tables: the one place where the schema is declared."""
 
 from models.api_key import ApiKey, Role
-from models.base import Base
+from models.base import Base, table_of
 from models.comment import Comment
 from models.idempotency_key import IdempotencyKey
 from models.search_document import SearchDocument
 from models.service_secret import ServiceSecret
 from models.ticket import Ticket, TicketStatus
-from models.ticket_event import EventType, TicketEvent
+from models.ticket_event import Audience, EventType, TicketEvent
 
 __all__ = [
     "ApiKey",
+    "Audience",
     "Base",
     "Comment",
     "EventType",
@@ -21,4 +22,5 @@ __all__ = [
     "Ticket",
     "TicketEvent",
     "TicketStatus",
+    "table_of",
 ]

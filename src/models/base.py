@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, MetaData
+from sqlalchemy import CheckConstraint, MetaData, Table
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -18,6 +18,13 @@ class Base(DeclarativeBase):
             "ck": "ck_%(table_name)s_%(constraint_name)s",
         }
     )
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return the table of a model, for statements of SQLAlchemy Core."""
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101 - every model here is mapped to a table of its own
+    return table
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:

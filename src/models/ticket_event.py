@@ -20,15 +20,25 @@ class EventType(StrEnum):
     COMMENTED = "commented"
 
 
+class Audience(StrEnum):
+    """Which principals may see an event."""
+
+    PUBLIC = "public"
+    """Agents and the requester of the ticket."""
+    INTERNAL = "internal"
+    """Agents only."""
+
+
 class TicketEvent(Base):
     """One row a version. `data` holds what changed: {field: {"from": …, "to": …}} and {"comment_id": …}."""
 
     __tablename__ = "ticket_events"
-    __table_args__ = (one_of("type", EventType),)
+    __table_args__ = (one_of("type", EventType), one_of("audience", Audience))
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
     type: Mapped[EventType] = mapped_column(Text)
     data: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sql("'{}'"))
+    audience: Mapped[Audience] = mapped_column(Text, server_default=sql("'public'"))
     actor: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=sql("now()"))

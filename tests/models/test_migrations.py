@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.settings import ROOT, async_dsn
 from db.postgres.migrations import alembic_config
-from models import Base, EventType, TicketStatus
+from models import Audience, Base, EventType, TicketStatus
 from services.tickets.ticket_status import TRANSITIONS
 from support.factories import a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
 
@@ -98,7 +98,11 @@ async def test_the_check_constraints_are_those_of_the_models(postgres_dsn: str, 
 
 
 async def test_the_check_constraints_hold_the_enums(sql: asyncpg.Connection) -> None:
-    for constraint, enum in (("ck_tickets_status", TicketStatus), ("ck_ticket_events_type", EventType)):
+    for constraint, enum in (
+        ("ck_tickets_status", TicketStatus),
+        ("ck_ticket_events_type", EventType),
+        ("ck_ticket_events_audience", Audience),
+    ):
         definition = await sql.fetchval(
             "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1", constraint
         )
