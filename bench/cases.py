@@ -18,6 +18,7 @@ from bench.server import Server
 from bench.servers import Servers
 from bench.words import Speaker
 from core.settings import Settings
+from services.tickets.statements import field_parameter
 
 WORKERS: Final = 2
 DEEP: Final = 10_000
@@ -147,7 +148,7 @@ class _Sent:
 
 def _pgbench(parts: Parts, new: dict[str, str], seconds: int, _number: int) -> Measured:
     connections = WORKERS * int(Settings.model_fields["database_pool_size"].default)
-    values = new | {"actor": "key:bench"}
+    values = {field_parameter(name): value for name, value in new.items()} | {"actor": "key:bench"}
     cpu = parts.service
     return pgbench(
         parts.dsn, values, connections=connections, seconds=seconds, database_cpu_s=lambda: cpu.database_cpu_s

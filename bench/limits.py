@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from bench.load import LoadFailed, Measured
 from db.embedded.process import installed
+from db.postgres.statements import Statement
 from schemas.tickets import TicketPage
 from services.tickets.statements import CREATE
 
@@ -42,7 +43,7 @@ def pgbench(
     """
     address = urlsplit(dsn)
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
-        script.write(f"{' '.join(CREATE.text.split())};\n")
+        script.write(f"{_with_variables(CREATE)};\n")
         script.flush()
         where = ["-h", str(address.hostname), "-p", str(address.port), "-U", str(address.username)]
         how = ["-n", "-M", "prepared", "-c", str(connections), "-j", "1", "-T", str(seconds), "-f", script.name]
@@ -64,3 +65,9 @@ def pgbench(
     per_second, average_ms, count = (float(match[1]) for match in found if match is not None)
     nothing = float("nan")
     return Measured(int(count), per_second, average_ms, nothing, nothing, cpu_s / count * 1e6, {"201": int(count)})
+
+
+def _with_variables(statement: Statement) -> str:
+    """Return a statement in one line, with pgbench's `:name` for its parameters."""
+    named = re.sub(r"\$(\d+)", lambda match: f":{statement.names[int(match[1]) - 1]}", statement.sql)
+    return " ".join(named.split())

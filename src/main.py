@@ -39,6 +39,7 @@ from services.operation.health import HealthService
 from services.operation.housekeeping import keep_house
 from services.operation.metrics_reporter import InFlight, MetricsReporter
 from services.operation.ticket_counts import refresh_counts
+from services.tickets.changes import TicketChanges
 from services.tickets.lists import TicketLists
 from services.tickets.service import TicketService, lookup_schema
 
@@ -66,7 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 open_resources(settings, body_schema=lookup_schema(), tracer_provider=tracer_provider)
             )
             app.state.rate_limiter = limiter
-            app.state.tickets = TicketService(database, cache)
+            app.state.tickets = TicketService(database, cache, TicketChanges(database, cache))
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache, known_revisions(), stopping)
             app.state.observation = MetricsReporter(database, cache, in_flight)

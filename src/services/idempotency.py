@@ -1,68 +1,93 @@
-"""Requests that are carried out once, however often they are sent.
+"""Requests that are carried out once, however often a client sends them.
 
-The key is remembered in the transaction of the request's effect: either both are there or neither is. While that
-transaction runs, an advisory lock of its own tells others with the same key that it does.
+The key is stored in the transaction of the request's effect, so that either both exist or neither does. While that
+transaction runs, an advisory lock tells other processes that the request is in progress.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
+from sqlalchemy import BigInteger, Interval, bindparam, cast, delete, func, literal_column, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
 
 from core.errors import IdempotencyKeyReused, RequestInProgress
 from db.postgres.session import Session
-from db.postgres.statements import Statement
+from db.postgres.statements import Statement, constant
+from models import IdempotencyKey, table_of
 
 KEPT_HOURS: Final = 24
 DELETE_BATCH: Final = 1_000
 
-_LOCK: Final = Statement("SELECT pg_try_advisory_xact_lock(:lock)")
-_RECALL: Final = Statement(f"""
-    SELECT fingerprint, result FROM idempotency_keys
-    WHERE principal = :principal AND key = :key AND created_at > now() - interval '{KEPT_HOURS} hours'
-""")
-_REMEMBER: Final = Statement("""
-    INSERT INTO idempotency_keys (principal, key, fingerprint, result)
-    VALUES (:principal, :key, :fingerprint, :result)
-    ON CONFLICT (principal, key) DO UPDATE
-    SET fingerprint = excluded.fingerprint, result = excluded.result, created_at = excluded.created_at
-""")
-DELETE_EXPIRED: Final = Statement(f"""
-    WITH forgotten AS (
-        DELETE FROM idempotency_keys WHERE (principal, key) IN (
-            SELECT principal, key FROM idempotency_keys
-            WHERE created_at <= now() - interval '{KEPT_HOURS} hours'
-            ORDER BY created_at LIMIT {DELETE_BATCH} FOR UPDATE SKIP LOCKED
-        )
-        RETURNING key
+_keys: Final = table_of(IdempotencyKey)
+_expired_before: Final = func.now() - cast(constant(f"{KEPT_HOURS} hours"), Interval)
+_named: Final = {name: bindparam(f"the_{name}", type_=_keys.c[name].type) for name in ("principal", "key")}
+_stored: Final = {name: bindparam(f"the_{name}", type_=_keys.c[name].type) for name in ("fingerprint", "result")}
+
+_LOCK: Final = Statement(select(func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger))))
+_RECALL: Final = Statement(
+    select(_keys.c.fingerprint, _keys.c.result).where(
+        _keys.c.principal == _named["principal"], _keys.c.key == _named["key"], _keys.c.created_at > _expired_before
     )
-    SELECT count(*) FROM forgotten
-""")
+)
+
+
+def _remember() -> Statement:
+    new = insert(_keys).values(_named | _stored)
+    replaced = {name: new.excluded[name] for name in ("fingerprint", "result", "created_at")}
+    return Statement(new.on_conflict_do_update(index_elements=[_keys.c.principal, _keys.c.key], set_=replaced))
+
+
+def _delete_expired() -> Statement:
+    """Return the statement that deletes a batch of expired keys and returns how many; several may run at once."""
+    primary_key = tuple_(_keys.c.principal, _keys.c.key)
+    batch = (
+        select(_keys.c.principal, _keys.c.key)
+        .where(_keys.c.created_at <= _expired_before)
+        .order_by(_keys.c.created_at)
+        .limit(literal_column(str(DELETE_BATCH)))
+        .with_for_update(skip_locked=True)
+    )
+    deleted = delete(_keys).where(primary_key.in_(batch)).returning(_keys.c.key).cte("deleted")
+    return Statement(select(func.count()).select_from(deleted))
+
+
+_REMEMBER: Final = _remember()
+DELETE_EXPIRED: Final = _delete_expired()
 
 
 class Replayed(Exception):
-    """The request was carried out before; `result` is what came of it then, as JSON."""
+    """The request was carried out before; `result` is its result then, as JSON."""
 
     def __init__(self, result: str) -> None:
-        super().__init__("already done")
+        super().__init__("the request was carried out before")
         self.result = result
 
 
 @dataclass(frozen=True)
 class IdempotentRequest:
-    """A request under a key: whose key it is, and what the request asks for."""
+    """A request under a key: the principal whose key it is, and a fingerprint of the operation and its body.
+
+    `result_of` makes the result that is stored from what the operation returns.
+    """
 
     principal: str
     key: str
     fingerprint: str
+    result_of: Callable[[Any], BaseModel]
 
     @classmethod
-    def under(cls, key: str | None, principal: str, operation: str, body: BaseModel) -> "IdempotentRequest | None":
-        """Return the request that does `operation` with `body`; None if its sender gave no key."""
+    def under(
+        cls, key: str | None, principal: str, operation: str, body: BaseModel, result_of: Callable[[Any], BaseModel]
+    ) -> "IdempotentRequest | None":
+        """Return the request that does `operation` with `body`; None without a key."""
         if key is None:
             return None
-        return cls(principal, key, sha256(f"{operation}\0{body.model_dump_json()}".encode()).hexdigest())
+        fingerprint = sha256(f"{operation}\0{body.model_dump_json()}".encode()).hexdigest()
+        return cls(principal, key, fingerprint, result_of)
 
     async def begin(self, connection: Session) -> None:
         """Claim the key until the transaction ends.
@@ -72,18 +97,40 @@ class IdempotentRequest:
         digest = sha256(f"{self.principal}\0{self.key}".encode()).digest()
         if not await connection.value(_LOCK, lock=int.from_bytes(digest[:8], signed=True)):
             raise RequestInProgress
-        earlier = await connection.one_or_none(_RECALL, principal=self.principal, key=self.key)
+        earlier = await connection.one_or_none(_RECALL, the_principal=self.principal, the_key=self.key)
         if earlier is not None:
             if earlier.fingerprint != self.fingerprint:
                 raise IdempotencyKeyReused
             raise Replayed(earlier.result)
 
-    async def end(self, connection: Session, result: BaseModel) -> None:
-        """Remember what came of the request."""
+    async def end(self, connection: Session, outcome: object) -> None:
+        """Store the result of the request, made from what its operation returned."""
         await connection.run(
             _REMEMBER,
-            principal=self.principal,
-            key=self.key,
-            fingerprint=self.fingerprint,
-            result=result.model_dump_json(),
+            the_principal=self.principal,
+            the_key=self.key,
+            the_fingerprint=self.fingerprint,
+            the_result=self.result_of(outcome).model_dump_json(),
         )
+
+
+class RequestsInProgress:
+    """The requests under a key that this process carries out now, so that a copy is refused before it waits."""
+
+    def __init__(self) -> None:
+        self._keys: set[tuple[str, str]] = set()
+
+    @contextmanager
+    def only(self, request: IdempotentRequest | None) -> Iterator[None]:
+        """Run the block as the only copy of the request in this process. Raises RequestInProgress."""
+        if request is None:
+            yield
+            return
+        key = request.principal, request.key
+        if key in self._keys:
+            raise RequestInProgress
+        self._keys.add(key)
+        try:
+            yield
+        finally:
+            self._keys.discard(key)

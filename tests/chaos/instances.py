@@ -20,6 +20,7 @@ from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
 from db.redis.client import Client, connect
 from db.redis.guard import GuardedRedis
+from services.tickets.changes import TicketChanges
 from services.tickets.service import TicketService, lookup_schema
 from support.factories import running
 
@@ -148,7 +149,7 @@ async def instance(settings: Settings, number: int, record: CacheRecord, dice: R
             # This client gets the exception itself where others get a 500 that tells nothing.
             httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://tickets") as client,
         ):
-            app.state.tickets = TicketService(database, cache)
+            app.state.tickets = TicketService(database, cache, TicketChanges(database, cache))
             await cache.warm_up()
             yield Instance(number, client, cache)
     finally:

@@ -5,17 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sqlalchemy import select
+
 from core.errors import TicketNotFound
 from db.postgres.database import Database
-from db.postgres.statements import Row, Statement
+from db.postgres.statements import Row, Statement, constant
+from models import ServiceSecret, table_of
 from schemas.lists import Paging, TicketQuery
 from schemas.tickets import Comment, CommentPage, Event, EventPage
 from services.access.principal import Principal
 from services.cursors import Cursors
 from services.tickets import statements as sql
-from services.tickets.pages import PageShape, page_of_tickets
+from services.tickets.page_shape import PageShape
+from services.tickets.pages import page_of_tickets
 
-_SECRET: Final = Statement("SELECT secret FROM service_secrets WHERE name = 'cursors'")
+_secrets: Final = table_of(ServiceSecret)
+_SECRET: Final = Statement(select(_secrets.c.secret).where(_secrets.c.name == constant("cursors")))
 
 
 class TicketLists:

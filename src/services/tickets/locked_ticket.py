@@ -1,26 +1,35 @@
-"""A ticket in the hands of the one transaction that may change it."""
+"""A ticket whose row is locked by the one transaction that may change it."""
 
-import json
-from typing import Any
+from typing import Any, Final
+
+from pydantic_core import to_json
 
 from core.errors import TicketClosed
 from db.postgres.statements import Row
-from models import EventType, TicketStatus
+from models import Audience, EventType, TicketStatus
 from schemas.tickets import Comment, CommentAdded, CommentCreate
+from services.tickets.change_purpose import ChangePurpose
+from services.tickets.statements import field_parameter, tickets
 from services.tickets.ticket_status import ensure_allowed, is_final
+
+# The fields that `edit` may change. A status changes by `move_to`, and all others with the change itself.
+EDITABLE: Final = frozenset({"subject", "text"})
+if not set(tickets.c.keys()) >= EDITABLE:  # pragma: no cover - fails at import
+    raise LookupError(f"not columns of tickets: {EDITABLE - set(tickets.c.keys())}")
 
 
 class LockedTicket:
-    """Takes the one change that a transaction makes to a ticket, by the rules; saving it is not its business.
+    """Collects the one change that a transaction makes to a ticket, and refuses what the rules do not allow.
 
-    `id` and `version` are those of the row that was locked; `saved` is the row once the change was committed.
+    `id` and `version` are those of the locked row. `saved` is the new row once `TicketChanges` has saved the change.
     """
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, purpose: ChangePurpose | None = None) -> None:
         self._before = row
+        self._purpose = purpose
         self.id: int = row.id
         self.version: int = row.version
-        self._changes: dict[str, dict[str, str]] = {}
+        self._changes: dict[str, dict[str, Any]] = {}
         self._comment: CommentCreate | None = None
         self.saved: Row = row
 
@@ -40,57 +49,75 @@ class LockedTicket:
 
     @property
     def status(self) -> TicketStatus:
-        """How the ticket stands with the change that was taken so far."""
-        return TicketStatus(self._new("status") or self._before.status)
+        """The status of the ticket, with the change collected so far."""
+        return TicketStatus(self._value("status"))
 
     @property
     def transition(self) -> tuple[str, str] | None:
-        """From which status the change leads to which, if it leads to another."""
+        """The old and the new status, if the change contains a transition."""
         change = self._changes.get("status")
         return None if change is None else (change["from"], change["to"])
 
     @property
     def is_changed(self) -> bool:
-        """Whether there is anything to save: giving a field the value it has is no change."""
+        """Whether there is anything to save. Setting a field to the value it has is no change."""
         return bool(self._changes) or self._comment is not None
 
-    def edit(self, field: str, value: str) -> None:
-        """Give `subject` or `text` a new value. Raises TicketClosed."""
+    @property
+    def changed_fields(self) -> frozenset[str]:
+        """The fields of the row that the change sets."""
+        return frozenset(self._changes)
+
+    @property
+    def adds_comment(self) -> bool:
+        """Whether the change adds a comment."""
+        return self._comment is not None
+
+    def edit(self, field: str, value: object) -> None:
+        """Set one of the EDITABLE fields; None sets it to NULL. Raises TicketClosed, ValueError for another field."""
+        if field not in EDITABLE:
+            raise ValueError(f"{field} is not editable")
         self._refuse_if_closed()
-        self._record(field, getattr(self._before, field), value)
+        self._record(field, value)
 
     def move_to(self, status: TicketStatus) -> None:
         """Make a transition. Raises IllegalTransition."""
         ensure_allowed(self.status, status)
-        self._record("status", self.status, status)
+        self._record("status", status)
 
     def add_comment(self, comment: CommentCreate) -> None:
-        """Add to the discussion. Raises TicketClosed."""
+        """Add a comment. Raises TicketClosed, and ValueError if the change has a comment already."""
+        if self._comment is not None:
+            raise ValueError("one change adds one comment")
         self._refuse_if_closed()
         self._comment = comment
 
-    def to_save(self, actor: str) -> dict[str, Any]:
-        """Return the parameters of the statement that saves the change; a field left as it was is None."""
-        return {
+    def save_parameters(self, actor: str, audience: Audience) -> dict[str, Any]:
+        """Return the parameters of the statement that saves the change: see `save_statement`."""
+        parameters: dict[str, Any] = {field_parameter(field): change["to"] for field, change in self._changes.items()}
+        parameters |= {
             "ticket_id": self.id,
-            "subject": self._new("subject"),
-            "text": self._new("text"),
-            "status": self._new("status"),
-            "comment_email": self._comment.email if self._comment else None,
-            "comment_text": self._comment.text if self._comment else None,
             "type": EventType.COMMENTED if self._comment else EventType.CHANGED,
-            "changes": json.dumps(self._changes, ensure_ascii=False),
+            "changes": to_json(self._changes).decode(),
             "actor": actor,
+            "audience": audience,
         }
+        if self._comment is not None:
+            parameters |= {"comment_email": self._comment.email, "comment_text": self._comment.text}
+        return parameters
 
-    def _record(self, field: str, before: str, after: str) -> None:
-        if before != after:
+    def _value(self, field: str) -> Any:  # noqa: ANN401 - what the column holds
+        change = self._changes.get(field)
+        return self._before[field] if change is None else change["to"]
+
+    def _record(self, field: str, after: object) -> None:
+        """Collect a change of a field. A change back to the stored value is none."""
+        before = self._before[field]
+        if before == after:
+            self._changes.pop(field, None)
+        else:
             self._changes[field] = {"from": before, "to": after}
 
-    def _new(self, field: str) -> str | None:
-        change = self._changes.get(field)
-        return change["to"] if change else None
-
     def _refuse_if_closed(self) -> None:
-        if is_final(TicketStatus(self._before.status)):
+        if self._purpose is None and is_final(TicketStatus(self._before.status)):
             raise TicketClosed(self.id)

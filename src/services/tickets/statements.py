@@ -1,96 +1,199 @@
-"""The SQL of the tickets, one round trip a step.
+"""The statements on tickets, one round trip each, built from the models and compiled at import.
 
-LOCK      take a ticket's row for this transaction
-SAVE      write one change to a locked ticket: the row, its version, a comment if there is one, the event
-CREATE    write a new ticket and its first event
-SELECT_DETAILS   a ticket and its latest comments, in one snapshot, as JSON for the cache; it checks no permission
-IS_VISIBLE       one row if the principal may see the ticket
-PAGE …    keyset pages: what comes after the last seen row; those of tickets are in `services.tickets.pages`
+LOCK                  locks tickets for this transaction, in ascending id, as far as the principal may see them
+save_statement        saves one change of a locked ticket: its row, a new comment if there is one, and the event
+CREATE                inserts a ticket and its first event
+SELECT_DETAILS        one ticket and its latest comments, in one snapshot, as JSON for the cache; checks no permission
+IS_VISIBLE            one row if the principal may see the ticket
+PAGE_OF_COMMENTS,     keyset pages: the rows after the last one that was seen;
+PAGE_OF_EVENTS        those of tickets are in `services.tickets.pages`
 """
 
-from typing import Final
+from collections.abc import Set
+from functools import lru_cache
+from typing import Any, Final
 
-from db.postgres.statements import Statement
-from services.tickets.ticket_json import COMMENT_MEMBERS, TICKET_MEMBERS, as_bytes, listed
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import JSON
+
+from db.postgres.statements import Statement, constant
+from models import Audience, Comment, EventType, Ticket, TicketEvent, TicketStatus, table_of
+from schemas.tickets import TicketCreate
+from services.tickets.ticket_json import as_bytes, comment_members, json_list, ticket_members
 
 LATEST_COMMENTS: Final = 50
+# One statement for each set of fields that are changed together; beyond this many, the least used is built again.
+MAX_SAVE_STATEMENTS: Final = 256
 
-# Named one by one: a statement that says * fails in a running service once a migration has added a column.
-TICKET: Final = "id, subject, text, email, status, version, comment_count, created_at, updated_at, closed_at"
-_COMMENT: Final = "id, ticket_id, email, text, created_at"
+tickets: Final = table_of(Ticket)
+comments: Final = table_of(Comment)
+events: Final = table_of(TicketEvent)
 
-# Who sees a ticket: whoever sees all, and its requester. Where this stands `:requester` has to be given, and it has to
-# stand wherever rows are read for somebody: a test holds the statements to it. What is not seen is not locked either.
-VISIBLE_TO: Final = "(CAST(:requester AS text) IS NULL OR lower(tickets.email) = lower(:requester))"
+ticket_id: Final = bindparam("ticket_id", type_=BigInteger)
+requester: Final = bindparam("requester", type_=Text)
+_ONE: Final = literal_column("1", Integer)
 
-LOCK: Final = Statement(f"SELECT {TICKET} FROM tickets WHERE id = :ticket_id AND {VISIBLE_TO} FOR NO KEY UPDATE")
+# The predicate of visibility: an agent (`requester` is NULL) sees every ticket, a requester those of their address. It
+# stands in each statement that reads for a principal, which a test checks. An invisible ticket is not locked either.
+VISIBLE_TO: Final = or_(requester.is_(None), func.lower(tickets.c.email) == func.lower(requester))
+_EVENT_VISIBLE_TO: Final = or_(requester.is_(None), events.c.audience == constant(Audience.PUBLIC))
 
-# The comment must be in before its ticket is closed, or the guard of the comments refuses it; counting the new
-# comments makes the update wait for them. The clock is read after the lock was had, so that times follow versions.
-SAVE: Final = Statement(f"""
-    WITH moment AS MATERIALIZED (SELECT clock_timestamp() AS at),
-    new_comment AS (
-        INSERT INTO comments (ticket_id, email, text, created_at)
-        SELECT :ticket_id, CAST(:comment_email AS text), CAST(:comment_text AS text), at FROM moment
-        WHERE CAST(:comment_text AS text) IS NOT NULL
-        RETURNING id, created_at
-    ),
-    saved AS (
-        UPDATE tickets SET
-            subject = COALESCE(CAST(:subject AS text), subject),
-            text = COALESCE(CAST(:text AS text), text),
-            status = COALESCE(CAST(:status AS text), status),
-            version = version + 1,
-            comment_count = comment_count + added.comments,
-            updated_at = GREATEST(updated_at, moment.at),
-            closed_at = CASE WHEN CAST(:status AS text) = 'closed' THEN GREATEST(updated_at, moment.at) END
-        FROM moment, (SELECT count(*)::integer AS comments FROM new_comment) AS added
-        WHERE id = :ticket_id
-        RETURNING {TICKET}
-    ),
-    event AS (
-        INSERT INTO ticket_events (ticket_id, version, type, data, actor, created_at)
-        SELECT id, version, :type,
-            CAST(:changes AS jsonb) || COALESCE((SELECT jsonb_build_object('comment_id', id) FROM new_comment), '{{}}'),
-            :actor, updated_at
-        FROM saved
-    )
-    SELECT saved.*, new_comment.id AS comment_id, new_comment.created_at AS commented_at
-    FROM saved LEFT JOIN new_comment ON true
-""")
-
-CREATE: Final = Statement(f"""
-    WITH created AS (
-        INSERT INTO tickets (subject, text, email) VALUES (:subject, :text, :email) RETURNING {TICKET}
-    ),
-    event AS (
-        INSERT INTO ticket_events (ticket_id, version, type, actor, created_at)
-        SELECT id, version, 'created', :actor, created_at FROM created
-    )
-    SELECT {TICKET} FROM created
-""")
-
-_LATEST: Final = (
-    f"SELECT {_COMMENT} FROM comments WHERE ticket_id = tickets.id ORDER BY id DESC LIMIT {LATEST_COMMENTS}"
+LOCK: Final = Statement(
+    select(*tickets.c)
+    .where(tickets.c.id == func.any(bindparam("ticket_ids", type_=ARRAY(BigInteger))), VISIBLE_TO)
+    .order_by(tickets.c.id)
+    .with_for_update(key_share=True)
 )
-_COMMENTS: Final = listed(f"SELECT {COMMENT_MEMBERS} FROM ({_LATEST}) AS latest ORDER BY latest.id")
-SELECT_DETAILS: Final = Statement(f"""
-    SELECT version, {as_bytes("CAST(row_to_json(details) AS text)")} AS body FROM (
-        SELECT {TICKET_MEMBERS}, CAST('[' || COALESCE({_COMMENTS}, '') || ']' AS json) AS comments
-        FROM tickets WHERE id = :ticket_id
-    ) AS details
-""")
 
-_IF_VISIBLE: Final = f"EXISTS (SELECT FROM tickets WHERE id = :ticket_id AND {VISIBLE_TO})"
 
-PAGE_OF_COMMENTS: Final = Statement(f"""
-    SELECT {_COMMENT} FROM comments
-    WHERE ticket_id = :ticket_id AND id > :after AND {_IF_VISIBLE} ORDER BY id LIMIT :limit
-""")
+def field_parameter(field: str) -> str:
+    """Return the name of the parameter that holds the new value of a ticket's field."""
+    return f"new_{field}"
 
-PAGE_OF_EVENTS: Final = Statement(f"""
-    SELECT version, type, CAST(data AS text) AS data, actor, created_at FROM ticket_events
-    WHERE ticket_id = :ticket_id AND version > :after AND {_IF_VISIBLE} ORDER BY version LIMIT :limit
-""")
 
-IS_VISIBLE: Final = Statement(f"SELECT 1 FROM tickets WHERE id = :ticket_id AND {VISIBLE_TO}")
+@lru_cache(maxsize=MAX_SAVE_STATEMENTS)
+def save_statement(fields: frozenset[str], *, adds_comment: bool) -> Statement:
+    """Return the statement that saves a change of these fields, and returns the ticket's row.
+
+    Parameters: `ticket_id`; the fields' new values by `field_parameter`; with a comment `comment_email` and
+    `comment_text`; of the event `type`, `changes` (JSON text), `actor` and `audience`. With a comment the row has
+    `comment_id` and `commented_at` too. The clock is read after the lock was acquired, so that times follow versions.
+    """
+    moment = select(func.clock_timestamp(type_=DateTime(timezone=True)).label("at")).cte("moment")
+    moment = moment.prefix_with("MATERIALIZED")
+    changes: ColumnElement[Any] = cast(bindparam("changes", type_=Text), JSONB)
+    if not adds_comment:
+        saved = _update(fields, moment, None)
+        return Statement(select(*saved.c).add_cte(_event(saved, changes)))
+    comment = _new_comment(moment)
+    saved = _update(fields, moment, comment)
+    comment_id = func.jsonb_build_object(constant("comment_id"), comment.c.id, type_=JSONB)
+    event = _event(saved, changes.op("||")(comment_id), comment)
+    row = select(*saved.c, comment.c.id.label("comment_id"), comment.c.created_at.label("commented_at"))
+    return Statement(row.select_from(saved.join(comment, true())).add_cte(event))
+
+
+def _new_comment(moment: CTE) -> CTE:
+    values = select(
+        ticket_id, bindparam("comment_email", type_=Text), bindparam("comment_text", type_=Text), moment.c.at
+    )
+    columns = [comments.c.ticket_id, comments.c.email, comments.c.text, comments.c.created_at]
+    new = insert(comments).from_select(columns, values)
+    return new.returning(comments.c.id, comments.c.created_at).cte("new_comment")
+
+
+def _update(fields: Set[str], moment: CTE, comment: CTE | None) -> CTE:
+    """Return the update of the ticket.
+
+    It counts the new comment, and so waits until that is inserted: the guard refuses comments on a closed ticket.
+    """
+    updated_at = func.greatest(tickets.c.updated_at, moment.c.at)
+    values: dict[str, Any] = {field: _new_value(field) for field in sorted(fields)}
+    values |= {"version": tickets.c.version + _ONE, "updated_at": updated_at}
+    if "status" in fields:
+        is_closed = _new_value("status") == constant(TicketStatus.CLOSED)
+        values["closed_at"] = case((is_closed, updated_at), else_=null())
+    if comment is not None:
+        added = select(cast(func.count(), Integer).label("comments")).select_from(comment).subquery("added")
+        values["comment_count"] = tickets.c.comment_count + added.c.comments
+    return update(tickets).values(values).where(tickets.c.id == ticket_id).returning(*tickets.c).cte("saved")
+
+
+def _new_value(field: str) -> ColumnElement[Any]:
+    column = tickets.c[field]
+    if isinstance(column.type, JSON):
+        return cast(bindparam(field_parameter(field), type_=Text), JSONB)
+    return bindparam(field_parameter(field), type_=column.type)
+
+
+def _event(saved: CTE, data: ColumnElement[Any], *others: CTE) -> CTE:
+    columns = {
+        events.c.ticket_id: saved.c.id,
+        events.c.version: saved.c.version,
+        events.c.type: bindparam("type", type_=Text),
+        events.c.data: data,
+        events.c.audience: bindparam("audience", type_=Text),
+        events.c.actor: bindparam("actor", type_=Text),
+        events.c.created_at: saved.c.updated_at,
+    }
+    return insert(events).from_select(list(columns), select(*columns.values()).select_from(saved, *others)).cte("event")
+
+
+def _create_statement() -> Statement:
+    """Return the statement that inserts a ticket and its first event; parameters as in a TicketCreate, and `actor`."""
+    values = {field: _new_value(field) for field in TicketCreate.model_fields}
+    created = insert(tickets).values(values).returning(*tickets.c).cte("created")
+    columns = {
+        events.c.ticket_id: created.c.id,
+        events.c.version: created.c.version,
+        events.c.type: constant(EventType.CREATED),
+        events.c.actor: bindparam("actor", type_=Text),
+        events.c.created_at: created.c.created_at,
+    }
+    event = insert(events).from_select(list(columns), select(*columns.values())).cte("event")
+    return Statement(select(*created.c).add_cte(event))
+
+
+CREATE: Final = _create_statement()
+
+
+def _select_details() -> Statement:
+    latest = select(*comments.c).where(comments.c.ticket_id == tickets.c.id).order_by(comments.c.id.desc())
+    shown = latest.limit(literal_column(str(LATEST_COMMENTS))).correlate(tickets).subquery("latest")
+    listed = json_list(select(*comment_members(shown)).order_by(shown.c.id))
+    array = constant("[").op("||")(func.coalesce(listed, constant(""))).op("||")(constant("]"))
+    members = select(*ticket_members(tickets), cast(array, JSON).label("comments"))
+    details = members.where(tickets.c.id == ticket_id).subquery("details")
+    body = as_bytes(cast(func.row_to_json(details.table_valued()), Text))
+    return Statement(select(details.c.version, body.label("body")))
+
+
+SELECT_DETAILS: Final = _select_details()
+
+_IF_VISIBLE: Final = exists().where(tickets.c.id == ticket_id, VISIBLE_TO)
+_AFTER: Final = bindparam("after", type_=BigInteger)
+_LIMIT: Final = bindparam("limit", type_=Integer)
+
+PAGE_OF_COMMENTS: Final = Statement(
+    select(comments.c.id, comments.c.ticket_id, comments.c.email, comments.c.text, comments.c.created_at)
+    .where(comments.c.ticket_id == ticket_id, comments.c.id > _AFTER, _IF_VISIBLE)
+    .order_by(comments.c.id)
+    .limit(_LIMIT)
+)
+
+PAGE_OF_EVENTS: Final = Statement(
+    select(
+        events.c.version,
+        events.c.type,
+        cast(events.c.data, Text).label("data"),
+        events.c.actor,
+        events.c.created_at,
+    )
+    .where(and_(events.c.ticket_id == ticket_id, events.c.version > _AFTER), _EVENT_VISIBLE_TO, _IF_VISIBLE)
+    .order_by(events.c.version)
+    .limit(_LIMIT)
+)
+
+IS_VISIBLE: Final = Statement(select(_ONE).where(tickets.c.id == ticket_id, VISIBLE_TO))

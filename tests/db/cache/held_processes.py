@@ -16,6 +16,7 @@ from db.redis.client import Client, connect
 from db.redis.guard import GuardedRedis
 from schemas.tickets import TicketPatch
 from services.access.principal import ANONYMOUS
+from services.tickets.changes import TicketChanges
 from services.tickets.service import TicketService, lookup_schema
 
 TIMEOUT_S: Final = 10
@@ -137,7 +138,7 @@ class Process:
         self.gates = GatedDatabase(settings.database_dsn.get_secret_value())
         self.redis = WatchedRedis(connect(settings))
         self.cache = TicketCache(self.redis, schema=lookup_schema(), prefix=settings.redis_prefix)
-        self.service = TicketService(self.gates, self.cache)
+        self.service = TicketService(self.gates, self.cache, TicketChanges(self.gates, self.cache))
 
     async def read(self, ticket: int) -> tuple[int, CacheOutcome]:
         stored, outcome = await self.service.look_up(ticket, ANONYMOUS)

@@ -1,0 +1,28 @@
+"""A signal within this process that a change of a ticket was committed."""
+
+import asyncio
+
+
+class CommitSignal:
+    """Wakes tasks that wait for the next committed change, such as the readers of a feed.
+
+    It says only that something was committed: a reader still asks PostgreSQL what. A change that another process
+    committed does not give it, so that a reader waits with a timeout of its own.
+    """
+
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
+
+    def notify(self) -> None:
+        """Wake every task that waits now."""
+        signalled, self._next = self._next, asyncio.Event()
+        signalled.set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Return True at the next notification, or False after `timeout_s` seconds without one."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._next.wait()
+        except TimeoutError:
+            return False
+        return True
