@@ -82,7 +82,7 @@ def cases(parts: Parts) -> list[Case]:
         Case("hit-2", "cached ticket, two workers", on(parts.workers, cached, ("200 hit",), shown, warm=200)),
         Case("not-modified", "cached ticket, 304", on(parts.service, known, ("304 hit",), new_again, warm=200)),
         Case("miss", "ticket not cached", miss),
-        Case("validated", "POST that keeps nothing", on(parts.validated, opening, ("201",))),
+        Case("validated", "POST that stores nothing", on(parts.validated, opening, ("201",))),
         Case("create", "POST ticket", create),
         Case("comment", "POST comment", on(parts.service, comments, ("201",), answers.added_comment)),
         Case("change", "PATCH ticket", on(parts.service, changes, ("200",), answers.changed_ticket)),

@@ -26,7 +26,7 @@ def chart(verdicts: Sequence[Verdict], *, subtitle: str) -> str:
     parts = [
         head,
         f'<rect width="{_WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="{_LEFT}" y="22" font-size="16" font-weight="bold">What the service costs, of what it may</text>',
+        f'<text x="{_LEFT}" y="22" font-size="16" font-weight="bold">Measured cost in relation to the target</text>',
         f'<text x="{_LEFT}" y="42" fill="#616161">{escape(subtitle)}</text>',
         *(_bar(verdict, _TOP + number * _ROW) for number, verdict in enumerate(verdicts)),
         f'<line x1="{line}" y1="{_TOP}" x2="{line}" y2="{height - 15}" stroke="#757575" stroke-dasharray="4 3"/>',

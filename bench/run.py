@@ -153,7 +153,7 @@ def _start(servers: Servers, data: Path) -> float:
 def _tell(
     chosen: Sequence[Case], rounds: Sequence[Round], found: Sequence[Verdict], options: argparse.Namespace
 ) -> None:
-    how = f"{options.rounds} rounds of {options.seconds} s each; medians, with the least and the most of the rounds"
+    how = f"{options.rounds} rounds of {options.seconds} s each; medians, with the lowest and the highest of the rounds"
     print(f"\n{how}\n\n{cases_table(chosen, rounds)}\n\n{targets_table(found)}")
     if any(case.name == "hit-plain" for case in chosen):
         print(

@@ -1,4 +1,4 @@
-"""What the project's own files promise each other."""
+"""The files of the project agree with each other: settings, Pipfile, lock, sources."""
 
 import json
 import re
@@ -13,11 +13,9 @@ from core.settings import ROOT, Settings, async_dsn
 from db.postgres.database import Database
 from lock import without_sources
 from requirements import requirements
-from services.tickets.ticket_status import mermaid
 
-README = (ROOT / "README.md").read_text()
 LOCK: dict[str, Any] = json.loads((ROOT / "Pipfile.lock").read_text())
-# Read by docker-compose alone.
+# Only docker-compose reads this one.
 COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
 
 
@@ -29,7 +27,7 @@ def test_the_example_names_every_setting_and_no_other() -> None:
     assert documented_in_example() - COMPOSE_ONLY == {name.upper() for name in Settings.model_fields}
 
 
-def test_the_example_is_valid_as_it_stands() -> None:
+def test_the_example_is_valid_without_changes() -> None:
     settings = Settings(_env_file=ROOT / ".env.example")
     assert settings.database_dsn is not None
     assert settings.redis_host == "127.0.0.1"
@@ -46,32 +44,20 @@ def test_the_example_is_valid_as_it_stands() -> None:
         ),
     ],
 )
-def test_an_address_of_postgresql_is_taken_as_libpq_takes_it(given: str, used: str) -> None:
+def test_a_dsn_is_read_as_libpq_reads_it(given: str, used: str) -> None:
     assert async_dsn(given) == used
-    create_async_engine(used)  # by which migrations go
+    create_async_engine(used)  # the engine that migrations use
     Database(used, pool_size=1)
 
 
-def test_several_redis_nodes_may_be_named() -> None:
+def test_redis_host_accepts_several_nodes() -> None:
     settings = Settings(_env_file=None, redis_host="a, b:7000", redis_port=6380)
     assert settings.redis_nodes == [("a", 6380), ("b", 7000)]
 
 
-def test_a_secret_is_not_shown() -> None:
+def test_the_representation_of_the_settings_hides_secrets() -> None:
     settings = Settings.model_validate({"database_dsn": "postgresql://tickets:pass-word@127.0.0.1/tickets"})
     assert "pass-word" not in repr(settings)
-
-
-def test_the_readme_names_every_setting_with_its_default() -> None:
-    table = README.partition("## Settings")[2].partition("\n## ")[0]
-    rows = "".join(line for line in table.splitlines() if line.startswith("|"))
-    assert set(re.findall(r"`([A-Z_]+)`", rows)) == {name.upper() for name in Settings.model_fields}
-    for name in ("database_pool_size", "redis_port", "host", "port", "workers"):
-        assert f"`{Settings.model_fields[name].default}`" in table
-
-
-def test_the_readme_draws_the_status_machine_as_it_is() -> None:
-    assert f"```mermaid\n{mermaid()}\n```" in README
 
 
 def test_the_pipfile_and_its_lock_name_no_package_index() -> None:
@@ -80,7 +66,7 @@ def test_the_pipfile_and_its_lock_name_no_package_index() -> None:
     assert LOCK["_meta"]["sources"] == []
 
 
-def test_relocking_takes_the_sources_out() -> None:
+def test_relocking_removes_the_package_index() -> None:
     package = {"version": "==1.0", "hashes": ["sha256:0"]}
     written = {
         "_meta": {"hash": {"sha256": "0"}, "sources": [{"name": "somewhere"}]},
@@ -100,7 +86,7 @@ def test_every_pinned_package_has_a_version_and_hashes() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "src").rglob("*.py")), ids=lambda path: path.name)
-def test_no_file_is_too_long_to_read(path: Path) -> None:
+def test_a_source_file_has_at_most_300_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
 
 
