@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.problems.types import ALL
+from api.problems.types import ALL_PROBLEM_TYPES
 from contract.browser import CHROMIUM, HOST, Visit, visiting
 from core.settings import ROOT
 
@@ -66,9 +66,9 @@ async def test_the_pages_on_problems_are_read_one_after_another(visit: Visit, or
     address = await visit.page.get_by_role("link", name="each type").get_attribute("href")
     assert address == "/problems"
     await visit.page.goto(f"{origin}{address}")
-    for kind in ALL:
-        await visit.page.get_by_role("link", name=kind.title, exact=True).click()
-        assert await visit.page.locator("h1").inner_text() == kind.title
+    for problem_type in ALL_PROBLEM_TYPES:
+        await visit.page.get_by_role("link", name=problem_type.title, exact=True).click()
+        assert await visit.page.locator("h1").inner_text() == problem_type.title
         await visit.page.get_by_role("link", name="All problems").click()
     await assert_drawn(visit, tmp_path / "problems.png")
 
