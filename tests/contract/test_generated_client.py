@@ -139,6 +139,18 @@ def test_the_client_parses_problems(generated: GeneratedClient) -> None:
     assert (illegal.from_, illegal.to, illegal.allowed) == ("open", "awaiting_reply", ["answered", "closed"])
 
 
+def test_the_client_accepts_types_and_details_of_a_later_release(generated: GeneratedClient) -> None:
+    problem = {"title": "x", "status": 409, "detail": "x", "instance": "urn:x", "request_id": "x"}
+    parsed = generated.models.Problem.from_dict(problem | {"type": "/problems/of-a-later-release"})
+    assert parsed.type_ == "/problems/of-a-later-release"
+    data = {"status": {"from": "open", "to": "answered"}, "assignee": {"from": None, "to": "key:crm"}}
+    event = {"version": 2, "data": data, "actor": "anonymous", "created_at": "2026-03-02T12:33:41Z"}
+    parsed = generated.models.Event.from_dict(event | {"type": "assigned"})
+    assert parsed.type_ == "assigned"
+    assert parsed.data.status.to is generated.models.TicketStatus.ANSWERED
+    assert parsed.data["assignee"] == {"from": None, "to": "key:crm"}
+
+
 @pytest.mark.parametrize("operation", ["workflow.get_workflow", "operation.livez", "operation.readyz"])
 def test_an_operation_without_parameters_is_parsed(generated: GeneratedClient, operation: str) -> None:
     response = generated.call(operation)

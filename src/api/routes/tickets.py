@@ -94,11 +94,11 @@ async def change_ticket(
     principal: Caller,
     response: Response,
 ) -> Ticket:
-    """Change a ticket: its subject, its text, its status.
+    """Change a ticket.
 
-    The body is a merge patch (RFC 7396): fields that are present are changed, as one version. An edit without any
-    difference creates no version. A new status must be one of the ticket's `allowed_transitions`; `closed` is final. A
-    requester cannot set `answered`.
+    The body is a merge patch (RFC 7396) of subject, text and status: the fields that are present are changed, as one
+    version. An edit without any difference creates no version. A new status must be one of the ticket's
+    `allowed_transitions`; `closed` is final. A requester cannot set `answered`.
     """
     ticket = await tickets.change(ticket_id, patch, principal, expected=expected)
     response.headers["ETag"] = etag(ticket.version)
