@@ -1,4 +1,4 @@
-"""Write the OpenAPI document to `openapi.json` (`pipenv run openapi`): changes of the contract show in review."""
+"""Write the OpenAPI document to `openapi.json` (`pipenv run openapi`), so that reviews show changes of the contract."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from main import create_app  # noqa: E402 - as above
 
 
 def document() -> str:
-    """Return the document as it is committed."""
+    """Return the document in its committed form."""
     return json.dumps(create_app(Settings(_env_file=None)).openapi(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What the routes ask for: the services, and the parts of a request that several routes share."""
+"""The dependencies of the routes: services, the principal, and the parameters that several routes share."""
 
 from typing import Annotated
 
@@ -38,12 +38,12 @@ Tickets = Annotated[TicketService, Depends(_tickets)]
 Lists = Annotated[TicketLists, Depends(_lists)]
 Health = Annotated[HealthService, Depends(_health)]
 Caller = Annotated[Principal, Depends(_caller)]
-# The bounds stand before the validator, where they become part of the documented number.
+# The bounds precede the validator, so that they are part of the documented schema.
 TicketId = Annotated[
     int,
     Field(ge=1, le=ID_MAX),
     BeforeValidator(plain_number),
-    Path(description="The number of the ticket.", examples=[1]),
+    Path(description="The id of the ticket.", examples=[1]),
 ]
 Page = Annotated[Paging, Query()]
 WantedTickets = Annotated[TicketQuery, Query()]

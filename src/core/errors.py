@@ -1,37 +1,37 @@
-"""Everything the service refuses, as exceptions that know nothing of HTTP.
+"""The errors of the service. They do not depend on HTTP; `api.problems.types` maps them to responses.
 
 ServiceError
-├── Unauthenticated       nobody knows who asks
-├── Forbidden             whoever asks may not do this
-├── HostNotAllowed        an unprotected service was called by another name than this machine's own
-├── TicketNotFound        no ticket has this id
-├── TicketClosed          the ticket is closed: no edit, no comment
-├── IllegalTransition     the status machine has no such edge
-├── VersionMismatch       the ticket moved on from the version the caller expected
-├── SearchTimeout         the search did not end in its time
-├── InvalidCursor         a page cursor this service did not issue
-├── RequestInProgress     a request with this idempotency key is being carried out right now
-├── IdempotencyKeyReused  this idempotency key was used for another request
-├── RateLimited           the caller came too often
-└── Unavailable           a part the service needs does not answer now
-    ├── DatabaseUnavailable   nothing was done; try again
-    ├── IssuerUnavailable     the keys of the issuer of tokens are not to be had
-    ├── Overloaded            too many requests at once; nothing was done
-    ├── DeadlineExceeded      nothing was done; the request had no time left
-    └── OutcomeUnknown        it may have been done
+├── Unauthenticated       the request carries no credentials or invalid ones
+├── Forbidden             the principal is not permitted to do this
+├── HostNotAllowed        an unprotected service is called from another machine or by another host name
+├── TicketNotFound        no ticket has this id, or the principal may not see it
+├── TicketClosed          the ticket is closed and accepts neither edits nor comments
+├── IllegalTransition     the status machine does not have this transition
+├── VersionMismatch       the ticket is not at a version that the caller expects
+├── SearchTimeout         the search exceeded its time limit
+├── InvalidCursor         the cursor was not issued for this list
+├── RequestInProgress     a request with this idempotency key is still being processed
+├── IdempotencyKeyReused  the idempotency key was used with a different request
+├── RateLimited           the caller exceeded a rate limit
+└── Unavailable           a required component does not respond
+    ├── DatabaseUnavailable   nothing was written
+    ├── IssuerUnavailable     the signing keys of the token issuer cannot be fetched
+    ├── Overloaded            too many concurrent requests; nothing was done
+    ├── DeadlineExceeded      the request exceeded its time limit; nothing was written
+    └── OutcomeUnknown        the commit was interrupted; the change may have been saved
 """
 
 from collections.abc import Sequence
 
 
 class ServiceError(Exception):
-    """The service will not, or can not now, do what it was asked."""
+    """Base class: the service refuses a request or cannot process it now."""
 
 
 class Unauthenticated(ServiceError):
-    """Nobody knows who asks: no credentials came, or with `are_refused` such as are not good, or no longer.
+    """The request carries no credentials, or with `are_refused` invalid, expired or revoked ones.
 
-    `is_guess` tells what may have been made up from what was good once.
+    `is_guess` is true for credentials that were never valid: they count as a failed authentication.
     """
 
     def __init__(self, reason: str, *, are_refused: bool, is_guess: bool = True) -> None:
@@ -41,39 +41,39 @@ class Unauthenticated(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """Whoever asks may not do this."""
+    """The principal is not permitted to do this."""
 
 
 class HostNotAllowed(ServiceError):
-    """A service that nothing protects was called by another name, or at another address, than this machine's own."""
+    """A service without keys or issuer is called from another machine, or by a name that is not a loopback name."""
 
 
 class TicketNotFound(ServiceError):
-    """No ticket has this id."""
+    """No ticket has this id, or the principal may not see it."""
 
     def __init__(self, ticket_id: int) -> None:
         super().__init__(f"no ticket {ticket_id}")
 
 
 class TicketClosed(ServiceError):
-    """The ticket is closed, which is final: it takes no edit and no comment."""
+    """The ticket is closed, which is final: it accepts neither edits nor comments."""
 
     def __init__(self, ticket_id: int) -> None:
         super().__init__(f"ticket {ticket_id} is closed")
 
 
 class IllegalTransition(ServiceError):
-    """The status machine does not lead from `source` to `target`; `allowed` is where it leads."""
+    """The status machine has no transition from `source` to `target`; `allowed` lists the possible targets."""
 
     def __init__(self, source: str, target: str, allowed: Sequence[str]) -> None:
-        super().__init__(f"{source} may not become {target}")
+        super().__init__(f"no transition from {source} to {target}")
         self.source = source
         self.target = target
         self.allowed = tuple(allowed)
 
 
 class VersionMismatch(ServiceError):
-    """The ticket is at version `current`, not at one the caller expected."""
+    """The ticket is at version `current`, which is not a version that the caller expects."""
 
     def __init__(self, current: int) -> None:
         super().__init__(f"the ticket is at version {current}")
@@ -81,44 +81,44 @@ class VersionMismatch(ServiceError):
 
 
 class SearchTimeout(ServiceError):
-    """The search did not end in the time that searches have."""
+    """The search exceeded its time limit."""
 
 
 class InvalidCursor(ServiceError):
-    """The page cursor was not issued by this service."""
+    """The cursor was not issued by this service for this list, its filters and its sort order."""
 
 
 class RequestInProgress(ServiceError):
-    """A request with the same idempotency key is being carried out right now."""
+    """A request with the same idempotency key is still being processed."""
 
 
 class IdempotencyKeyReused(ServiceError):
-    """The idempotency key was used before, for another request."""
+    """The idempotency key was used with a different request."""
 
 
 class RateLimited(ServiceError):
-    """The caller came more often than one may."""
+    """The caller exceeded a rate limit."""
 
 
 class Unavailable(ServiceError):
-    """A part the service needs does not answer now."""
+    """A required component does not respond."""
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL does not answer, or not in time. Nothing was written."""
+    """PostgreSQL does not respond, or not in time. Nothing was written."""
 
 
 class IssuerUnavailable(Unavailable):
-    """The keys of the issuer of tokens can not be fetched, so that no token can be verified."""
+    """The signing keys of the token issuer cannot be fetched, so no token can be verified."""
 
 
 class Overloaded(Unavailable):
-    """Too many requests are carried out and wait already. Nothing was done."""
+    """The limits of concurrent and of waiting requests are reached. Nothing was done."""
 
 
 class DeadlineExceeded(Unavailable):
-    """The time that a request may take was over before its work was done. Nothing was written."""
+    """The request exceeded its time limit before its work was done. Nothing was written."""
 
 
 class OutcomeUnknown(Unavailable):
-    """PostgreSQL went away, or time ran out, during the commit: what was to be written may be written, or not."""
+    """The connection to PostgreSQL was lost, or the deadline passed, during the commit: the change may be saved."""

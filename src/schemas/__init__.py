@@ -1,1 +1,1 @@
-"""The bodies of requests and answers."""
+"""Pydantic models of request bodies, queries and responses."""

@@ -1,4 +1,4 @@
-"""The kinds of field the bodies are made of: text, e-mail address, identifier."""
+"""Field types that several models share: text, email address, whole number."""
 
 import re
 from typing import Annotated, Final
@@ -12,17 +12,17 @@ from models import ticket
 ID_MAX = 2**63 - 1
 EMAIL_MAX_LENGTH = ticket.EMAIL_MAX_LENGTH
 
-# As many digits as an id can have, and no zero in front.
+# At most as many digits as an id can have, without a leading zero.
 _PLAIN_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 
-# Refused by default as nothing the public Internet can deliver to; the mail of many a closed network ends so.
+# email-validator rejects this domain because the public Internet cannot deliver to it; many private networks use it.
 _PRIVATE_DOMAIN = "local"
 if _PRIVATE_DOMAIN in SPECIAL_USE_DOMAIN_NAMES:
     SPECIAL_USE_DOMAIN_NAMES.remove(_PRIVATE_DOMAIN)
 
 
 def _storable(value: str) -> str:
-    """Keep text exactly as sent, refusing what says nothing and what PostgreSQL can not hold."""
+    """Return text unchanged; refuse blank text, and NUL, which PostgreSQL cannot store."""
     if all(character.isspace() or not character.isprintable() for character in value):
         raise PydanticCustomError("blank", "must not be blank")
     if "\0" in value:
@@ -38,26 +38,29 @@ def _email(value: str) -> str:
         raise PydanticCustomError("email", "must be a valid email address") from None
 
 
-def normal_email(sent: str) -> str:
-    """Return an address in the form it is stored in; what is no address is looked for as it is, in vain."""
+def normal_email(address: str) -> str:
+    """Return an address in the form in which it is stored, or unchanged if it is not a valid address."""
     try:
-        return _email(sent)
+        return _email(address)
     except PydanticCustomError:
-        return sent
+        return address
 
 
-def plain_number(sent: object) -> object:
-    """Refuse what Python would also read as a number (`+1`, `1_0`, ` 1`, `1.0`), so that each has one spelling."""
-    if isinstance(sent, str) and not _PLAIN_NUMBER.fullmatch(sent):
+def plain_number(value: object) -> object:
+    """Refuse other spellings that Python reads as a number (`+1`, `1_0`, ` 1`, `1.0`): each number has one spelling."""
+    if isinstance(value, str) and not _PLAIN_NUMBER.fullmatch(value):
         raise PydanticCustomError("number", "must be a whole number in plain digits")
-    return sent
+    return value
 
 
 Storable = AfterValidator(_storable)
 
 
-def said_of_text(max_length: int, example: str) -> WithJsonSchema:
-    """Say what a pattern can say of `_storable`: no NUL. What is blank is beyond words that every tool knows."""
+def text_schema(max_length: int, example: str) -> WithJsonSchema:
+    """Return the JSON Schema of `Storable` text.
+
+    The pattern excludes NUL. No pattern that every tool understands excludes blank text.
+    """
     return WithJsonSchema(
         {
             "type": "string",
@@ -71,15 +74,19 @@ def said_of_text(max_length: int, example: str) -> WithJsonSchema:
 
 Subject = Annotated[
     str,
-    Field(min_length=1, max_length=ticket.SUBJECT_MAX_LENGTH),
+    Field(
+        min_length=1,
+        max_length=ticket.SUBJECT_MAX_LENGTH,
+        description="The subject. Stored as sent; must not be blank.",
+    ),
     Storable,
-    said_of_text(ticket.SUBJECT_MAX_LENGTH, "The printer is on fire"),
+    text_schema(ticket.SUBJECT_MAX_LENGTH, "The printer is on fire"),
 ]
 Text = Annotated[
     str,
-    Field(min_length=1, max_length=ticket.TEXT_MAX_LENGTH),
+    Field(min_length=1, max_length=ticket.TEXT_MAX_LENGTH, description="The text. Stored as sent; must not be blank."),
     Storable,
-    said_of_text(ticket.TEXT_MAX_LENGTH, "It started after lunch."),
+    text_schema(ticket.TEXT_MAX_LENGTH, "It started after lunch."),
 ]
 Email = Annotated[
     str,

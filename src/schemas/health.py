@@ -1,4 +1,4 @@
-"""What the probes answer."""
+"""The responses of the probes."""
 
 from typing import Literal
 
@@ -10,22 +10,24 @@ CacheState = Literal["ok", "degraded", "unavailable"]
 
 
 class Liveness(BaseModel):
-    """The process runs and its event loop turns."""
+    """The process is running and its event loop responds."""
 
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"] = Field(default="ok", description="Always `ok`.")
 
 
 class Readiness(BaseModel):
-    """Whether requests should be sent here, and the state of each part."""
+    """Whether the service can process requests, and the state of its components."""
 
-    ready: bool
-    stopping: bool = Field(description="True once the process was told to stop: send it nothing more.")
-    database: DatabaseState = Field(description="Required, and writable: `read_only` is a standby.")
+    ready: bool = Field(description="True if the service can process requests.")
+    stopping: bool = Field(description="True after the process received the signal to stop: send it no new requests.")
+    database: DatabaseState = Field(
+        description="PostgreSQL, required. `read_only`: it is a standby and accepts no writes."
+    )
     migrations: MigrationsState = Field(
-        description="Required: `behind` lacks a migration of this release, `unknown` could not be asked. A database "
-        "that a newer release migrated is `ok`."
+        description="The schema of the database, required. `ok`: it has all migrations of this release, or newer ones; "
+        "`behind`: it lacks some; `unknown`: it could not be read."
     )
     cache: CacheState = Field(
-        description="Without it the service is slower, not wrong: `degraded` lacks some of its nodes, "
-        "`unavailable` all of them."
+        description="Redis, optional: without it responses are slower. `degraded`: some of its nodes do not respond; "
+        "`unavailable`: none does."
     )

@@ -1,4 +1,4 @@
-"""Which rows of a list are wanted, in what order, and from where."""
+"""The query parameters of lists: filters, sort order and page."""
 
 import re
 from datetime import UTC, datetime
@@ -8,7 +8,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import PydanticCustomError
 
 from models import TicketStatus
-from schemas.fields import EMAIL_MAX_LENGTH, Storable, normal_email, plain_number, said_of_text
+from schemas.fields import EMAIL_MAX_LENGTH, Storable, normal_email, plain_number, text_schema
+from schemas.pages import CURSOR_EXAMPLE
 
 QUERY_MAX_LENGTH = 255
 
@@ -17,60 +18,89 @@ Sort = Literal["id", "-id", "created_at", "-created_at", "updated_at", "-updated
 _DATE_AND_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _in_utc(time: datetime) -> datetime:
     try:
-        return moment.astimezone(UTC)
+        return time.astimezone(UTC)
     except OverflowError:
         raise PydanticCustomError("time", "must be a time from the year 1 to the year 9999, UTC") from None
 
 
-def _written_out(sent: object) -> object:
-    """Refuse a bare number, which would be read as seconds or milliseconds since 1970, whichever seems likelier."""
-    if isinstance(sent, str) and not _DATE_AND_TIME.match(sent):
+def _written_out(value: object) -> object:
+    """Refuse a bare number, which pydantic reads as seconds or milliseconds since 1970, depending on its size."""
+    if isinstance(value, str) and not _DATE_AND_TIME.match(value):
         raise PydanticCustomError("time", "must be a date and a time with an offset, as RFC 3339 writes them")
-    return sent
+    return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 
 
-Words = Annotated[
+SearchText = Annotated[
     str,
     Field(min_length=1, max_length=QUERY_MAX_LENGTH),
     Storable,
-    said_of_text(QUERY_MAX_LENGTH, "printer fire"),
+    text_schema(QUERY_MAX_LENGTH, "printer fire"),
 ]
+
+_MORNING: Final = "2026-03-02T09:00:00Z"
+_EVENING: Final = "2026-03-02T18:00:00+03:00"
 
 
 class Paging(BaseModel):
-    """How much of a list to give, and from where."""
+    """The page of a list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Annotated[int, BeforeValidator(plain_number)] = Field(
-        default=50, ge=1, le=100, description="How many to give, at most."
+        default=50, ge=1, le=100, description="The maximum number of items in the page.", examples=[20]
     )
-    cursor: str | None = Field(default=None, max_length=512, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(
+        default=None,
+        max_length=512,
+        description="The `next_cursor` of the previous page, unchanged; absent for the first page.",
+        examples=[CURSOR_EXAMPLE],
+    )
 
 
 class TicketQuery(Paging):
-    """A list of tickets: those for which every filter holds."""
+    """The page of a list of tickets: filters, all of which apply, and the sort order."""
 
-    status: list[TicketStatus] = Field(default=[], description="Any of these; may be repeated.", max_length=4)
-    email: Annotated[str, AfterValidator(normal_email)] | None = Field(
-        default=None, max_length=EMAIL_MAX_LENGTH, pattern="^[^\\x00]*$", description="The requester's, in any case."
+    status: list[TicketStatus] = Field(
+        default=[],
+        description="Tickets with this status. Repeat the parameter for several statuses.",
+        max_length=4,
+        examples=[["open", "awaiting_reply"]],
     )
-    created_after: Moment | None = Field(default=None, description="At this time or later.")
-    created_before: Moment | None = Field(default=None, description="Before this time.")
-    updated_after: Moment | None = Field(default=None, description="At this time or later.")
-    updated_before: Moment | None = Field(default=None, description="Before this time.")
-    q: Words | None = Field(
+    email: Annotated[str, AfterValidator(normal_email)] | None = Field(
+        default=None,
+        max_length=EMAIL_MAX_LENGTH,
+        pattern="^[^\\x00]*$",
+        description="Tickets of the requester with this email address, in upper or lower case.",
+        examples=["alice@example.com"],
+    )
+    created_after: Timestamp | None = Field(
+        default=None, description="Tickets created at this time or later.", examples=[_MORNING]
+    )
+    created_before: Timestamp | None = Field(
+        default=None, description="Tickets created before this time.", examples=[_EVENING]
+    )
+    updated_after: Timestamp | None = Field(
+        default=None, description="Tickets last changed at this time or later.", examples=[_MORNING]
+    )
+    updated_before: Timestamp | None = Field(
+        default=None, description="Tickets last changed before this time.", examples=[_EVENING]
+    )
+    q: SearchText | None = Field(
         default=None,
         description=(
-            "Words of the subject, the text and the comments, in any form, Russian or English: `printer fire` finds "
-            'both words, `"blue screen"` a phrase, `printer OR scanner` either, `-smoke` leaves out. Words like `the` '
-            "and `on` are not searched for."
+            "Tickets whose subject, text and comments contain these words, in any Russian or English form. "
+            '`printer fire` finds both words, `"blue screen"` a phrase, `printer OR scanner` either word; `-smoke` '
+            "excludes a word. Stop words such as `the` and `on` are ignored."
         ),
         examples=["printer fire"],
     )
-    sort: Sort = Field(default="-id", description="With `-`, the greatest first.")
+    sort: Sort = Field(
+        default="-id",
+        description="The field to sort by; with `-` in descending order.",
+        examples=["-updated_at"],
+    )

@@ -1,35 +1,64 @@
-"""What every refusal looks like: RFC 9457 problem details."""
+"""The body of every error response: problem details (RFC 9457)."""
 
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# A body of 1 MiB has room for 100,000 unknown fields, each of which would be told.
+# A body of 1 MiB has room for 100,000 unknown fields.
 MAX_PARTS: Final = 50
 
 
 class InvalidPart(BaseModel):
-    """One part of a request that is not as it should be: a JSON pointer into the body, or a parameter's name."""
+    """An invalid part of a request. It has either `pointer` or `parameter`."""
 
-    detail: str = Field(examples=["must not be blank"])
-    pointer: str | None = Field(default=None, description="Into the body (RFC 6901).", examples=["#/subject"])
-    parameter: str | None = Field(default=None, description="The name of a parameter.", examples=["limit"])
+    detail: str = Field(description="What is wrong.", examples=["must not be blank"])
+    pointer: str | None = Field(
+        default=None, description="A JSON pointer into the body (RFC 6901), as a URI fragment.", examples=["#/subject"]
+    )
+    parameter: str | None = Field(
+        default=None, description="The name of a path or query parameter, or of a header.", examples=["limit"]
+    )
 
 
 class Problem(BaseModel):
-    """A refusal. `type` tells programs what it is, `title` and `detail` tell people."""
+    """An error (RFC 9457). Programs read `type`; `title` and `detail` are for people."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=False, serialize_by_alias=True)
 
-    type: str = Field(examples=["/problems/illegal-transition"])
-    title: str
-    status: int
-    detail: str
-    instance: str = Field(description="This very occurrence.", examples=["urn:request:4f9d0c2e6b1a4d7c"])
-    request_id: str = Field(description="As in the X-Request-Id header of the answer, and in the logs.")
-    errors: list[InvalidPart] | None = Field(
-        default=None, description="What is invalid, part by part; the first of it if it is much.", max_length=MAX_PARTS
+    type: str = Field(
+        description="The problem type: the path of a page that describes it, or `about:blank`. Types may be added; "
+        "clients handle an unknown one by its `status`.",
+        examples=["/problems/illegal-transition"],
     )
-    source: str | None = Field(default=None, alias="from", description="The status the ticket has.")
-    target: str | None = Field(default=None, alias="to", description="The status that was asked for.")
-    allowed: list[str] | None = Field(default=None, description="The statuses it may become.")
+    title: str = Field(description="The name of the problem type.", examples=["Illegal status transition"])
+    status: int = Field(description="The HTTP status code.", examples=[409])
+    detail: str = Field(
+        description="What happened.", examples=["The status of the ticket cannot change to the requested status."]
+    )
+    instance: str = Field(
+        description="A URI that identifies this occurrence.", examples=["urn:request:4f9d0c2e6b1a4d7c"]
+    )
+    request_id: str = Field(
+        description="The id of the request, as in the `X-Request-Id` header and in the log of the service.",
+        examples=["4f9d0c2e6b1a4d7c"],
+    )
+    errors: list[InvalidPart] | None = Field(
+        default=None,
+        description=f"For `invalid-request`: the invalid parts, at most the first {MAX_PARTS}.",
+        max_length=MAX_PARTS,
+        examples=[[{"detail": "must not be blank", "pointer": "#/subject"}]],
+    )
+    source: str | None = Field(
+        default=None, alias="from", description="For `illegal-transition`: the current status.", examples=["open"]
+    )
+    target: str | None = Field(
+        default=None,
+        alias="to",
+        description="For `illegal-transition`: the requested status.",
+        examples=["awaiting_reply"],
+    )
+    allowed: list[str] | None = Field(
+        default=None,
+        description="For `illegal-transition`: the statuses that the ticket can change to.",
+        examples=[["answered", "closed"]],
+    )

@@ -1,135 +1,155 @@
-"""What a ticket and its comments look like on the way in and on the way out."""
+"""Tickets and comments, in requests and in responses."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from models import EventType, TicketStatus
+from models import TicketStatus
 from schemas.fields import Email, Subject, Text
-
-# Not validated again on the way out.
-_email_address = Field(json_schema_extra={"format": "email"})
+from schemas.pages import NextCursor
 
 
 def _without_default(schema: JsonDict) -> None:
     schema.pop("default", None)
 
 
-class _Sent(BaseModel):
-    """A body that came in: unknown fields are refused."""
+class _RequestBody(BaseModel):
+    """A request body: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TicketCreate(_Sent):
-    """A new ticket; it starts `open`."""
+class TicketCreate(_RequestBody):
+    """A new ticket. Its status is `open`."""
 
     subject: Subject
     text: Text
-    email: Annotated[Email, Field(description="Who asks.")]
+    email: Annotated[Email, Field(description="The email address of the requester.")]
 
 
-class TicketPatch(_Sent):
-    """A merge patch (RFC 7396): the fields that are there are changed, at least one must be."""
+class TicketPatch(_RequestBody):
+    """A JSON merge patch (RFC 7396): fields that are present are changed. At least one is required."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    # The defaults stand for "not sent" and are never read: `model_fields_set` names what was sent.
+    # The defaults are never read: `model_fields_set` names the fields that are present.
     subject: Subject = Field(default="", json_schema_extra=_without_default)
     text: Text = Field(default="", json_schema_extra=_without_default)
-    status: TicketStatus = Field(default=TicketStatus.OPEN, json_schema_extra=_without_default)
+    status: TicketStatus = Field(
+        default=TicketStatus.OPEN,
+        json_schema_extra=_without_default,
+        description="The new status, one of the ticket's `allowed_transitions`.",
+        examples=["closed"],
+    )
 
     @model_validator(mode="after")
-    def _something_is_sent(self) -> Self:
+    def _require_a_field(self) -> Self:
         if not self.model_fields_set:
             raise PydanticCustomError("empty_patch", "must change at least one of: subject, text, status")
         return self
 
 
-class CommentCreate(_Sent):
-    """A new comment; with `status`, the ticket makes that transition in the same transaction."""
+class CommentCreate(_RequestBody):
+    """A new comment, with an optional status transition of the ticket."""
 
-    email: Annotated[Email, Field(description="Who writes.")]
+    email: Annotated[Email, Field(description="The email address of the author.")]
     text: Text
-    status: TicketStatus | None = None
+    status: TicketStatus | None = Field(
+        default=None,
+        description="The new status of the ticket, one of its `allowed_transitions`. Comment and transition succeed "
+        "together or fail together. Null or absent: the status does not change.",
+        examples=["answered"],
+    )
 
 
 class Comment(BaseModel):
-    """One contribution to the discussion of a ticket."""
+    """A comment on a ticket."""
 
-    id: int
-    ticket_id: int
-    email: str = _email_address
-    text: str
-    created_at: datetime
+    id: int = Field(description="The id of the comment, unique across all tickets.", examples=[1])
+    ticket_id: int = Field(description="The id of the ticket.", examples=[1])
+    # Validated when it was received, not again in responses.
+    email: str = Field(
+        description="The email address of the author.",
+        examples=["bob@example.com"],
+        json_schema_extra={"format": "email"},
+    )
+    text: str = Field(description="The text, as sent.", examples=["Have you tried water?"])
+    created_at: datetime = Field(description="The time of creation, in UTC.", examples=["2026-03-02T12:33:41.904112Z"])
 
 
 class CommentAdded(BaseModel):
-    """A comment, and the version of its ticket that it made."""
+    """A comment, and the version of the ticket that it created."""
 
     comment: Comment
     version: int
 
 
 class Ticket(BaseModel):
-    """A ticket as it stands. `version` is the number of its changes, and its ETag."""
+    """A ticket."""
 
-    id: int
-    subject: str
-    text: str
-    email: str = _email_address
-    status: TicketStatus
-    allowed_transitions: list[TicketStatus] = Field(description="What `status` may become.")
-    version: int
-    comment_count: int
-    created_at: datetime
-    updated_at: datetime
-    closed_at: datetime | None
+    id: int = Field(description="The id of the ticket.", examples=[1])
+    subject: str = Field(description="The subject, as sent.", examples=["The printer is on fire"])
+    text: str = Field(description="The text, as sent.", examples=["It started after lunch."])
+    email: str = Field(
+        description="The email address of the requester; its domain is in lower case.",
+        examples=["alice@example.com"],
+        json_schema_extra={"format": "email"},
+    )
+    status: TicketStatus = Field(description="The current status.", examples=["open"])
+    allowed_transitions: list[TicketStatus] = Field(
+        description="The statuses that the ticket can change to; empty if it is closed.",
+        examples=[["answered", "closed"]],
+    )
+    version: int = Field(
+        description="Starts at 1. Each change of the ticket, a new comment included, adds 1. Also sent as the `ETag`.",
+        examples=[1],
+    )
+    comment_count: int = Field(description="The number of all comments.", examples=[0])
+    created_at: datetime = Field(description="The time of creation, in UTC.", examples=["2026-03-02T12:31:07.120345Z"])
+    updated_at: datetime = Field(
+        description="The time of the last change, in UTC; a new comment is a change.",
+        examples=["2026-03-02T12:31:07.120345Z"],
+    )
+    closed_at: datetime | None = Field(
+        description="The time of the transition to `closed`, in UTC; null before.",
+        examples=["2026-03-02T13:02:15.002731Z"],
+    )
 
 
 class TicketDetails(Ticket):
-    """A ticket with the latest of its comments, in reading order."""
+    """A ticket with its latest comments."""
 
-    comments: list[Comment]
+    comments: list[Comment] = Field(
+        description="The latest 50 comments, oldest first. `GET /tickets/{ticket_id}/comments` returns all."
+    )
 
 
 class TicketPage(BaseModel):
-    """Some tickets, and where the next ones are."""
+    """A page of tickets, without their comments."""
 
-    items: list[Ticket]
-    next_cursor: str | None = Field(description="Ask again with `cursor` set to this; null on the last page.")
+    items: list[Ticket] = Field(description="The tickets, in the requested order.")
+    next_cursor: NextCursor
 
 
 class CommentPage(BaseModel):
-    """Some comments of a ticket, and where the next ones are."""
+    """A page of a ticket's comments."""
 
-    items: list[Comment]
-    next_cursor: str | None = Field(description="Ask again with `cursor` set to this; null on the last page.")
-
-
-class Event(BaseModel):
-    """What made one version of a ticket."""
-
-    version: int
-    type: EventType
-    data: dict[str, Any] = Field(description="What changed: a field with `from` and `to`, or the `comment_id`.")
-    actor: str
-    created_at: datetime
-
-
-class EventPage(BaseModel):
-    """Some of a ticket's history, and where the next of it is."""
-
-    items: list[Event]
-    next_cursor: str | None = Field(description="Ask again with `cursor` set to this; null on the last page.")
+    items: list[Comment] = Field(description="The comments, oldest first.")
+    next_cursor: NextCursor
 
 
 class Workflow(BaseModel):
-    """The status machine."""
+    """The status machine of tickets."""
 
-    initial: TicketStatus
-    transitions: dict[TicketStatus, list[TicketStatus]]
-    mermaid: str = Field(description="The same as a Mermaid state diagram.")
+    initial: TicketStatus = Field(description="The status of a new ticket.", examples=["open"])
+    transitions: dict[TicketStatus, list[TicketStatus]] = Field(
+        description="Each status with the statuses that it can change to; an empty list marks a final status.",
+        examples=[{"open": ["answered", "closed"], "closed": []}],
+    )
+    mermaid: str = Field(
+        description="The same transitions as a Mermaid state diagram.",
+        examples=["stateDiagram-v2\n    [*] --> open\n    open --> closed\n    closed --> [*]"],
+    )

@@ -1,4 +1,4 @@
-"""Whatever is sent: a problem that says what is wrong, never a 500, never the input again."""
+"""Invalid requests: each receives a problem that locates the error, never a 500, and no part of the input."""
 
 import json
 from typing import Any
@@ -40,14 +40,16 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "pointer"), BAD_FIELDS)
-async def test_a_bad_field_is_pointed_at(client: httpx2.AsyncClient, fields: dict[str, Any], pointer: str) -> None:
-    answer = await post(client, "/tickets", json.dumps(a_ticket(**fields)))
-    problem = assert_problem(answer, 422, "invalid-request")
+async def test_the_problem_points_at_an_invalid_field(
+    client: httpx2.AsyncClient, fields: dict[str, Any], pointer: str
+) -> None:
+    response = await post(client, "/tickets", json.dumps(a_ticket(**fields)))
+    problem = assert_problem(response, 422, "invalid-request")
     assert pointer in [part["pointer"] for part in problem["errors"]]
 
 
 @pytest.mark.parametrize("missing", ["subject", "text", "email"])
-async def test_a_missing_field_is_pointed_at(client: httpx2.AsyncClient, missing: str) -> None:
+async def test_the_problem_points_at_a_missing_field(client: httpx2.AsyncClient, missing: str) -> None:
     body = {name: value for name, value in a_ticket().items() if name != missing}
     problem = assert_problem(await client.post("/tickets", json=body), 422, "invalid-request")
     assert [part["pointer"] for part in problem["errors"]] == [f"#/{missing}"]
@@ -56,16 +58,16 @@ async def test_a_missing_field_is_pointed_at(client: httpx2.AsyncClient, missing
 @pytest.mark.parametrize(
     "patch", [{}, {"status": "reopened"}, {"status": None}, {"subject": None}, {"email": "a@example.com"}, {"id": 1}]
 )
-async def test_a_bad_patch_is_refused(client: httpx2.AsyncClient, patch: dict[str, Any]) -> None:
+async def test_an_invalid_patch_is_refused(client: httpx2.AsyncClient, patch: dict[str, Any]) -> None:
     ticket = await open_ticket(client)
     assert_problem(await client.patch(f"/tickets/{ticket['id']}", json=patch), 422, "invalid-request")
 
 
 @pytest.mark.parametrize("fields", [{"text": " "}, {"email": "nobody"}, {"status": "nonsense"}, {"author": MARK}])
-async def test_a_bad_comment_is_refused(client: httpx2.AsyncClient, fields: dict[str, Any]) -> None:
+async def test_an_invalid_comment_is_refused(client: httpx2.AsyncClient, fields: dict[str, Any]) -> None:
     ticket = await open_ticket(client)
-    answer = await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment(**fields))
-    assert_problem(answer, 422, "invalid-request")
+    response = await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment(**fields))
+    assert_problem(response, 422, "invalid-request")
 
 
 @pytest.mark.parametrize(
@@ -74,28 +76,28 @@ async def test_a_bad_comment_is_refused(client: httpx2.AsyncClient, fields: dict
         pytest.param(f'{{"subject": "{MARK}', id="cut off"),
         pytest.param(MARK, id="not JSON"),
         pytest.param(f'{{"subject": "{MARK}\xff"}}'.encode("latin-1"), id="invalid UTF-8"),
-        pytest.param("[" * 100_000, id="nested too deep"),
+        pytest.param("[" * 100_000, id="nested too deeply"),
         pytest.param("9" * 100_000, id="a number of 100,000 digits"),
     ],
 )
-async def test_a_body_that_can_not_be_read_is_refused(client: httpx2.AsyncClient, body: str | bytes) -> None:
+async def test_a_body_that_is_not_json_is_refused(client: httpx2.AsyncClient, body: str | bytes) -> None:
     assert_problem(await post(client, "/tickets", body), 400, "malformed-json")
 
 
 @pytest.mark.parametrize("body", ["null", "[]", '"text"', "1e400", "NaN", "true"])
-async def test_json_that_is_no_object_is_refused(client: httpx2.AsyncClient, body: str) -> None:
+async def test_json_other_than_an_object_is_refused(client: httpx2.AsyncClient, body: str) -> None:
     assert_problem(await post(client, "/tickets", body), 422, "invalid-request")
 
 
-async def test_no_body_at_all_is_refused(client: httpx2.AsyncClient) -> None:
+async def test_a_missing_body_is_refused(client: httpx2.AsyncClient) -> None:
     assert_problem(await client.post("/tickets"), 422, "invalid-request")
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "nonsense", ""])
-async def test_what_is_not_declared_as_json_is_refused(client: httpx2.AsyncClient, content_type: str) -> None:
+async def test_a_body_with_another_content_type_is_refused(client: httpx2.AsyncClient, content_type: str) -> None:
     headers = {"Content-Type": content_type}
-    answer = await client.post("/tickets", content=json.dumps(a_ticket()), headers=headers)
-    assert_problem(answer, 415, "unsupported-media-type")
+    response = await client.post("/tickets", content=json.dumps(a_ticket()), headers=headers)
+    assert_problem(response, 415, "unsupported-media-type")
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["with Content-Length", "chunked"])
@@ -106,8 +108,8 @@ async def test_a_body_over_one_mebibyte_is_refused(client: httpx2.AsyncClient, *
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
 
-    answer = await post(client, "/tickets", body if declared else chunks())
-    assert_problem(answer, 413, "content-too-large")
+    response = await post(client, "/tickets", body if declared else chunks())
+    assert_problem(response, 413, "content-too-large")
 
 
 @pytest.mark.parametrize(
@@ -131,9 +133,9 @@ async def test_a_body_over_one_mebibyte_is_refused(client: httpx2.AsyncClient, *
     ],
 )
 @pytest.mark.parametrize("path", ["", "/comments"])
-async def test_an_id_that_can_not_be_is_refused(client: httpx2.AsyncClient, ticket_id: str, path: str) -> None:
-    answer = await client.get(f"/tickets/{ticket_id}{path}")
-    problem = assert_problem(answer, 422, "invalid-request")
+async def test_an_invalid_id_is_refused(client: httpx2.AsyncClient, ticket_id: str, path: str) -> None:
+    response = await client.get(f"/tickets/{ticket_id}{path}")
+    problem = assert_problem(response, 422, "invalid-request")
     assert [part["parameter"] for part in problem["errors"]] == ["ticket_id"]
 
 
@@ -148,7 +150,7 @@ async def test_an_id_that_can_not_be_is_refused(client: httpx2.AsyncClient, tick
         (f"cursor={'x' * 513}", "cursor"),
     ],
 )
-async def test_a_bad_query_is_refused(client: httpx2.AsyncClient, query: str, parameter: str) -> None:
+async def test_an_invalid_query_is_refused(client: httpx2.AsyncClient, query: str, parameter: str) -> None:
     problem = assert_problem(await client.get(f"/tickets?{query}"), 422, "invalid-request")
     assert [part["parameter"] for part in problem["errors"]] == [parameter]
 
@@ -169,7 +171,7 @@ async def test_a_cursor_of_another_list_is_refused(client: httpx2.AsyncClient) -
         assert_problem(await client.get(f"/tickets/{other['id']}/comments?cursor={cursor}"), 422, "invalid-cursor")
 
 
-async def test_what_is_not_there_is_a_problem_too(client: httpx2.AsyncClient) -> None:
+async def test_an_unknown_path_is_a_problem(client: httpx2.AsyncClient) -> None:
     assert_problem(await client.get(f"/{MARK}"), 404, "not-found")
 
 
@@ -182,7 +184,7 @@ async def test_what_is_not_there_is_a_problem_too(client: httpx2.AsyncClient) ->
         ("POST", "/workflow", "GET, HEAD"),
     ],
 )
-async def test_a_method_that_a_path_does_not_take_is_refused_with_those_it_does(
+async def test_an_unsupported_method_is_refused_with_the_supported_ones(
     client: httpx2.AsyncClient, method: str, path: str, allowed: str
 ) -> None:
     refused = await client.request(method, path)
@@ -191,7 +193,7 @@ async def test_a_method_that_a_path_does_not_take_is_refused_with_those_it_does(
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml, text/*", "application/jsonl"])
-async def test_who_takes_no_json_is_told_so(client: httpx2.AsyncClient, accept: str) -> None:
+async def test_a_request_that_does_not_accept_json_is_refused(client: httpx2.AsyncClient, accept: str) -> None:
     assert_problem(await client.get("/tickets", headers={"Accept": accept}), 406, "not-acceptable")
 
 
@@ -199,12 +201,14 @@ async def post(client: httpx2.AsyncClient, path: str, content: Any) -> httpx2.Re
     return await client.post(path, content=content, headers={"Content-Type": "application/json"})
 
 
-def assert_problem(answer: httpx2.Response, status: int, slug: str) -> dict[str, Any]:
-    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json"), answer.text
-    assert MARK not in answer.text
-    problem: dict[str, Any] = answer.json()
+def assert_problem(response: httpx2.Response, status: int, slug: str) -> dict[str, Any]:
+    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/problem+json"), (
+        response.text
+    )
+    assert MARK not in response.text
+    problem: dict[str, Any] = response.json()
     assert (problem["status"], problem["type"]) == (status, f"/problems/{slug}")
-    assert problem["request_id"] == answer.headers["X-Request-Id"]
+    assert problem["request_id"] == response.headers["X-Request-Id"]
     assert problem["title"]
     assert problem["detail"]
     return problem

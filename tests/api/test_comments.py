@@ -3,17 +3,17 @@ import httpx2
 from support.factories import a_comment, open_ticket, ticket_in
 
 
-async def test_a_comment_is_a_new_version_of_its_ticket(client: httpx2.AsyncClient) -> None:
+async def test_a_comment_creates_a_new_version_of_its_ticket(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
-    answer = await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment())
-    assert answer.status_code == 201
-    assert answer.headers["ETag"] == '"2"'
-    comment = answer.json()
+    response = await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment())
+    assert response.status_code == 201
+    assert response.headers["ETag"] == '"2"'
+    comment = response.json()
     assert comment == a_comment() | {key: comment[key] for key in ("id", "ticket_id", "created_at")}
     assert comment["ticket_id"] == ticket["id"]
 
 
-async def test_a_reply_that_closes_is_the_last_word(client: httpx2.AsyncClient) -> None:
+async def test_no_comment_follows_a_comment_that_closes_the_ticket(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
     path = f"/tickets/{ticket['id']}/comments"
     assert (await client.post(path, json=a_comment(status="closed"))).status_code == 201
@@ -30,13 +30,13 @@ async def test_comments_are_paged_oldest_first(client: httpx2.AsyncClient) -> No
         await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment(text=text))
     found, url = [], f"/tickets/{ticket['id']}/comments?limit=3"
     while url:
-        answer = await client.get(url)
-        found += [comment["text"] for comment in answer.json()["items"]]
-        url = answer.links["next"]["url"] if "next" in answer.links else ""
+        response = await client.get(url)
+        found += [comment["text"] for comment in response.json()["items"]]
+        url = response.links["next"]["url"] if "next" in response.links else ""
     assert found == texts
 
 
 async def test_a_ticket_without_comments_has_an_empty_page(client: httpx2.AsyncClient) -> None:
     ticket = await ticket_in(client, "closed")
-    answer = await client.get(f"/tickets/{ticket['id']}/comments")
-    assert answer.json() == {"items": [], "next_cursor": None}
+    response = await client.get(f"/tickets/{ticket['id']}/comments")
+    assert response.json() == {"items": [], "next_cursor": None}

@@ -14,24 +14,24 @@ def leaves(error: type[Exception]) -> set[type[Exception]]:
     return set().union(*(leaves(each) for each in below)) if below else {error}
 
 
-def test_every_error_of_the_service_has_its_answer() -> None:
+def test_every_error_of_the_service_has_a_problem_type() -> None:
     assert leaves(errors.ServiceError) <= set(PROBLEM_TYPES)
 
 
-def test_every_answer_has_a_type_of_its_own() -> None:
-    slugs = [kind.slug for kind in PROBLEM_TYPES.values()]
+def test_every_problem_type_has_a_slug_of_its_own() -> None:
+    slugs = [problem_type.slug for problem_type in PROBLEM_TYPES.values()]
     assert len(slugs) == len(set(slugs))
 
 
-async def test_an_unexpected_error_says_nothing_of_the_inside(
+async def test_the_response_to_an_unexpected_error_has_no_internal_details(
     database_dsn: str, redis_address: tuple[str, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(settings_for(database_dsn, *redis_address)) as (app, client):
         break_the_service(app)
         with caplog.at_level(logging.ERROR):
-            answer = await client.get("/tickets")
-    assert_internal_error(answer)
-    assert answer.json()["request_id"] in caplog.text
+            response = await client.get("/tickets")
+    assert_internal_error(response)
+    assert response.json()["request_id"] in caplog.text
 
 
 def break_the_service(app: FastAPI) -> None:
@@ -42,8 +42,8 @@ def break_the_service(app: FastAPI) -> None:
     app.state.lists = Broken()
 
 
-def assert_internal_error(answer: httpx2.Response) -> None:
-    assert (answer.status_code, answer.headers["Content-Type"]) == (500, "application/problem+json")
-    assert answer.json()["type"] == "/problems/internal-error"
-    assert answer.headers["X-Request-Id"] == answer.json()["request_id"]
-    assert "secret" not in answer.text
+def assert_internal_error(response: httpx2.Response) -> None:
+    assert (response.status_code, response.headers["Content-Type"]) == (500, "application/problem+json")
+    assert response.json()["type"] == "/problems/internal-error"
+    assert response.headers["X-Request-Id"] == response.json()["request_id"]
+    assert "secret" not in response.text

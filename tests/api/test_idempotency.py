@@ -1,4 +1,4 @@
-"""A request that is sent again is not carried out again."""
+"""A request that is repeated with the same idempotency key takes effect once."""
 
 import asyncio
 import secrets
@@ -23,7 +23,7 @@ def key() -> dict[str, str]:
     return {"Idempotency-Key": secrets.token_hex(8)}
 
 
-async def test_a_repeated_ticket_is_the_first_one(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
+async def test_a_repeated_creation_returns_the_first_ticket(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
     first = await client.post("/tickets", json=a_ticket(), headers=key)
     await client.patch(f"/tickets/{first.json()['id']}", json={"status": "closed"})
     again = await client.post("/tickets", json=a_ticket(), headers=key)
@@ -33,7 +33,7 @@ async def test_a_repeated_ticket_is_the_first_one(client: httpx2.AsyncClient, ke
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-async def test_a_repeated_comment_is_the_first_one(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
+async def test_a_repeated_comment_returns_the_first_comment(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
     ticket = await open_ticket(client)
     path = f"/tickets/{ticket['id']}/comments"
     first = await client.post(path, json=a_comment(status="closed"), headers=key | {"If-Match": '"1"'})
@@ -44,7 +44,7 @@ async def test_a_repeated_comment_is_the_first_one(client: httpx2.AsyncClient, k
     assert len((await client.get(path)).json()["items"]) == 1
 
 
-async def test_a_key_is_good_for_one_request(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
+async def test_a_key_is_valid_for_one_request(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
     ticket, other = await open_ticket(client), await open_ticket(client)
     path = f"/tickets/{ticket['id']}/comments"
     assert (await client.post(path, json=a_comment(), headers=key)).status_code == 201
@@ -53,11 +53,11 @@ async def test_a_key_is_good_for_one_request(client: httpx2.AsyncClient, key: di
         (f"/tickets/{other['id']}/comments", a_comment()),
         ("/tickets", a_ticket()),
     ):
-        answer = await client.post(where, json=body, headers=key)
-        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/idempotency-key-reused")
+        response = await client.post(where, json=body, headers=key)
+        assert (response.status_code, response.json()["type"]) == (422, "/problems/idempotency-key-reused")
 
 
-async def test_a_refused_request_is_not_remembered(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
+async def test_a_refused_request_is_not_stored(client: httpx2.AsyncClient, key: dict[str, str]) -> None:
     ticket = await open_ticket(client)
     path = f"/tickets/{ticket['id']}/comments"
     assert (await client.post(path, json=a_comment(status="open"), headers=key)).status_code == 409
@@ -66,7 +66,7 @@ async def test_a_refused_request_is_not_remembered(client: httpx2.AsyncClient, k
 
 
 @pytest.mark.parametrize("kind", ["ticket", "comment"])
-async def test_fifty_copies_at_once_make_one(
+async def test_fifty_concurrent_copies_take_effect_once(
     client: httpx2.AsyncClient, sql: asyncpg.Connection, key: dict[str, str], kind: str
 ) -> None:
     mark = secrets.token_hex(8)
@@ -76,37 +76,37 @@ async def test_fifty_copies_at_once_make_one(
         if kind == "ticket"
         else (f"/tickets/{ticket['id']}/comments", a_comment(text=mark))
     )
-    answers = await asyncio.gather(*(client.post(where, json=body, headers=key) for _ in range(50)))
+    responses = await asyncio.gather(*(client.post(where, json=body, headers=key) for _ in range(50)))
     table = f"{kind}s"
     assert await sql.fetchval(f"SELECT count(*) FROM {table} WHERE text = $1", mark) == 1
-    made = [answer for answer in answers if answer.status_code == 201]
-    assert len([answer for answer in made if "Idempotent-Replayed" not in answer.headers]) == 1
-    assert len({answer.text for answer in made}) == 1
-    for answer in answers:
-        if answer.status_code != 201:
-            assert (answer.status_code, answer.json()["type"]) == (409, "/problems/request-in-progress")
-            assert answer.headers["Retry-After"]
+    made = [response for response in responses if response.status_code == 201]
+    assert len([response for response in made if "Idempotent-Replayed" not in response.headers]) == 1
+    assert len({response.text for response in made}) == 1
+    for response in responses:
+        if response.status_code != 201:
+            assert (response.status_code, response.json()["type"]) == (409, "/problems/request-in-progress")
+            assert response.headers["Retry-After"]
     assert (await client.post(where, json=body, headers=key)).headers["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.parametrize("kind", ["ticket", "comment"])
-async def test_an_answer_lost_after_the_commit_is_given_to_the_retry(
+async def test_a_retry_receives_the_response_that_was_lost_after_the_commit(
     app: FastAPI, client: httpx2.AsyncClient, key: dict[str, str], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     ticket = await open_ticket(client)
     comments = f"/tickets/{ticket['id']}/comments"
     where, body = ("/tickets", a_ticket()) if kind == "ticket" else (comments, a_comment())
-    database = app.state.tickets._database  # noqa: SLF001 - the death is put between its commit and all that follows
+    database = app.state.tickets._database  # noqa: SLF001 - the test fails the process between the commit and the response
     transaction = database.transaction
 
     @asynccontextmanager
-    async def dying_after_the_commit() -> AsyncIterator[Any]:
+    async def failing_after_the_commit() -> AsyncIterator[Any]:
         async with transaction() as connection:
             yield connection
-        raise SystemError("died")
+        raise SystemError("failed after the commit")
 
     with monkeypatch.context() as patched:
-        patched.setattr(database, "transaction", dying_after_the_commit)
+        patched.setattr(database, "transaction", failing_after_the_commit)
         assert (await client.post(where, json=body, headers=key)).status_code == 500
     retried = await client.post(where, json=body, headers=key)
     assert (retried.status_code, retried.headers["Idempotent-Replayed"]) == (201, "true")
@@ -116,13 +116,13 @@ async def test_an_answer_lost_after_the_commit_is_given_to_the_retry(
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 256, "two words", "ключ".encode(), b"\x00"])
-async def test_a_key_that_can_not_be_is_refused(client: httpx2.AsyncClient, bad: Any) -> None:
-    answer = await client.post("/tickets", json=a_ticket(), headers={"Idempotency-Key": bad})
-    assert answer.status_code == 422
-    assert [part["parameter"] for part in answer.json()["errors"]] == ["Idempotency-Key"]
+async def test_an_invalid_key_is_refused(client: httpx2.AsyncClient, bad: Any) -> None:
+    response = await client.post("/tickets", json=a_ticket(), headers={"Idempotency-Key": bad})
+    assert response.status_code == 422
+    assert [part["parameter"] for part in response.json()["errors"]] == ["Idempotency-Key"]
 
 
-async def test_expired_keys_are_forgotten_in_batches(
+async def test_expired_keys_are_deleted_in_batches(
     client: httpx2.AsyncClient, sql: asyncpg.Connection, settings: Settings, key: dict[str, str]
 ) -> None:
     first = await client.post("/tickets", json=a_ticket(), headers=key)
@@ -134,7 +134,7 @@ async def test_expired_keys_are_forgotten_in_batches(
     await sql.execute(
         """
         INSERT INTO idempotency_keys (principal, key, fingerprint, result, created_at)
-        SELECT 'somebody', n::text, '', '', now() - interval '25 hours' FROM generate_series(1, $1) AS n
+        SELECT 'another', n::text, '', '', now() - interval '25 hours' FROM generate_series(1, $1) AS n
         """,
         DELETE_BATCH + 5,
     )
@@ -142,5 +142,5 @@ async def test_expired_keys_are_forgotten_in_batches(
     database = Database(settings.database_dsn.get_secret_value(), pool_size=1)
     assert await forget_expired_keys(database) == DELETE_BATCH + 5
     await database.close()
-    assert await sql.fetchval("SELECT count(*) FROM idempotency_keys WHERE principal = 'somebody'") == 0
+    assert await sql.fetchval("SELECT count(*) FROM idempotency_keys WHERE principal = 'another'") == 0
     assert (await client.post("/tickets", json=a_ticket(), headers=key)).json() == again.json()

@@ -1,4 +1,4 @@
-"""Lists of tickets: every filter, every order, and pages that miss nothing and repeat nothing."""
+"""Lists of tickets: filters, sort orders, and pages without gaps or duplicates."""
 
 import base64
 import json
@@ -14,20 +14,20 @@ from support.factories import JSON, a_comment, open_ticket
 
 async def all_pages(client: httpx2.AsyncClient, limit: int = 100, **query: Any) -> list[JSON]:
     found: list[JSON] = []
-    answer = await client.get("/tickets", params={"limit": limit, **query})
+    response = await client.get("/tickets", params={"limit": limit, **query})
     while True:
-        assert answer.status_code == 200, answer.text
-        found += answer.json()["items"]
-        if "next" not in answer.links:
-            assert answer.json()["next_cursor"] is None
+        assert response.status_code == 200, response.text
+        found += response.json()["items"]
+        if "next" not in response.links:
+            assert response.json()["next_cursor"] is None
             return found
-        assert len(answer.json()["items"]) == limit
-        answer = await client.get(answer.links["next"]["url"])
+        assert len(response.json()["items"]) == limit
+        response = await client.get(response.links["next"]["url"])
 
 
 @pytest.fixture
 async def email(client: httpx2.AsyncClient) -> str:
-    """A requester with a dozen tickets, changed in another order than they were opened in, in every status."""
+    """A requester with twelve tickets in all statuses; the order of their changes is not that of their creation."""
     email = f"{secrets.token_hex(6)}@example.com"
     tickets = [await open_ticket(client, email=email, subject=str(number)) for number in range(12)]
     for number in (7, 2, 9, 4):
@@ -40,27 +40,29 @@ async def email(client: httpx2.AsyncClient) -> str:
 
 @pytest.mark.parametrize("sort", ["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at"])
 @pytest.mark.parametrize("statuses", [[], ["open"], ["answered", "closed", "awaiting_reply"]])
-async def test_every_order_can_be_paged(client: httpx2.AsyncClient, email: str, sort: str, statuses: list[str]) -> None:
+async def test_every_sort_order_has_complete_pages(
+    client: httpx2.AsyncClient, email: str, sort: str, statuses: list[str]
+) -> None:
     column = sort.removeprefix("-")
     everything = await all_pages(client, email=email)
-    wanted = [ticket for ticket in everything if not statuses or ticket["status"] in statuses]
-    expected = sorted(wanted, key=lambda ticket: (ticket[column], ticket["id"]), reverse=sort.startswith("-"))
+    expected_tickets = [ticket for ticket in everything if not statuses or ticket["status"] in statuses]
+    expected = sorted(expected_tickets, key=lambda ticket: (ticket[column], ticket["id"]), reverse=sort.startswith("-"))
     assert len(everything) == 12
     for limit in (1, 2, 5, 100):
         assert await all_pages(client, limit, email=email, sort=sort, status=statuses) == expected
 
 
-async def test_the_newest_come_first_unless_sorted_otherwise(client: httpx2.AsyncClient, email: str) -> None:
+async def test_the_newest_tickets_are_first_by_default(client: httpx2.AsyncClient, email: str) -> None:
     assert await all_pages(client, email=email) == await all_pages(client, email=email, sort="-id")
 
 
-async def test_the_requester_is_found_in_any_case(client: httpx2.AsyncClient, email: str) -> None:
+async def test_the_email_filter_ignores_case(client: httpx2.AsyncClient, email: str) -> None:
     assert len(await all_pages(client, email=email.upper())) == 12
     assert await all_pages(client, email=f"x{email}") == []
 
 
 @pytest.mark.parametrize("column", ["created", "updated"])
-async def test_a_span_of_time_includes_its_beginning_and_not_its_end(
+async def test_a_time_range_includes_its_start_and_excludes_its_end(
     client: httpx2.AsyncClient, email: str, column: str
 ) -> None:
     ordered = await all_pages(client, email=email, sort=f"{column}_at")
@@ -69,7 +71,7 @@ async def test_a_span_of_time_includes_its_beginning_and_not_its_end(
     assert await all_pages(client, 2, email=email, sort=f"{column}_at", **span) == ordered[3:8]
 
 
-async def test_filters_hold_together(client: httpx2.AsyncClient, email: str) -> None:
+async def test_all_filters_apply(client: httpx2.AsyncClient, email: str) -> None:
     tickets = await all_pages(client, email=email, sort="id")
     query = {"email": email, "status": ["open", "answered"], "created_after": tickets[5]["created_at"]}
     assert await all_pages(client, 2, sort="id", **query) == [
@@ -77,28 +79,26 @@ async def test_filters_hold_together(client: httpx2.AsyncClient, email: str) -> 
     ]
 
 
-async def test_tickets_that_come_while_paging_neither_repeat_nor_hide_others(
-    client: httpx2.AsyncClient, email: str
-) -> None:
+async def test_tickets_created_while_paging_cause_no_gaps_or_duplicates(client: httpx2.AsyncClient, email: str) -> None:
     before = await all_pages(client, email=email)
     first = await client.get("/tickets", params={"email": email, "limit": 5})
     await open_ticket(client, email=email)
     rest = []
     url: str | None = first.links["next"]["url"]
     while url:
-        answer = await client.get(url)
-        rest += answer.json()["items"]
-        url = answer.links.get("next", {}).get("url")
+        response = await client.get(url)
+        rest += response.json()["items"]
+        url = response.links.get("next", {}).get("url")
     assert first.json()["items"] + rest == before
 
 
-async def test_a_cursor_is_good_for_its_own_filters_and_order_only(client: httpx2.AsyncClient, email: str) -> None:
+async def test_a_cursor_is_valid_for_its_own_filters_and_order_only(client: httpx2.AsyncClient, email: str) -> None:
     query: dict[str, Any] = {"email": email, "limit": 2, "sort": "-updated_at"}
     cursor = (await client.get("/tickets", params=query)).json()["next_cursor"]
     assert (await client.get("/tickets", params=query | {"cursor": cursor, "limit": 3})).status_code == 200
     for other in ({"sort": "updated_at"}, {"email": "x@example.com"}, {"status": "open"}):
-        answer = await client.get("/tickets", params=query | {"cursor": cursor} | other)
-        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-cursor")
+        response = await client.get("/tickets", params=query | {"cursor": cursor} | other)
+        assert (response.status_code, response.json()["type"]) == (422, "/problems/invalid-cursor")
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ async def test_a_cursor_is_good_for_its_own_filters_and_order_only(client: httpx
         ("status=open&limit=5&nothing=1", "nothing"),
     ],
 )
-async def test_a_filter_that_can_not_be_is_refused(client: httpx2.AsyncClient, query: str, parameter: str) -> None:
-    answer = await client.get(f"/tickets?{query}")
-    assert answer.status_code == 422
-    assert parameter in [part["parameter"] for part in answer.json()["errors"]]
+async def test_an_invalid_filter_is_refused(client: httpx2.AsyncClient, query: str, parameter: str) -> None:
+    response = await client.get(f"/tickets?{query}")
+    assert response.status_code == 422
+    assert parameter in [part["parameter"] for part in response.json()["errors"]]
 
 
-async def test_times_may_be_in_any_zone(client: httpx2.AsyncClient, email: str) -> None:
+async def test_times_can_have_any_offset(client: httpx2.AsyncClient, email: str) -> None:
     tickets = await all_pages(client, email=email, sort="id")
     opened_at = datetime.fromisoformat(tickets[5]["created_at"])
     in_kamchatka = opened_at.astimezone(timezone(timedelta(hours=12))).isoformat()
@@ -135,7 +135,7 @@ async def test_times_may_be_in_any_zone(client: httpx2.AsyncClient, email: str) 
         assert (await client.get("/tickets", params={"created_after": extreme})).status_code == 200
 
 
-async def test_history_has_one_event_a_version(client: httpx2.AsyncClient) -> None:
+async def test_history_has_one_event_for_each_version(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
     path = f"/tickets/{ticket['id']}"
     comment = (await client.post(f"{path}/comments", json=a_comment(status="answered"))).json()
@@ -143,9 +143,9 @@ async def test_history_has_one_event_a_version(client: httpx2.AsyncClient) -> No
     events: list[JSON] = []
     url: str | None = f"{path}/history?limit=2"
     while url:
-        answer = await client.get(url)
-        events += answer.json()["items"]
-        url = answer.links.get("next", {}).get("url")
+        response = await client.get(url)
+        events += response.json()["items"]
+        url = response.links.get("next", {}).get("url")
     assert [(event["version"], event["type"], event["data"]) for event in events] == [
         (1, "created", {}),
         (2, "commented", {"comment_id": comment["id"], "status": {"from": "open", "to": "answered"}}),
@@ -156,11 +156,14 @@ async def test_history_has_one_event_a_version(client: httpx2.AsyncClient) -> No
         ),
     ]
     assert all(event["actor"] == "anonymous" for event in events)
+    # The members keep the order of PostgreSQL's jsonb: by length, then by their bytes.
+    data = f'"data":{{"status":{{"to":"answered","from":"open"}},"comment_id":{comment["id"]}}}'
+    assert data in (await client.get(f"{path}/history")).text
     missing = await client.get(f"/tickets/{2**63 - 1}/history")
     assert missing.status_code == 404
 
 
-async def test_a_cursor_follows_the_filter_and_not_its_spelling(client: httpx2.AsyncClient, email: str) -> None:
+async def test_a_cursor_is_valid_for_another_spelling_of_its_filters(client: httpx2.AsyncClient, email: str) -> None:
     query = f"email={email}&limit=2"
     cursor = (await client.get(f"/tickets?{query}&status=open&status=closed")).json()["next_cursor"]
     same = f"/tickets?email={email.upper()}&limit=3&status=closed&status=open&status=closed&cursor={cursor}"
@@ -168,15 +171,15 @@ async def test_a_cursor_follows_the_filter_and_not_its_spelling(client: httpx2.A
 
 
 @pytest.mark.parametrize("sort", ["id", "created_at"])
-async def test_a_cursor_can_not_be_made_or_changed(client: httpx2.AsyncClient, email: str, sort: str) -> None:
+async def test_a_forged_or_changed_cursor_is_refused(client: httpx2.AsyncClient, email: str, sort: str) -> None:
     path = f"/tickets?email={email}&limit=2&sort={sort}"
     cursor = (await client.get(path)).json()["next_cursor"]
     content = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     number, moment = json.loads(content[16:])
     for forged in ([number + 1, moment], [2**31, moment], [number, "0001-01-01T00:00:00+14:00"], [True, moment], []):
         sealed = base64.urlsafe_b64encode(content[:16] + json.dumps(forged).encode()).decode().rstrip("=")
-        answer = await client.get(f"{path}&cursor={sealed}")
-        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-cursor")
+        response = await client.get(f"{path}&cursor={sealed}")
+        assert (response.status_code, response.json()["type"]) == (422, "/problems/invalid-cursor")
     for place in range(0, len(content), 5):
         changed = bytearray(content)
         changed[place] ^= 1

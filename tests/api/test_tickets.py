@@ -7,12 +7,12 @@ import pytest
 from support.factories import a_comment, a_ticket, open_ticket, ticket_in
 
 
-async def test_a_new_ticket_is_open_and_at_version_one(client: httpx2.AsyncClient) -> None:
-    answer = await client.post("/tickets", json=a_ticket(email="Alice@EXAMPLE.com"))
-    assert answer.status_code == 201
-    ticket = answer.json()
-    assert answer.headers["Location"] == f"/tickets/{ticket['id']}"
-    assert answer.headers["ETag"] == '"1"'
+async def test_a_new_ticket_is_open_and_has_version_one(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/tickets", json=a_ticket(email="Alice@EXAMPLE.com"))
+    assert response.status_code == 201
+    ticket = response.json()
+    assert response.headers["Location"] == f"/tickets/{ticket['id']}"
+    assert response.headers["ETag"] == '"1"'
     assert (ticket["status"], ticket["version"], ticket["comment_count"]) == ("open", 1, 0)
     assert ticket["allowed_transitions"] == ["answered", "closed"]
     assert ticket["email"] == "Alice@example.com"
@@ -21,7 +21,7 @@ async def test_a_new_ticket_is_open_and_at_version_one(client: httpx2.AsyncClien
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", ticket["created_at"])
 
 
-async def test_text_is_kept_as_it_was_sent(client: httpx2.AsyncClient) -> None:
+async def test_text_is_stored_as_sent(client: httpx2.AsyncClient) -> None:
     sent = a_ticket(subject="  два пробела  ", text="\n  первая строка\r\n\tвторая 👩‍🚒 \n")
     ticket = (await client.post("/tickets", json=sent)).json()
     shown = (await client.get(f"/tickets/{ticket['id']}")).json()
@@ -34,19 +34,19 @@ async def test_the_longest_texts_fit(client: httpx2.AsyncClient) -> None:
     assert (len(shown["subject"]), len(shown["text"])) == (255, 65_536)
 
 
-async def test_a_lookup_shows_the_ticket_with_its_comments_in_reading_order(client: httpx2.AsyncClient) -> None:
+async def test_a_lookup_returns_the_ticket_with_its_comments_oldest_first(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
     for text in ("first", "second"):
         await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment(text=text))
-    answer = await client.get(f"/tickets/{ticket['id']}")
-    shown = answer.json()
-    assert answer.headers["ETag"] == '"3"'
+    response = await client.get(f"/tickets/{ticket['id']}")
+    shown = response.json()
+    assert response.headers["ETag"] == '"3"'
     assert [comment["text"] for comment in shown["comments"]] == ["first", "second"]
     assert (shown["comment_count"], shown["version"]) == (2, 3)
     assert all(comment["ticket_id"] == ticket["id"] for comment in shown["comments"])
 
 
-async def test_a_lookup_shows_the_latest_fifty_comments(client: httpx2.AsyncClient) -> None:
+async def test_a_lookup_returns_the_latest_fifty_comments(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
     for number in range(52):
         await client.post(f"/tickets/{ticket['id']}/comments", json=a_comment(text=str(number)))
@@ -55,7 +55,7 @@ async def test_a_lookup_shows_the_latest_fifty_comments(client: httpx2.AsyncClie
     assert shown["comment_count"] == 52
 
 
-async def test_a_ticket_that_is_not_there_is_not_found(client: httpx2.AsyncClient) -> None:
+async def test_an_unknown_ticket_is_not_found(client: httpx2.AsyncClient) -> None:
     missing = 2**63 - 1
     for method, path, body in (
         ("GET", "", None),
@@ -63,16 +63,16 @@ async def test_a_ticket_that_is_not_there_is_not_found(client: httpx2.AsyncClien
         ("GET", "/comments", None),
         ("POST", "/comments", a_comment()),
     ):
-        answer = await client.request(method, f"/tickets/{missing}{path}", json=body)
-        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/ticket-not-found"), method
+        response = await client.request(method, f"/tickets/{missing}{path}", json=body)
+        assert (response.status_code, response.json()["type"]) == (404, "/problems/ticket-not-found"), method
 
 
-async def test_an_edit_changes_what_it_names_and_nothing_else(client: httpx2.AsyncClient) -> None:
+async def test_an_edit_changes_only_the_fields_it_names(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
-    answer = await client.patch(f"/tickets/{ticket['id']}", json={"subject": "Solved?"})
-    assert answer.status_code == 200
-    assert answer.headers["ETag"] == '"2"'
-    changed = answer.json()
+    response = await client.patch(f"/tickets/{ticket['id']}", json={"subject": "Solved?"})
+    assert response.status_code == 200
+    assert response.headers["ETag"] == '"2"'
+    changed = response.json()
     assert changed == ticket | {"subject": "Solved?", "version": 2, "updated_at": changed["updated_at"]}
     assert changed["updated_at"] > ticket["updated_at"]
 
@@ -85,72 +85,74 @@ async def test_an_edit_and_a_transition_are_one_change(client: httpx2.AsyncClien
     assert (changed["version"], changed["closed_at"]) == (2, changed["updated_at"])
 
 
-async def test_a_merge_patch_may_say_that_it_is_one(client: httpx2.AsyncClient) -> None:
+async def test_a_patch_can_have_the_media_type_of_a_merge_patch(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
     headers = {"Content-Type": "application/merge-patch+json"}
-    answer = await client.patch(f"/tickets/{ticket['id']}", content=b'{"subject": "new"}', headers=headers)
-    assert (answer.status_code, answer.json()["subject"]) == (200, "new")
+    response = await client.patch(f"/tickets/{ticket['id']}", content=b'{"subject": "new"}', headers=headers)
+    assert (response.status_code, response.json()["subject"]) == (200, "new")
 
 
-async def test_giving_a_field_the_value_it_has_is_no_change(client: httpx2.AsyncClient) -> None:
+async def test_setting_a_field_to_its_current_value_is_no_change(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
-    answer = await client.patch(f"/tickets/{ticket['id']}", json={"subject": ticket["subject"]})
-    assert answer.status_code == 200
-    assert answer.json() == ticket
+    response = await client.patch(f"/tickets/{ticket['id']}", json={"subject": ticket["subject"]})
+    assert response.status_code == 200
+    assert response.json() == ticket
 
 
-async def test_a_refused_transition_takes_the_edit_with_it(client: httpx2.AsyncClient) -> None:
+async def test_a_refused_transition_discards_the_edit(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
-    answer = await client.patch(f"/tickets/{ticket['id']}", json={"subject": "new", "status": "awaiting_reply"})
-    assert answer.status_code == 409
+    response = await client.patch(f"/tickets/{ticket['id']}", json={"subject": "new", "status": "awaiting_reply"})
+    assert response.status_code == 409
     assert (await client.get(f"/tickets/{ticket['id']}")).json()["subject"] == ticket["subject"]
 
 
-async def test_a_closed_ticket_is_not_edited(client: httpx2.AsyncClient) -> None:
+async def test_an_edit_of_a_closed_ticket_is_refused(client: httpx2.AsyncClient) -> None:
     ticket = await ticket_in(client, "closed")
-    answer = await client.patch(f"/tickets/{ticket['id']}", json={"text": "one more thing"})
-    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/ticket-closed")
+    response = await client.patch(f"/tickets/{ticket['id']}", json={"text": "one more thing"})
+    assert (response.status_code, response.json()["type"]) == (409, "/problems/ticket-closed")
 
 
-async def test_a_change_to_another_version_is_refused_with_the_current_tag(client: httpx2.AsyncClient) -> None:
+async def test_a_change_of_another_version_is_refused_with_the_current_etag(client: httpx2.AsyncClient) -> None:
     ticket = await ticket_in(client, "answered")
     for method, path, body in (("PATCH", "", {"status": "closed"}), ("POST", "/comments", a_comment())):
-        answer = await client.request(method, f"/tickets/{ticket['id']}{path}", json=body, headers={"If-Match": '"1"'})
-        assert (answer.status_code, answer.headers["ETag"]) == (412, '"2"')
+        response = await client.request(
+            method, f"/tickets/{ticket['id']}{path}", json=body, headers={"If-Match": '"1"'}
+        )
+        assert (response.status_code, response.headers["ETag"]) == (412, '"2"')
     assert (await client.get(f"/tickets/{ticket['id']}")).json()["version"] == 2
 
 
 @pytest.mark.parametrize("tags", ['"2"', 'W/"2"', '"1", "2"', "*"])
-async def test_a_change_to_the_expected_version_is_made(client: httpx2.AsyncClient, tags: str) -> None:
+async def test_a_change_of_the_expected_version_succeeds(client: httpx2.AsyncClient, tags: str) -> None:
     ticket = await ticket_in(client, "answered")
-    answer = await client.patch(f"/tickets/{ticket['id']}", json={"status": "closed"}, headers={"If-Match": tags})
-    assert answer.status_code == 200
+    response = await client.patch(f"/tickets/{ticket['id']}", json={"status": "closed"}, headers={"If-Match": tags})
+    assert response.status_code == 200
 
 
-async def test_a_known_version_is_not_sent_again(client: httpx2.AsyncClient) -> None:
+async def test_a_known_version_is_not_modified(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
     known = await client.get(f"/tickets/{ticket['id']}", headers={"If-None-Match": '"1"'})
     assert (known.status_code, known.headers["ETag"], known.content) == (304, '"1"', b"")
     for tags, status in (('"2"', 200), ("*", 304), ('W/"1"', 304), ('"7", "1"', 304), ("nonsense", 200)):
-        answer = await client.get(f"/tickets/{ticket['id']}", headers={"If-None-Match": tags})
-        assert (answer.status_code, answer.headers["Cache-Control"]) == (status, "no-cache")
+        response = await client.get(f"/tickets/{ticket['id']}", headers={"If-None-Match": tags})
+        assert (response.status_code, response.headers["Cache-Control"]) == (status, "no-cache")
 
 
-async def test_a_list_is_paged_without_gaps_or_doubles(client: httpx2.AsyncClient, sql: asyncpg.Connection) -> None:
+async def test_a_list_has_pages_without_gaps_or_duplicates(client: httpx2.AsyncClient, sql: asyncpg.Connection) -> None:
     for _ in range(7):
         await open_ticket(client)
     newest_first = [row["id"] for row in await sql.fetch("SELECT id FROM tickets ORDER BY id DESC")]
     found, url = [], f"/tickets?limit={min(100, len(newest_first) // 3)}"
     while url:
-        answer = await client.get(url)
-        found += [ticket["id"] for ticket in answer.json()["items"]]
-        url = answer.links["next"]["url"] if "next" in answer.links else ""
+        response = await client.get(url)
+        found += [ticket["id"] for ticket in response.json()["items"]]
+        url = response.links["next"]["url"] if "next" in response.links else ""
         assert not url or url.startswith("/tickets?")
-        assert bool(url) == (answer.json()["next_cursor"] is not None)
+        assert bool(url) == (response.json()["next_cursor"] is not None)
     assert found == newest_first
 
 
-async def test_the_workflow_is_told_as_data_and_as_a_diagram(client: httpx2.AsyncClient) -> None:
+async def test_the_workflow_has_data_and_a_diagram(client: httpx2.AsyncClient) -> None:
     workflow = (await client.get("/workflow")).json()
     assert workflow["initial"] == "open"
     assert workflow["transitions"]["awaiting_reply"] == ["answered", "closed"]

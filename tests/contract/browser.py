@@ -1,4 +1,4 @@
-"""A real browser, which is let go nowhere but to the service, and remembers what it tried."""
+"""A real browser that can reach the service only, and records its other requests and its errors."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from playwright.async_api import Page, Request, Route, async_playwright
 
-WITHIN_MS = 30_000
+TIMEOUT_MS = 30_000
 
-# Pages behave otherwise on 127.0.0.1, which browsers trust and some tools take for a developer's machine.
+# Pages behave differently on 127.0.0.1: browsers treat it as secure and some tools as a developer machine.
 HOST = "tickets.test"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _QUIET = [
@@ -27,33 +27,35 @@ _QUIET = [
 
 @dataclass
 class Visit:
-    """A page, the requests it made that would have left the service, and the errors it had."""
+    """A page, its requests to other hosts, and its errors."""
 
     page: Page
-    strayed: list[str] = field(default_factory=list)
+    foreign_requests: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
 @asynccontextmanager
 async def visiting(origin: str) -> AsyncIterator[Visit]:
-    """Lend a fresh page of a headless Chromium that may only ask `origin`."""
+    """Provide a new page of a headless Chromium that can reach `origin` only."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET, timeout=WITHIN_MS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET, timeout=TIMEOUT_MS)
         try:
             context = await browser.new_context(viewport={"width": 1280, "height": 1600}, service_workers="block")
-            context.set_default_timeout(WITHIN_MS)
+            context.set_default_timeout(TIMEOUT_MS)
             visit = Visit(await context.new_page())
 
-            async def stay(route: Route) -> None:
-                # Pictures and workers that the page makes of itself are no requests to anybody.
+            async def only_origin(route: Route) -> None:
+                # data: and blob: URLs cause no network requests.
                 if route.request.url.startswith((f"{origin}/", "data:", "blob:")):
                     await route.continue_()
                 else:
-                    visit.strayed.append(route.request.url)
+                    visit.foreign_requests.append(route.request.url)
                     await route.abort()
 
-            await context.route("**/*", stay)
-            visit.page.on("console", lambda said: visit.errors.append(said.text) if said.type == "error" else None)
+            await context.route("**/*", only_origin)
+            visit.page.on(
+                "console", lambda message: visit.errors.append(message.text) if message.type == "error" else None
+            )
             visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
             visit.page.on("requestfailed", lambda request: _failed(visit, request))
             yield visit
@@ -62,6 +64,6 @@ async def visiting(origin: str) -> AsyncIterator[Visit]:
 
 
 def _failed(visit: Visit, request: Request) -> None:
-    # What was still under way when the page was left is given up, and nobody misses it.
+    # The browser aborts open requests when the test leaves the page.
     if request.failure != "net::ERR_ABORTED":
         visit.errors.append(f"{request.url}: {request.failure}")

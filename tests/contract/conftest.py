@@ -1,4 +1,4 @@
-"""One running service for all that is asked of the contract over a socket."""
+"""One running service for all tests of the contract over a socket."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The pages for people, in a real browser and without network: nothing is asked of anybody but the service."""
+"""Swagger UI and the problem pages in a real browser that can reach the service only."""
 
 import json
 import struct
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.problems.types import ALL
+from api.problems.types import ALL_PROBLEM_TYPES
 from contract.browser import CHROMIUM, HOST, Visit, visiting
 from core.settings import ROOT
 
@@ -32,57 +32,57 @@ def origin(service_url: str) -> str:
 async def visit(origin: str) -> AsyncIterator[Visit]:
     async with visiting(origin) as visit:
         yield visit
-        assert visit.strayed == []
+        assert visit.foreign_requests == []
         assert visit.errors == []
 
 
-async def test_docs_lists_every_operation(visit: Visit, origin: str, tmp_path: Path) -> None:
+async def test_swagger_ui_lists_every_operation(visit: Visit, origin: str, tmp_path: Path) -> None:
     await visit.page.goto(f"{origin}/docs")
     operations = visit.page.locator(".opblock-summary")
     await operations.nth(len(OPERATIONS) - 1).wait_for()
     shown = {" ".join((await operation.inner_text()).split()) for operation in await operations.all()}
-    # Long paths may be broken by a character of no width.
+    # Swagger UI puts zero-width spaces into long paths.
     shown = {line.replace("\u200b", "") for line in shown}
     assert shown == {f"{method} {path} {summary}" for method, path, summary in OPERATIONS}
     await assert_drawn(visit, tmp_path / "docs.png")
 
 
-async def test_a_ticket_is_opened_from_the_page_as_it_stands(visit: Visit, origin: str) -> None:
+async def test_swagger_ui_creates_a_ticket_from_the_example(visit: Visit, origin: str) -> None:
     await visit.page.goto(f"{origin}/docs")
     operation = visit.page.locator("#operations-tickets-create_ticket")
     await operation.locator(".opblock-summary").click()
     await operation.get_by_role("button", name="Try it out").click()
     await operation.get_by_role("button", name="Execute").click()
-    answer = operation.locator(".live-responses-table .response").first
-    await answer.wait_for()
-    assert (await answer.locator(".response-col_status").inner_text()).strip() == "201"
-    said = await answer.inner_text()
+    response = operation.locator(".live-responses-table .response").first
+    await response.wait_for()
+    assert (await response.locator(".response-col_status").inner_text()).strip() == "201"
+    text = await response.inner_text()
     for part in ('"subject": "The printer is on fire"', '"status": "open"', 'etag: "1"', "location: /tickets/"):
-        assert part in said
+        assert part in text
 
 
-async def test_the_pages_on_problems_are_read_one_after_another(visit: Visit, origin: str, tmp_path: Path) -> None:
+async def test_every_problem_page_can_be_reached_and_left(visit: Visit, origin: str, tmp_path: Path) -> None:
     await visit.page.goto(f"{origin}/docs")
     address = await visit.page.get_by_role("link", name="each type").get_attribute("href")
     assert address == "/problems"
     await visit.page.goto(f"{origin}{address}")
-    for kind in ALL:
-        await visit.page.get_by_role("link", name=kind.title, exact=True).click()
-        assert await visit.page.locator("h1").inner_text() == kind.title
+    for problem_type in ALL_PROBLEM_TYPES:
+        await visit.page.get_by_role("link", name=problem_type.title, exact=True).click()
+        assert await visit.page.locator("h1").inner_text() == problem_type.title
         await visit.page.get_by_role("link", name="All problems").click()
     await assert_drawn(visit, tmp_path / "problems.png")
 
 
 async def assert_drawn(visit: Visit, picture: Path) -> None:
-    """Take a screenshot and see that there is something on it."""
+    """Take a screenshot and check that it is not blank."""
     width, height, rows = rows_of(await visit.page.screenshot(path=picture))
     assert (width, height) == (1280, 1600)
-    # A blank page is one row, over and over.
+    # All rows of a blank page are equal.
     assert len(set(rows)) > height // 10
 
 
 def rows_of(png: bytes) -> tuple[int, int, list[bytes]]:
-    """Return width, height and the rows of a PNG, each as it is stored before its filter is undone."""
+    """Return the width, the height and the rows of a PNG; the rows are still filtered."""
     width, height = struct.unpack(">II", png[16:24])
     packed, position = b"", 8
     while position < len(png):

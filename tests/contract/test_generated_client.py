@@ -1,4 +1,4 @@
-"""A client that a tool made from the document alone takes the README's tour."""
+"""A client generated from the document takes the tour of the README."""
 
 import importlib
 import json
@@ -17,7 +17,7 @@ PACKAGE = "generated_ticket_client"
 
 
 class GeneratedClient:
-    """The modules of the package, and a client of the running service."""
+    """The generated package, and a client of the running service."""
 
     def __init__(self, service_url: str) -> None:
         self.models: Any = self.module("models")
@@ -29,32 +29,32 @@ class GeneratedClient:
         return importlib.import_module(f"{PACKAGE}.{name}")
 
     def call(self, operation: str, *arguments: Any, **named: Any) -> Any:
-        """Call an operation, given as tag.name; return status, headers and what was parsed."""
+        """Call an operation, given as tag.name; return its status, headers and parsed body."""
         return self.module(f"api.{operation}").sync_detailed(*arguments, client=self.client, **named)
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """What the generator says; the package is importable meanwhile."""
+    """The output of the generator. The package can be imported while the fixture is active."""
     folder = tmp_path_factory.mktemp("generated")
     (folder / "config.yml").write_text("post_hooks: []\n")
-    said = generate(folder)
+    output = generate(folder)
     sys.path.insert(0, str(folder))
-    yield said
+    yield output
     sys.path.remove(str(folder))
     for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
         del sys.modules[name]
 
 
 @pytest.fixture
-def generated(package: str, service_url: str) -> Iterator[GeneratedClient]:  # noqa: ARG001 - there once it was made
+def generated(package: str, service_url: str) -> Iterator[GeneratedClient]:  # noqa: ARG001 - makes the package importable
     generated = GeneratedClient(service_url)
     with generated.client:
         yield generated
 
 
 def generate(folder: Path) -> str:
-    """Run the generator with no clean-up afterwards; return what it says."""
+    """Run the generator without its post-processing; return its output."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"),
@@ -69,7 +69,7 @@ def generate(folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_generator_understands_all_of_the_document(package: str) -> None:
+def test_the_generator_has_no_warnings(package: str) -> None:
     assert "WARNING" not in package.upper()
     assert [line.partition(" ")[0] for line in package.splitlines() if line.strip()] == ["Generating"]
 
@@ -112,7 +112,7 @@ def test_the_tour(generated: GeneratedClient) -> None:
     assert [event.type_.value for event in history.parsed.items] == ["created", "commented", "changed"]
 
 
-def test_pages_are_followed_to_the_end(generated: GeneratedClient) -> None:
+def test_all_pages_can_be_followed(generated: GeneratedClient) -> None:
     body = generated.models.TicketCreate(subject="Pages", text="of one", email="pages@example.com")
     opened = [generated.call("tickets.create_ticket", body=body).parsed.id for _ in range(3)]
     seen: list[int] = []
@@ -126,7 +126,7 @@ def test_pages_are_followed_to_the_end(generated: GeneratedClient) -> None:
     assert seen == opened[::-1]
 
 
-def test_refusals_say_what_they_are_about(generated: GeneratedClient) -> None:
+def test_the_client_parses_problems(generated: GeneratedClient) -> None:
     models = generated.models
     body = models.TicketCreate(subject=" ", text="x", email="alice@example.com")
     invalid = generated.call("tickets.create_ticket", body=body)
@@ -139,8 +139,20 @@ def test_refusals_say_what_they_are_about(generated: GeneratedClient) -> None:
     assert (illegal.from_, illegal.to, illegal.allowed) == ("open", "awaiting_reply", ["answered", "closed"])
 
 
+def test_the_client_accepts_types_and_details_of_a_later_release(generated: GeneratedClient) -> None:
+    problem = {"title": "x", "status": 409, "detail": "x", "instance": "urn:x", "request_id": "x"}
+    parsed = generated.models.Problem.from_dict(problem | {"type": "/problems/of-a-later-release"})
+    assert parsed.type_ == "/problems/of-a-later-release"
+    data = {"status": {"from": "open", "to": "answered"}, "assignee": {"from": None, "to": "key:crm"}}
+    event = {"version": 2, "data": data, "actor": "anonymous", "created_at": "2026-03-02T12:33:41Z"}
+    parsed = generated.models.Event.from_dict(event | {"type": "assigned"})
+    assert parsed.type_ == "assigned"
+    assert parsed.data.status.to is generated.models.TicketStatus.ANSWERED
+    assert parsed.data["assignee"] == {"from": None, "to": "key:crm"}
+
+
 @pytest.mark.parametrize("operation", ["workflow.get_workflow", "operation.livez", "operation.readyz"])
-def test_what_takes_no_parameters_is_read(generated: GeneratedClient, operation: str) -> None:
-    answer = generated.call(operation)
-    assert answer.status_code == 200
-    assert answer.parsed.to_dict() == json.loads(answer.content)
+def test_an_operation_without_parameters_is_parsed(generated: GeneratedClient, operation: str) -> None:
+    response = generated.call(operation)
+    assert response.status_code == 200
+    assert response.parsed.to_dict() == json.loads(response.content)

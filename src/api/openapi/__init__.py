@@ -1,1 +1,1 @@
-"""The OpenAPI document: examples, headers, responses, request bodies, and Swagger UI."""
+"""The OpenAPI document (schemas, responses, headers, examples, code samples), and Swagger UI."""

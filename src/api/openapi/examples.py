@@ -1,4 +1,4 @@
-"""The examples of the OpenAPI document. Each request succeeds as it stands on a ticket that was just opened."""
+"""The examples of the OpenAPI document. Each request succeeds unchanged on a new ticket."""
 
 from typing import Any, Final
 
@@ -12,22 +12,25 @@ NEW_TICKET: Final = {
     "a-ticket": {"summary": "A ticket", "value": {"subject": _SUBJECT, "text": _TEXT, "email": _ALICE}},
 }
 TICKET_PATCH: Final = {
-    "close": {"summary": "Close it", "value": {"status": "closed"}},
-    "edit": {"summary": "Edit it", "value": {"subject": "The printer is out", "text": "It burned down."}},
+    "close": {"summary": "Close the ticket", "value": {"status": "closed"}},
+    "edit": {"summary": "Edit subject and text", "value": {"subject": "The printer is out", "text": "It burned down."}},
     "edit-and-answer": {
-        "summary": "Edit it and move it, as one change",
+        "summary": "Edit the subject and change the status, as one change",
         "value": {"subject": "The printer is on fire (floor 3)", "status": "answered"},
     },
 }
 NEW_COMMENT: Final = {
     "reply": {
-        "summary": "Reply, which makes the ticket answered",
+        "summary": "Reply, and set the status to answered",
         "value": {"email": _BOB, "text": _ADVICE, "status": "answered"},
     },
-    "remark": {"summary": "Add to the discussion", "value": {"email": _ALICE, "text": "It is still burning."}},
+    "remark": {
+        "summary": "Comment without a status change",
+        "value": {"email": _ALICE, "text": "It is still burning."},
+    },
 }
 
-_OPENED: Final = {
+_NEW: Final = {
     "id": 1,
     "subject": _SUBJECT,
     "text": _TEXT,
@@ -47,7 +50,7 @@ _COMMENT: Final = {
     "text": _ADVICE,
     "created_at": "2026-03-02T12:33:41.904112Z",
 }
-_ANSWERED: Final = _OPENED | {
+_ANSWERED: Final = _NEW | {
     "status": "answered",
     "allowed_transitions": ["awaiting_reply", "closed"],
     "version": 2,
@@ -62,27 +65,27 @@ _CLOSED: Final = _ANSWERED | {
     "closed_at": "2026-03-02T13:02:15.002731Z",
 }
 _HISTORY: Final = [
-    {"version": 1, "type": "created", "data": {}, "actor": "anonymous", "created_at": _OPENED["created_at"]},
+    {"version": 1, "type": "created", "data": {}, "actor": "key:crm", "created_at": _NEW["created_at"]},
     {
         "version": 2,
         "type": "commented",
         "data": {"comment_id": 1, "status": {"from": "open", "to": "answered"}},
-        "actor": "anonymous",
+        "actor": "key:crm",
         "created_at": _COMMENT["created_at"],
     },
     {
         "version": 3,
         "type": "changed",
         "data": {"status": {"from": "answered", "to": "closed"}},
-        "actor": "anonymous",
+        "actor": "key:crm",
         "created_at": _CLOSED["closed_at"],
     },
 ]
 
 _READY: Final = {"ready": True, "stopping": False, "database": "ok", "migrations": "ok", "cache": "ok"}
 
-ANSWERS: Final[dict[str, Any]] = {
-    "new-ticket": _OPENED,
+RESPONSES: Final[dict[str, Any]] = {
+    "new-ticket": _NEW,
     "ticket": _ANSWERED | {"comments": [_COMMENT]},
     "closed-ticket": _CLOSED,
     "tickets": {"items": [_CLOSED], "next_cursor": None},

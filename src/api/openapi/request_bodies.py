@@ -1,4 +1,4 @@
-"""The bodies that the routes take, with their examples."""
+"""The request bodies of the routes, with their examples."""
 
 from typing import Annotated, Any, Final
 
@@ -11,7 +11,7 @@ NewTicket = Annotated[TicketCreate, Body(openapi_examples=NEW_TICKET)]
 NewComment = Annotated[CommentCreate, Body(openapi_examples=NEW_COMMENT)]
 Patch = Annotated[TicketPatch, Body(openapi_examples=TICKET_PATCH)]
 
-# FastAPI reads every media type that ends in +json, and documents one.
+# FastAPI accepts every media type that ends in +json, but documents only application/json.
 TAKES_MERGE_PATCH: Final[dict[str, Any]] = {
     "requestBody": {
         "content": {

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the answers: those that succeed, and those that refuse, by the table of errors."""
+"""The responses of each operation: its successes, its own refusals, and references to the refusals that are shared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,29 +11,38 @@ from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, ProblemType
 from core import errors
 from schemas.problem import Problem
 
-# What every operation may refuse, every one but the probes, every operation on tickets, and every one that writes.
-ANYWHERE: Final = (408, 413, 414, 431, 500)
-BEHIND_THE_GATE: Final = (
-    *ANYWHERE,
+Refusal = type[Exception] | int
+JSON = dict[str, Any]
+
+# The shared refusals, as error types or status codes: of every operation, of those that require credentials, of those
+# that have parameters, and of those that write.
+EVERY_OPERATION: Final[Sequence[Refusal]] = (413, 414, 431, 500)
+PROTECTED: Final[Sequence[Refusal]] = (
+    *EVERY_OPERATION,
     406,
+    408,
     errors.Unauthenticated,
     errors.Forbidden,
     errors.HostNotAllowed,
     errors.RateLimited,
     errors.Overloaded,
+    errors.DeadlineExceeded,
     errors.DatabaseUnavailable,
     errors.IssuerUnavailable,
-    errors.DeadlineExceeded,
 )
-READING: Final = (*BEHIND_THE_GATE, RequestValidationError)
-WRITING: Final = (*READING, 400, 415, errors.OutcomeUnknown)
+READS: Final[Sequence[Refusal]] = (*PROTECTED, RequestValidationError)
+WRITES: Final[Sequence[Refusal]] = (*READS, 400, 415, errors.OutcomeUnknown)
+
+_RATE_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
+# Sent by components outside of the rate limit. A 413 can come from both sides of it.
+_WITHOUT_RATE_LIMIT: Final = frozenset({401, 406, 414, 421, 431, 500})
 
 
 @dataclass(frozen=True)
 class ResponseDoc:
-    """An answer that is no problem: the headers it carries, and the names of its examples.
+    """A response that is not a problem: its headers and the names of its examples.
 
-    `schema` is the name of its body's if that is not what the route returns.
+    `schema` names the schema of the body if it is not the one that the route returns.
     """
 
     status: int
@@ -44,70 +53,102 @@ class ResponseDoc:
 
 
 TICKET_CREATED: Final = ResponseDoc(
-    201, "The ticket as it was opened.", ("Location", "ETag", "Idempotent-Replayed"), ("new-ticket",)
+    201, "The created ticket.", ("Location", "ETag", "Idempotent-Replayed"), ("new-ticket",)
 )
-TICKETS: Final = ResponseDoc(200, "One page of the list.", ("Link",), ("tickets",))
+TICKETS: Final = ResponseDoc(200, "A page of tickets.", ("Link",), ("tickets",))
 TICKET: Final = ResponseDoc(
-    200, "The ticket and its latest comments.", ("ETag", "Cache-Status", "Cache-Control"), ("ticket",)
+    200, "The ticket with its latest comments.", ("ETag", "Cache-Status", "Cache-Control"), ("ticket",)
 )
 NOT_MODIFIED: Final = ResponseDoc(
-    304, "You have it: the ticket is at a version in If-None-Match.", ("ETag", "Cache-Status", "Cache-Control")
+    304, "Not modified: `If-None-Match` has the current version.", ("ETag", "Cache-Status", "Cache-Control")
 )
-TICKET_CHANGED: Final = ResponseDoc(200, "The ticket as it is now.", ("ETag",), ("closed-ticket",))
+TICKET_CHANGED: Final = ResponseDoc(200, "The ticket after the change.", ("ETag",), ("closed-ticket",))
 COMMENT_CREATED: Final = ResponseDoc(
-    201, "The comment. The ETag is the ticket's, which it changed.", ("ETag", "Idempotent-Replayed"), ("comment",)
+    201, "The created comment. The `ETag` is that of the ticket.", ("ETag", "Idempotent-Replayed"), ("comment",)
 )
-COMMENTS: Final = ResponseDoc(200, "One page of the discussion.", ("Link",), ("comments",))
-HISTORY: Final = ResponseDoc(200, "One page of the history.", ("Link",), ("history",))
+COMMENTS: Final = ResponseDoc(200, "A page of comments.", ("Link",), ("comments",))
+HISTORY: Final = ResponseDoc(200, "A page of events.", ("Link",), ("history",))
 WORKFLOW: Final = ResponseDoc(200, "The status machine.")
 ALIVE: Final = ResponseDoc(200, "The process is alive.", (), ("alive",))
-READY: Final = ResponseDoc(200, "Send requests here.", (), ("ready", "without-cache"))
+READY: Final = ResponseDoc(200, "The service is ready.", (), ("ready", "without-cache"))
 NOT_READY: Final = ResponseDoc(
     503,
-    "Send no requests here: a required part is missing, or the service stops.",
+    "The service is not ready: a required component is unavailable, or the process is stopping.",
     (),
     ("without-database", "stopping"),
     "Readiness",
 )
 
 
-def responses(*answers: ResponseDoc | type[Exception] | int) -> dict[int | str, dict[str, Any]]:
-    """Return a route's `responses=`: how it succeeds, and what it refuses, by error or by status alone."""
-    succeeding = [answer for answer in answers if isinstance(answer, ResponseDoc)]
-    refused = [_kind(answer) for answer in answers if not isinstance(answer, ResponseDoc)]
-    documented: dict[int | str, dict[str, Any]] = {answer.status: _success(answer) for answer in succeeding}
-    for status in sorted({kind.status for kind in refused}):
-        documented[status] = _refusal([kind for kind in refused if kind.status == status])
+def responses(shared: Sequence[Refusal], *own: ResponseDoc | Refusal) -> dict[int | str, JSON]:
+    """Return the `responses=` of a route: its successes, its own refusals, then the shared ones.
+
+    A status with shared refusals only is a reference to a component. One with both lists all of them.
+    """
+    documented: dict[int | str, JSON] = {
+        each.status: _success(each, is_limited=shared is not EVERY_OPERATION)
+        for each in own
+        if isinstance(each, ResponseDoc)
+    }
+    own_types = _by_status([each for each in own if not isinstance(each, ResponseDoc)])
+    shared_types = _by_status(shared)
+    for status, problem_types in own_types.items():
+        documented[status] = _refusal([*problem_types, *shared_types.get(status, ())])
+    for status, problem_types in shared_types.items():
+        documented.setdefault(status, _reference("responses", _component_name(problem_types)))
     return documented
 
 
-def _kind(answer: type[Exception] | int) -> ProblemType:
-    return STATUS_PROBLEMS[answer] if isinstance(answer, int) else PROBLEM_TYPES[answer]
+def shared_responses() -> dict[str, JSON]:
+    """Return the responses that the operations refer to, by the names of their components."""
+    return {
+        _component_name(problem_types): _refusal(problem_types)
+        for shared in (EVERY_OPERATION, PROTECTED, READS, WRITES)
+        for problem_types in _by_status(shared).values()
+    }
 
 
-def _success(answer: ResponseDoc) -> dict[str, Any]:
-    body: dict[str, Any] = {"examples": _references("examples", answer.examples)} if answer.examples else {}
-    if answer.schema is not None:
-        body["schema"] = _reference("schemas", answer.schema)
-    return _response(answer.description, answer.headers, {"application/json": body} if body else {})
+def _by_status(refusals: Sequence[Refusal]) -> dict[int, list[ProblemType]]:
+    problem_types = [STATUS_PROBLEMS[each] if isinstance(each, int) else PROBLEM_TYPES[each] for each in refusals]
+    return {
+        status: [each for each in problem_types if each.status == status]
+        for status in sorted({each.status for each in problem_types})
+    }
 
 
-def _refusal(kinds: Sequence[ProblemType]) -> dict[str, Any]:
-    told = [f"`{kind.slug}`: {kind.detail}" for kind in kinds]
+def _component_name(problem_types: Sequence[ProblemType]) -> str:
+    if len(problem_types) == 1:
+        return problem_types[0].slug
+    is_write = PROBLEM_TYPES[errors.OutcomeUnknown] in problem_types
+    return "unavailable-for-write" if is_write else "unavailable"
+
+
+def _success(documented: ResponseDoc, *, is_limited: bool) -> JSON:
+    body: JSON = {"examples": _references("examples", documented.examples)} if documented.examples else {}
+    if documented.schema is not None:
+        body["schema"] = _reference("schemas", documented.schema)
+    headers = [*documented.headers, *(_RATE_LIMIT if is_limited else ())]
+    return _response(documented.description, headers, {"application/json": body} if body else {})
+
+
+def _refusal(problem_types: Sequence[ProblemType]) -> JSON:
+    lines = [f"`{each.slug}`: {each.detail}" for each in problem_types]
     content = {
         MEDIA_TYPE: {
             "schema": _reference("schemas", Problem.__name__),
-            "examples": _references("examples", [kind.slug for kind in kinds]),
+            "examples": _references("examples", [each.slug for each in problem_types]),
         }
     }
-    description = told[0] if len(told) == 1 else "\n".join(f"- {each}" for each in told)
-    headers = list(dict.fromkeys(header for kind in kinds for header in kind.headers))
-    return _response(description, headers, content)
+    description = lines[0] if len(lines) == 1 else "\n".join(f"- {line}" for line in lines)
+    headers = [header for each in problem_types for header in each.headers]
+    if problem_types[0].status not in _WITHOUT_RATE_LIMIT:
+        headers += _RATE_LIMIT
+    return _response(description, list(dict.fromkeys(headers)), content)
 
 
-def _response(description: str, headers: Sequence[str], content: dict[str, Any]) -> dict[str, Any]:
-    told = {"description": description, "headers": _references("headers", ["X-Request-Id", *headers])}
-    return told | ({"content": content} if content else {})
+def _response(description: str, headers: Sequence[str], content: JSON) -> JSON:
+    response = {"description": description, "headers": _references("headers", ["X-Request-Id", *headers])}
+    return response | ({"content": content} if content else {})
 
 
 def _references(section: str, names: Sequence[str]) -> dict[str, dict[str, str]]:

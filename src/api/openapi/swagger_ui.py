@@ -1,4 +1,4 @@
-"""Swagger UI, served by the service itself, under a policy that loads nothing from elsewhere."""
+"""Swagger UI, served by the service itself; its Content-Security-Policy permits no other source."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ _SCRIPT: Final = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 @router.get("")
 async def docs(request: Request) -> HTMLResponse:
-    """Return the Swagger UI page. Its addresses are relative, so that the service can be mounted below any prefix."""
+    """Return the Swagger UI page. Its links are relative, so that the service can be mounted below any prefix."""
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title=f"{request.app.title} - Swagger UI",
@@ -30,7 +30,7 @@ async def docs(request: Request) -> HTMLResponse:
 
 
 def _policy(page: bytes) -> str:
-    """Return a Content-Security-Policy that allows the page's inline scripts by their hashes, and no other script."""
+    """Return a Content-Security-Policy that permits the page's inline scripts by their hashes, and no others."""
     hashes = "".join(f" 'sha256-{_digest(script)}'" for script in _SCRIPT.findall(page))
     return "; ".join(
         (

@@ -1,4 +1,4 @@
-"""Turns every error into application/problem+json (RFC 9457), by the one table in `api.problems.types`."""
+"""Exception handlers: every error becomes application/problem+json (RFC 9457) by the table in `api.problems.types`."""
 
 import logging
 import re
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def install(app: FastAPI) -> None:
-    """Make the app answer every error as problem+json."""
+    """Register the handlers with the app."""
     app.add_exception_handler(errors.ServiceError, handle_service_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
@@ -44,18 +44,18 @@ def error_response(request: Request, error: type[Exception], headers: Mapping[st
     return _response(request, PROBLEM_TYPES[error], headers=headers)
 
 
-def problem_body(kind: ProblemType, id_of_request: str) -> bytes:
-    """Return what is said to who never got as far as a request."""
-    return _problem(kind, id_of_request, {}).model_dump_json(exclude_none=True).encode()
+def problem_body(problem_type: ProblemType, request_id: str) -> bytes:
+    """Return the JSON body of a problem for which the application received no request."""
+    return _problem(problem_type, request_id, {}).model_dump_json(exclude_none=True).encode()
 
 
-def example(kind: ProblemType) -> dict[str, Any]:
-    """Return a body of that kind, for those who read about it."""
-    return _problem(kind, _EXAMPLE_ID, kind.extensions).model_dump(mode="json", exclude_none=True)
+def example(problem_type: ProblemType) -> dict[str, Any]:
+    """Return an example body, for the OpenAPI document and the pages."""
+    return _problem(problem_type, _EXAMPLE_ID, problem_type.extensions).model_dump(mode="json", exclude_none=True)
 
 
 async def handle_service_error(request: Request, error: Exception) -> Response:
-    """Return the answer for an error of the service."""
+    """Return the problem response of a service error."""
     match error:
         case errors.IllegalTransition():
             extensions = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
@@ -74,29 +74,28 @@ async def handle_service_error(request: Request, error: Exception) -> Response:
 
 
 def _challenge(error: errors.Unauthenticated) -> str:
-    """Return the challenge of RFC 6750. A request without credentials gets no error code."""
+    """Return the challenge of RFC 6750, without an error code if the request carried no credentials."""
     return (
         f'Bearer realm="tickets", error="invalid_token", error_description="{error}"'
         if error.are_refused
-        else ('Bearer realm="tickets"')
+        else 'Bearer realm="tickets"'
     )
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - how the handler was registered
-    parts = error.errors()
-    if any(part["type"] == "json_invalid" for part in parts):
+    invalid = error.errors()
+    if any(part["type"] == "json_invalid" for part in invalid):
         return problem_response(request, 400)
-    # FastAPI hands on the raw body when the Content-Type does not say that it is JSON.
-    if isinstance(error.body, bytes) and any(part["loc"] == ("body",) for part in parts):
+    # FastAPI passes the raw body if the Content-Type is not JSON.
+    if isinstance(error.body, bytes) and any(part["loc"] == ("body",) for part in invalid):
         return problem_response(request, 415)
-    return _response(
-        request, PROBLEM_TYPES[RequestValidationError], {"errors": [_located(part) for part in parts[:MAX_PARTS]]}
-    )
+    parts = [_invalid_part(part) for part in invalid[:MAX_PARTS]]
+    return _response(request, PROBLEM_TYPES[RequestValidationError], {"errors": parts})
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """Tell what the framework refuses: no such path, method not allowed, body unreadable or too large."""
+    """Return the response for a refusal of the framework: unknown path or method, unreadable or too large body."""
     assert isinstance(error, HTTPException)  # noqa: S101 - how the handler was registered
     if error.status_code == 405:
         return problem_response(request, 405, headers={"Allow": ", ".join(allowed_methods(request))})
@@ -104,47 +103,47 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    """Answer without saying what went wrong: that is in the log, once; the server need not say it again."""
+    """Log the error and return a response without its details; FAILURE_KEY keeps the server from logging it again."""
     _log.error("request %s failed: %s", request_id(request), type(error).__name__, exc_info=error)
     request.scope[FAILURE_KEY] = error
-    # This one is answered outside of the front door.
-    answer = _response(request, STATUS_PROBLEMS[500])
-    answer.raw_headers = secured(answer.raw_headers, request.scope)
-    return answer
+    # Starlette calls this handler outside of all middleware.
+    response = _response(request, STATUS_PROBLEMS[500])
+    response.raw_headers = secured(response.raw_headers, request.scope)
+    return response
 
 
 def _response(
     request: Request,
-    kind: ProblemType,
+    problem_type: ProblemType,
     extensions: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    problem = _problem(kind, request_id(request), extensions or {})
+    problem = _problem(problem_type, request_id(request), extensions or {})
     return Response(
         problem.model_dump_json(exclude_none=True),
-        kind.status,
+        problem_type.status,
         headers={REQUEST_ID_HEADER: request_id(request), **(headers or {})},
         media_type=MEDIA_TYPE,
     )
 
 
-def _problem(kind: ProblemType, id_of_request: str, extensions: Mapping[str, Any]) -> Problem:
+def _problem(problem_type: ProblemType, request_id: str, extensions: Mapping[str, Any]) -> Problem:
     return Problem(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
-        detail=kind.detail,
-        instance=f"urn:request:{id_of_request}",
-        request_id=id_of_request,
+        type=problem_type.type,
+        title=problem_type.title,
+        status=problem_type.status,
+        detail=problem_type.detail,
+        instance=f"urn:request:{request_id}",
+        request_id=request_id,
         **extensions,
     )
 
 
-def _located(part: Mapping[str, Any]) -> InvalidPart:
-    """Say what is wrong where, without repeating what was sent: a field's name only if it is a harmless one."""
-    where, *steps = (str(step) for step in part["loc"])
+def _invalid_part(error: Mapping[str, Any]) -> InvalidPart:
+    """Return where a validation error is and what it is, without the input: only harmless field names are repeated."""
+    location, *steps = (str(step) for step in error["loc"])
     path = [step for step in steps if _HARMLESS_NAME.fullmatch(step)]
-    detail = "unknown field" if part["type"] == "extra_forbidden" else str(part["msg"])
-    if where == "body":
+    detail = "unknown field" if error["type"] == "extra_forbidden" else str(error["msg"])
+    if location == "body":
         return InvalidPart(detail=detail, pointer="".join(["#", *(f"/{step}" for step in path)]))
-    return InvalidPart(detail=detail, parameter=path[0] if path else where)
+    return InvalidPart(detail=detail, parameter=path[0] if path else location)

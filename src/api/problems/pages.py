@@ -1,4 +1,4 @@
-"""How the pages on problems look."""
+"""The HTML of the pages about problem types."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from api.problems.handlers import example
 from api.problems.types import ProblemType
 
 _CODE: Final = re.compile(r"`([^`]+)`")
-# Addresses are relative to the page, so that the service may stand below any prefix.
+# Links are relative to the page, so that the service can be mounted below any prefix.
 _PAGE: Final = """\
 <!doctype html>
 <html lang="en">
@@ -33,37 +33,38 @@ dt {{ margin-top: 1rem }}
 """
 
 
-def index(kinds: Iterable[ProblemType]) -> str:
-    """Return the page that lists all kinds, by their status."""
+def index(problem_types: Iterable[ProblemType]) -> str:
+    """Return the page that lists problem types, ordered by status."""
     entries = "\n".join(
-        f'<dt>{kind.status} <a href="problems/{escape(kind.slug)}">{escape(kind.title)}</a></dt>'
-        f"<dd>{_prose(kind.detail)}</dd>"
-        for kind in sorted(kinds, key=lambda kind: kind.status)
+        f'<dt>{each.status} <a href="problems/{escape(each.slug)}">{escape(each.title)}</a></dt>'
+        f"<dd>{_prose(each.detail)}</dd>"
+        for each in sorted(problem_types, key=lambda each: each.status)
     )
     introduction = _prose(
-        "What the service refuses, it refuses as `application/problem+json` (RFC 9457), and the `type` of each refusal "
-        "is the address of one of these pages."
+        "The service reports errors as `application/problem+json` (RFC 9457). The `type` of each error is the path of "
+        "one of these pages."
     )
     return _PAGE.format(title="Problems", body=f"<h1>Problems</h1>\n<p>{introduction}</p>\n<dl>\n{entries}\n</dl>")
 
 
-def page(kind: ProblemType) -> str:
-    """Return the page that explains one kind."""
+def page(problem_type: ProblemType) -> str:
+    """Return the page of one problem type."""
+    status = f"{problem_type.status} {escape(HTTPStatus(problem_type.status).phrase)}"
     body = f"""\
 <p><a href="../problems">All problems</a></p>
-<h1>{escape(kind.title)}</h1>
-<p><code>{escape(kind.type)}</code>, status {kind.status} {escape(HTTPStatus(kind.status).phrase)}{_headers(kind)}</p>
-<h2>What it means</h2>
-<p>{_prose(kind.detail)}</p>
+<h1>{escape(problem_type.title)}</h1>
+<p><code>{escape(problem_type.type)}</code>, status {status}{_headers(problem_type)}</p>
+<h2>Meaning</h2>
+<p>{_prose(problem_type.detail)}</p>
 <h2>What to do</h2>
-<p>{_prose(kind.remedy)}</p>
-<h2>For example</h2>
-<pre>{escape(json.dumps(example(kind), indent=2, ensure_ascii=False))}</pre>"""
-    return _PAGE.format(title=escape(kind.title), body=body)
+<p>{_prose(problem_type.remedy)}</p>
+<h2>Example</h2>
+<pre>{escape(json.dumps(example(problem_type), indent=2, ensure_ascii=False))}</pre>"""
+    return _PAGE.format(title=escape(problem_type.title), body=body)
 
 
-def _headers(kind: ProblemType) -> str:
-    return "".join(f", with the header <code>{header}</code>" for header in kind.headers)
+def _headers(problem_type: ProblemType) -> str:
+    return "".join(f", with the header <code>{header}</code>" for header in problem_type.headers)
 
 
 def _prose(text: str) -> str:

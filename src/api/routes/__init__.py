@@ -1,4 +1,4 @@
-"""One file for each resource; `ROUTERS` lists their routers, in the order of the OpenAPI document."""
+"""One module for each resource. `ROUTERS` lists their routers in the order of the OpenAPI document."""
 
 from typing import Final
 

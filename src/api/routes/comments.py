@@ -5,9 +5,9 @@ from fastapi import APIRouter, Request, Response, status
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets
 from api.http.conditional import ExpectedVersions, etag, link_to_next
 from api.http.idempotency import IdempotencyKey, replayed
-from api.openapi import responses as answers
+from api.openapi import responses as docs
 from api.openapi.request_bodies import NewComment
-from api.openapi.responses import READING, WRITING, responses
+from api.openapi.responses import READS, WRITES, responses
 from core.errors import (
     IdempotencyKeyReused,
     IllegalTransition,
@@ -26,14 +26,14 @@ router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"])
     "",
     status_code=status.HTTP_201_CREATED,
     responses=responses(
-        answers.COMMENT_CREATED,
+        WRITES,
+        docs.COMMENT_CREATED,
         TicketNotFound,
         TicketClosed,
         IllegalTransition,
         VersionMismatch,
         RequestInProgress,
         IdempotencyKeyReused,
-        *WRITING,
     ),
 )
 async def create_comment(
@@ -41,28 +41,28 @@ async def create_comment(
     new: NewComment,
     expected: ExpectedVersions,
     tickets: Tickets,
-    who: Caller,
+    principal: Caller,
     response: Response,
     key: IdempotencyKey = None,
 ) -> Comment:
-    """Add a comment.
+    """Create a comment.
 
-    With `status` the ticket makes that transition too: both happen, as one version, or neither. A closed ticket takes
-    no comment.
+    With `status`, the status of the ticket changes in the same transaction, as one version. A closed ticket accepts no
+    comments. A requester comments under their own address only, and cannot set `answered`.
     """
-    added, was_done_before = await tickets.comment(ticket_id, new, who, expected=expected, key=key)
-    response.headers.update({"ETag": etag(added.version)} | replayed(was_done_before))
+    added, is_replay = await tickets.comment(ticket_id, new, principal, expected=expected, key=key)
+    response.headers.update({"ETag": etag(added.version)} | replayed(is_replay))
     return added.comment
 
 
-@router.get("", responses=responses(answers.COMMENTS, TicketNotFound, InvalidCursor, *READING))
+@router.get("", responses=responses(READS, docs.COMMENTS, TicketNotFound, InvalidCursor))
 async def list_comments(
-    ticket_id: TicketId, page: Page, lists: Lists, who: Caller, request: Request, response: Response
+    ticket_id: TicketId, page: Page, lists: Lists, principal: Caller, request: Request, response: Response
 ) -> CommentPage:
     """List the comments of a ticket.
 
-    All of them, the oldest first.
+    The oldest comment is first.
     """
-    found = await lists.comments(ticket_id, page, who)
-    response.headers.update(link_to_next(request.scope, found.next_cursor))
-    return found
+    comments = await lists.comments(ticket_id, page, principal)
+    response.headers.update(link_to_next(request.scope, comments.next_cursor))
+    return comments

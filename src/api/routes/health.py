@@ -1,30 +1,30 @@
-"""The probes of an orchestrator."""
+"""Liveness and readiness probes."""
 
 from fastapi import APIRouter, Response
 
 from api.dependencies import Health
-from api.openapi import responses as answers
-from api.openapi.responses import ANYWHERE, responses
+from api.openapi import responses as docs
+from api.openapi.responses import EVERY_OPERATION, responses
 from schemas.health import Liveness, Readiness
 
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/livez", responses=responses(answers.ALIVE, *ANYWHERE))
+@router.get("/livez", responses=responses(EVERY_OPERATION, docs.ALIVE))
 async def livez() -> Liveness:
-    """Tell that the process is alive.
+    """Check whether the process is alive.
 
-    Asks nothing else: while a database is away, starting the process anew would not help.
+    The check does not include the database or the cache, because a restart of the process does not repair them.
     """
     return Liveness()
 
 
-@router.get("/readyz", responses=responses(answers.READY, answers.NOT_READY, *ANYWHERE))
+@router.get("/readyz", responses=responses(EVERY_OPERATION, docs.READY, docs.NOT_READY))
 async def readyz(health: Health, response: Response) -> Readiness:
-    """Tell whether the service can work, and what is missing.
+    """Check whether the service is ready to process requests.
 
-    A database that takes writes and has this release's migrations is required; without the cache the service is slower,
-    and still ready. Once the process was told to stop it is not ready, and goes on serving for a while.
+    It requires a database that accepts writes and has the migrations of this release. The cache is optional. A process
+    that is stopping is not ready, but still processes requests for a while.
     """
     readiness = await health.readiness()
     response.status_code = 200 if readiness.ready else 503

@@ -1,6 +1,6 @@
-"""The pages that the `type` of a problem leads to: what it means and what to do, for people, from the one table.
+"""The HTML pages of the problem types, generated from `api.problems.types`.
 
-They are not in the OpenAPI document: a program has no use for them, and a generated client no method.
+The OpenAPI document omits them: they are for people, and generated clients do not need them.
 """
 
 from typing import Annotated, Final
@@ -10,19 +10,19 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from api.problems.pages import index, page
-from api.problems.types import ALL, ProblemType
+from api.problems.types import ALL_PROBLEM_TYPES, ProblemType
 
-# The pages carry their own style and load nothing.
+# The pages have inline styles and load nothing.
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS: Final = {"Content-Security-Policy": _POLICY}
-_BY_SLUG: Final = {kind.slug: kind for kind in ALL}
+_BY_SLUG: Final = {problem_type.slug: problem_type for problem_type in ALL_PROBLEM_TYPES}
 
 router = APIRouter(prefix="/problems", include_in_schema=False)
 
 
-async def _named(slug: str) -> ProblemType:
+async def _by_slug(slug: str) -> ProblemType:
     try:
         return _BY_SLUG[slug]
     except KeyError:
@@ -31,11 +31,11 @@ async def _named(slug: str) -> ProblemType:
 
 @router.get("")
 async def list_problems() -> HTMLResponse:
-    """List every type of problem."""
-    return HTMLResponse(index(ALL), headers=_HEADERS)
+    """List all problem types."""
+    return HTMLResponse(index(ALL_PROBLEM_TYPES), headers=_HEADERS)
 
 
 @router.get("/{slug}")
-async def get_problem(kind: Annotated[ProblemType, Depends(_named)]) -> HTMLResponse:
-    """Explain one type of problem."""
-    return HTMLResponse(page(kind), headers=_HEADERS)
+async def get_problem(problem_type: Annotated[ProblemType, Depends(_by_slug)]) -> HTMLResponse:
+    """Describe one problem type."""
+    return HTMLResponse(page(problem_type), headers=_HEADERS)

@@ -1,4 +1,4 @@
-"""The tickets."""
+"""Tickets and their history."""
 
 from fastapi import APIRouter, Request, Response, status
 from fastapi.routing import APIRoute
@@ -6,9 +6,9 @@ from fastapi.routing import APIRoute
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
 from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag, link_to_next, lookup_headers
 from api.http.idempotency import IdempotencyKey, replayed
-from api.openapi import responses as answers
+from api.openapi import responses as docs
 from api.openapi.request_bodies import TAKES_MERGE_PATCH, NewTicket, Patch
-from api.openapi.responses import READING, WRITING, responses
+from api.openapi.responses import READS, WRITES, responses
 from core.errors import (
     IdempotencyKeyReused,
     IllegalTransition,
@@ -19,7 +19,8 @@ from core.errors import (
     TicketNotFound,
     VersionMismatch,
 )
-from schemas.tickets import EventPage, Ticket, TicketDetails, TicketPage
+from schemas.events import EventPage
+from schemas.tickets import Ticket, TicketDetails, TicketPage
 
 router = APIRouter(prefix="/tickets", tags=["tickets"])
 
@@ -27,29 +28,30 @@ router = APIRouter(prefix="/tickets", tags=["tickets"])
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
-    responses=responses(answers.TICKET_CREATED, RequestInProgress, IdempotencyKeyReused, *WRITING),
+    responses=responses(WRITES, docs.TICKET_CREATED, RequestInProgress, IdempotencyKeyReused),
 )
 async def create_ticket(
-    new: NewTicket, tickets: Tickets, who: Caller, response: Response, key: IdempotencyKey = None
+    new: NewTicket, tickets: Tickets, principal: Caller, response: Response, key: IdempotencyKey = None
 ) -> Ticket:
-    """Open a ticket.
+    """Create a ticket.
 
-    It starts `open`, at version 1. Subject and text are kept exactly as sent; of the address the domain is put into
-    lower case. Send an `Idempotency-Key` to be free to send the request again when no answer came.
+    Its status is `open` and its version 1. Subject and text are stored as sent; the domain of the address is converted
+    to lower case. With an `Idempotency-Key`, the request can be retried safely if its response was lost. A requester
+    creates tickets under their own address only.
     """
-    ticket, was_done_before = await tickets.create(new, who, key=key)
+    ticket, is_replay = await tickets.create(new, principal, key=key)
     response.headers.update({"Location": f"/tickets/{ticket.id}", "ETag": etag(ticket.version)})
-    response.headers.update(replayed(was_done_before))
+    response.headers.update(replayed(is_replay))
     return ticket
 
 
-@router.get("", response_model=TicketPage, responses=responses(answers.TICKETS, InvalidCursor, SearchTimeout, *READING))
+@router.get("", response_model=TicketPage, responses=responses(READS, docs.TICKETS, InvalidCursor, SearchTimeout))
 async def list_tickets(wanted: WantedTickets, lists: Lists, who: Caller, request: Request) -> Response:
     """List tickets.
 
-    Those for which every filter holds, the newest first unless sorted otherwise; `q` searches for words. A page costs
-    the same however deep it lies; a cursor belongs to the filters and the order of the page that gave it. Comments are
-    not in the list.
+    The tickets that match all filters, newest first by default; `q` searches for words. All pages cost the same. A
+    cursor is valid only with the filters and the sort order of the page that returned it. The list does not include
+    comments. A requester gets the tickets of their own address only.
     """
     # Nearly always answered before it comes here: see `api.middleware.fast_path`.
     found = await lists.tickets(wanted, who)
@@ -59,15 +61,15 @@ async def list_tickets(wanted: WantedTickets, lists: Lists, who: Caller, request
 @router.get(
     "/{ticket_id}",
     response_model=TicketDetails,
-    responses=responses(answers.TICKET, answers.NOT_MODIFIED, TicketNotFound, *READING),
+    responses=responses(READS, docs.TICKET, docs.NOT_MODIFIED, TicketNotFound),
 )
 async def get_ticket(
     ticket_id: TicketId, known: KnownVersions, past_cache: PastCache, tickets: Tickets, who: Caller
 ) -> Response:
-    """Show a ticket with its comments.
+    """Get a ticket with its latest comments.
 
-    The latest 50 comments, in the order in which they were written; the comments' own list has them all. The answer
-    comes from the cache where it can, which never gives what a change that was acknowledged has overwritten.
+    The latest 50 comments, oldest first; `GET /tickets/{ticket_id}/comments` returns all. The response can come from
+    the cache; it always includes every change that was acknowledged before the request.
     """
     # Nearly always answered before it comes here: see `api.middleware.fast_path`.
     found, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
@@ -81,37 +83,42 @@ async def get_ticket(
 
 @router.patch(
     "/{ticket_id}",
-    responses=responses(
-        answers.TICKET_CHANGED, TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch, *WRITING
-    ),
+    responses=responses(WRITES, docs.TICKET_CHANGED, TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch),
     openapi_extra=TAKES_MERGE_PATCH,
 )
 async def change_ticket(
-    ticket_id: TicketId, patch: Patch, expected: ExpectedVersions, tickets: Tickets, who: Caller, response: Response
+    ticket_id: TicketId,
+    patch: Patch,
+    expected: ExpectedVersions,
+    tickets: Tickets,
+    principal: Caller,
+    response: Response,
 ) -> Ticket:
-    """Edit a ticket, move it to another status, or both.
+    """Change a ticket.
 
-    A merge patch (RFC 7396): what it names is changed, as one version; what it leaves out stays. An edit that changes
-    nothing makes no version. A status must be one of the ticket's `allowed_transitions`; `closed` is final.
+    The body is a merge patch (RFC 7396) of subject, text and status: the fields that are present are changed, as one
+    version. An edit without any difference creates no version. A new status must be one of the ticket's
+    `allowed_transitions`; `closed` is final. A requester cannot set `answered`.
     """
-    ticket = await tickets.change(ticket_id, patch, who, expected=expected)
+    ticket = await tickets.change(ticket_id, patch, principal, expected=expected)
     response.headers["ETag"] = etag(ticket.version)
     return ticket
 
 
-@router.get("/{ticket_id}/history", responses=responses(answers.HISTORY, TicketNotFound, InvalidCursor, *READING))
+@router.get("/{ticket_id}/history", responses=responses(READS, docs.HISTORY, TicketNotFound, InvalidCursor))
 async def list_history(
-    ticket_id: TicketId, page: Page, lists: Lists, who: Caller, request: Request, response: Response
+    ticket_id: TicketId, page: Page, lists: Lists, principal: Caller, request: Request, response: Response
 ) -> EventPage:
-    """Show what made each version of a ticket.
+    """List the history of a ticket.
 
-    The first first: who opened it, each edit with the values before and after, each comment, each transition.
+    One event for each version, oldest first: the creation, each edit and each transition with previous and new values,
+    each comment.
     """
-    found = await lists.history(ticket_id, page, who)
-    response.headers.update(link_to_next(request.scope, found.next_cursor))
-    return found
+    events = await lists.history(ticket_id, page, principal)
+    response.headers.update(link_to_next(request.scope, events.next_cursor))
+    return events
 
 
 def routes() -> dict[str, APIRoute]:
-    """Return the routes, by the names of their operations."""
+    """Return the routes of this router by operation id."""
     return {route.name: route for route in router.routes if isinstance(route, APIRoute)}

@@ -11,8 +11,9 @@ from core.errors import TicketNotFound
 from db.postgres.database import Database
 from db.postgres.statements import Row, Statement, constant
 from models import ServiceSecret, table_of
+from schemas.events import Event, EventPage
 from schemas.lists import Paging, TicketQuery
-from schemas.tickets import Comment, CommentPage, Event, EventPage
+from schemas.tickets import Comment, CommentPage
 from services.access.principal import Principal
 from services.cursors import Cursors
 from services.tickets import statements as sql

@@ -1,0 +1,71 @@
+"""Code samples of the operations (`x-codeSamples`): curl and Python, built from the examples of the document.
+
+A sample reads the address of the service from TICKETS_URL and an API key from TICKETS_KEY, so it runs unchanged.
+"""
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Any, Final
+
+JSON = dict[str, Any]
+
+_MEDIA_TYPE: Final = "application/json"
+_QUERIES: Final = {"list_tickets": "?status=open&sort=-updated_at", "list_comments": "?limit=20"}
+
+
+@dataclass(frozen=True)
+class _Call:
+    method: str
+    target: str
+    has_credentials: bool
+    body: JSON | None
+
+
+def code_samples(operation: JSON, method: str, path: str) -> list[dict[str, str]]:
+    """Return the samples of a completed operation."""
+    in_path = [each for each in operation.get("parameters", ()) if each["in"] == "path"]
+    target = path.format_map({each["name"]: each["schema"]["examples"][0] for each in in_path})
+    content = operation.get("requestBody", {}).get("content", {}).get(_MEDIA_TYPE)
+    call = _Call(
+        method.upper(),
+        target + _QUERIES.get(operation["operationId"], ""),
+        has_credentials=bool(operation["security"]),
+        body=next(iter(content["examples"].values()))["value"] if content else None,
+    )
+    return [
+        {"lang": "Shell", "label": "curl", "source": _curl(call)},
+        {"lang": "Python", "label": "Python", "source": _python(call)},
+    ]
+
+
+def _curl(call: _Call) -> str:
+    method = "" if call.method in {"GET", "POST"} else f"-X {call.method} "
+    options = [f'{method}"$TICKETS_URL{call.target}"']
+    if call.has_credentials:
+        options.append('-H "Authorization: Bearer $TICKETS_KEY"')
+    if call.body is not None:
+        options += [f'-H "Content-Type: {_MEDIA_TYPE}"', f"-d {shlex.quote(json.dumps(call.body))}"]
+    return "curl " + " \\\n  ".join(options)
+
+
+def _python(call: _Call) -> str:
+    headers = ['"Authorization": "Bearer " + os.environ["TICKETS_KEY"]'] if call.has_credentials else []
+    arguments = [f'os.environ["TICKETS_URL"] + "{call.target}"', f'method="{call.method}"']
+    lines = ["import json", "import os", "from urllib.request import Request, urlopen", ""]
+    if call.body is not None:
+        lines.append(f"body = {json.dumps(call.body, indent=4)}")
+        headers.append(f'"Content-Type": "{_MEDIA_TYPE}"')
+        arguments.append("data=json.dumps(body).encode()")
+    if headers:
+        arguments.append("\n".join(["headers={", *(f"        {header}," for header in headers), "    }"]))
+    return "\n".join(
+        [
+            *lines,
+            "request = Request(",
+            *(f"    {argument}," for argument in arguments),
+            ")",
+            "with urlopen(request) as response:",
+            "    print(json.dumps(json.load(response), indent=2))",
+        ]
+    )

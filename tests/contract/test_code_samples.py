@@ -1,0 +1,87 @@
+"""Each code sample of the document runs unchanged and receives the documented success."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from jsonschema import Draft202012Validator
+
+from contract.served import served
+from core.settings import ROOT
+from db.postgres.database import Database
+from models import Role
+from services.access.api_keys import ApiKeys
+from support.factories import JSON, a_ticket, migrate_to_head, new_database, settings_for
+from support.openapi_document import operations
+
+DOCUMENT: JSON = json.loads((ROOT / "openapi.json").read_text())
+INTERPRETERS = {"Shell": ["/bin/sh", "-euc"], "Python": [sys.executable, "-c"]}
+TIMEOUT_S = 30
+# The only part of a sample that a test replaces: the ticket of the example, by a new one.
+EXAMPLE_PATH = "/tickets/1"
+
+
+@pytest.fixture(scope="module")
+async def environment(
+    postgres_dsn: str, redis_address: tuple[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, str]]:
+    """The variables that samples read, for a service that requires credentials."""
+    async with new_database(postgres_dsn) as dsn:
+        await migrate_to_head(dsn)
+        database = Database(dsn, pool_size=1)
+        key, _ = await ApiKeys(database).create("samples", Role.AGENT, None)
+        await database.close()
+        settings = settings_for(dsn, *redis_address, allow_anonymous=False)
+        with served(settings, tmp_path_factory.mktemp("samples") / "log") as url:
+            yield {"TICKETS_URL": url, "TICKETS_KEY": str(key), "PATH": os.environ["PATH"]}
+
+
+def samples() -> Iterator[Any]:
+    for name, operation in operations(DOCUMENT).items():
+        for sample in operation["x-codeSamples"]:
+            yield pytest.param(name, sample, id=f"{name} in {sample['label']}")
+
+
+@pytest.mark.parametrize(("name", "sample"), list(samples()))
+def test_a_sample_runs(environment: dict[str, str], name: str, sample: dict[str, str], tmp_path: Path) -> None:
+    if sample["label"] == "curl" and shutil.which("curl") is None:
+        pytest.skip("there is no curl on the PATH")
+    source = sample["source"].replace(EXAMPLE_PATH, new_ticket(environment))
+    done = subprocess.run(
+        [*INTERPRETERS[sample["lang"]], source],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    Draft202012Validator(success_schema(name)).validate(json.loads(done.stdout))
+
+
+def new_ticket(environment: dict[str, str]) -> str:
+    """Create a ticket; return its path."""
+    created = httpx2.post(
+        f"{environment['TICKETS_URL']}/tickets",
+        json=a_ticket(),
+        headers={"Authorization": f"Bearer {environment['TICKETS_KEY']}"},
+        trust_env=False,
+    )
+    assert created.status_code == 201, created.text
+    return created.headers["Location"]
+
+
+def success_schema(name: str) -> JSON:
+    """Return the schema of the success of an operation. No problem is valid by it: it lacks the required members."""
+    statuses = operations(DOCUMENT)[name]["responses"]
+    success = next(response for status, response in statuses.items() if status.startswith("2"))
+    schema: JSON = success["content"]["application/json"]["schema"]
+    return schema | {"components": DOCUMENT["components"]}
