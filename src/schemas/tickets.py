@@ -48,7 +48,8 @@ class TicketPatch(_RequestBody):
     @model_validator(mode="after")
     def _require_a_field(self) -> Self:
         if not self.model_fields_set:
-            raise PydanticCustomError("empty_patch", "must change at least one of: subject, text, status")
+            fields = ", ".join(type(self).model_fields)
+            raise PydanticCustomError("empty_patch", "must change at least one of: {fields}", {"fields": fields})
         return self
 
 
