@@ -43,7 +43,7 @@ class TicketService:
 
         Raises Forbidden, RequestInProgress, IdempotencyKeyReused.
         """
-        who.write_as(new.email)
+        who.ensure_may_write_as(new.email)
         once = IdempotentRequest.under(key, who.id, "create", new)
         wanted = new.model_dump() | {"actor": who.id}
         if once is None:
@@ -64,7 +64,7 @@ class TicketService:
 
         Raises TicketNotFound.
         """
-        if who.requester is not None:
+        if who.requester_email is not None:
             # Before the cache is asked: what is foreign takes as long as what is missing, warm or not.
             await self._require_seen(ticket_id, who)
         read = self._cache.read_past if past_cache else partial(self._cache.read_through, ticket_id)
@@ -78,7 +78,7 @@ class TicketService:
         Raises Forbidden, TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
         """
         if "status" in patch.model_fields_set:
-            who.set_status(patch.status)
+            who.ensure_may_set_status(patch.status)
         async with self._changing(ticket_id, who, expected) as ticket:
             if "status" in patch.model_fields_set:
                 ticket.move_to(patch.status)
@@ -100,9 +100,9 @@ class TicketService:
         Return it with the version it made, and whether that was done before. Raises Forbidden, TicketNotFound,
         VersionMismatch, TicketClosed, IllegalTransition, RequestInProgress, IdempotencyKeyReused.
         """
-        who.write_as(new.email)
+        who.ensure_may_write_as(new.email)
         if new.status is not None:
-            who.set_status(new.status)
+            who.ensure_may_set_status(new.status)
         once = IdempotentRequest.under(key, who.id, f"comment {ticket_id}", new)
         try:
             async with self._changing(ticket_id, who, expected, once) as ticket:
@@ -111,7 +111,7 @@ class TicketService:
                 ticket.add_comment(new)
         except Replayed as done:
             added = CommentAdded.model_validate_json(done.result)
-            if who.requester is not None:  # whose key it is may see less than it did
+            if who.requester_email is not None:  # whose key it is may see less than it did
                 await self._require_seen(ticket_id, who)
             # Whoever did it may have died before Redis was told, and this acknowledges it.
             await self._cache.invalidate(ticket_id, added.version)
@@ -170,7 +170,7 @@ class TicketService:
 
 
 def _named(ticket_id: int, who: Principal) -> dict[str, Any]:
-    return {"ticket_id": ticket_id, "requester": who.requester}
+    return {"ticket_id": ticket_id, "requester": who.requester_email}
 
 
 def lookup_schema() -> str:
