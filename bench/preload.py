@@ -1,4 +1,4 @@
-"""Many tickets at once: by COPY with the triggers off, and then, set by set, what the triggers would have written."""
+"""Load many tickets: COPY without triggers, then, in batches, the rows that the triggers would have written."""
 
 import asyncio
 import time
@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import asyncpg
 
-from bench.words import Speaker
+from bench.words import TextGenerator
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 COMMENTS_PER_TICKET: Final = 3
-_COPIED_AT_ONCE: Final = 10_000
-_INDEXED_AT_ONCE: Final = 5_000
-_BUILDERS: Final = 2
+_COPY_BATCH: Final = 10_000
+_INDEX_BATCH: Final = 5_000
+_CONNECTIONS: Final = 2
 _FIRST_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _EVERY: Final = timedelta(seconds=10)
 _TICKETS: Final = (
@@ -24,7 +24,7 @@ _TICKETS: Final = (
 )
 _COMMENTS: Final = ("ticket_id", "id", "email", "text", "created_at")
 
-# Durability is the service's to have; what breaks here is made again.
+# Durability is not needed here: an interrupted preload starts again.
 _SESSION: Final = """
     SET session_replication_role = replica; SET synchronous_commit = off; SET maintenance_work_mem = '1GB';
 """
@@ -41,110 +41,110 @@ _EVENTS: Final = """
 """
 _WORDS: Final = """
     INSERT INTO search_documents (ticket_id, part, words)
-    SELECT id, 0, COALESCE(words_of(said.text), '') || own_words(tickets)
+    SELECT id, 0, COALESCE(words_of(texts.text), '') || own_words(tickets)
     FROM tickets LEFT JOIN (
         SELECT ticket_id, string_agg(text, ' ' ORDER BY id) AS text FROM comments
         WHERE ticket_id > $1 AND ticket_id <= $2 GROUP BY ticket_id
-    ) AS said ON said.ticket_id = id
+    ) AS texts ON texts.ticket_id = id
     WHERE id > $1 AND id <= $2
 """
-_SEQUENCES: Final = """
+_SET_SEQUENCES: Final = """
     SELECT setval(pg_get_serial_sequence('tickets', 'id'), (SELECT max(id) FROM tickets)),
         setval(pg_get_serial_sequence('comments', 'id'), (SELECT max(id) FROM comments))
 """
 _WORDS_INDEX: Final = "ix_search_documents_words"
 
 
-async def preload(dsn: str, tickets: int, tell: Tell) -> None:
-    """Fill an empty, migrated database; the same number makes the same tickets."""
+async def preload(dsn: str, tickets: int, report: Report) -> None:
+    """Fill an empty, migrated database; the same number gives the same tickets."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(_SESSION)
         index = await connection.fetchval("SELECT indexdef FROM pg_indexes WHERE indexname = $1", _WORDS_INDEX)
         await connection.execute(f"DROP INDEX {_WORDS_INDEX}")
-        await _copy(connection, tickets, tell)
-        await _in_parts(dsn, _EVENTS, tickets, _Progress("events of", tickets, tell))
-        await _in_parts(dsn, _WORDS, tickets, _Progress("words of", tickets, tell))
-        tell("indexing the words")
+        await _copy(connection, tickets, report)
+        await _run_in_batches(dsn, _EVENTS, tickets, _Progress("events of", tickets, report))
+        await _run_in_batches(dsn, _WORDS, tickets, _Progress("words of", tickets, report))
+        report("building the index of the words")
         await connection.execute(index)
-        await connection.execute(_SEQUENCES)
-        tell("VACUUM ANALYZE")
+        await connection.execute(_SET_SEQUENCES)
+        report("VACUUM ANALYZE")
         await connection.execute("VACUUM ANALYZE")
         await connection.execute("CHECKPOINT")
     finally:
         await connection.close()
 
 
-async def _copy(connection: asyncpg.Connection, tickets: int, tell: Tell) -> None:
-    speaker, progress = Speaker(seed=tickets), _Progress("copied", tickets, tell)
+async def _copy(connection: asyncpg.Connection, tickets: int, report: Report) -> None:
+    texts, progress = TextGenerator(seed=tickets), _Progress("copied", tickets, report)
     comment_id = 0
-    for first, last in _parts(tickets, _COPIED_AT_ONCE):
+    for first, last in _batches(tickets, _COPY_BATCH):
         rows, comments = [], []
         for ticket_id in range(first + 1, last + 1):
-            said = list(_comments(ticket_id, comment_id, speaker))
-            comment_id += len(said)
-            comments += said
-            rows.append(_ticket(ticket_id, len(said), speaker))
+            of_ticket = list(_comments(ticket_id, comment_id, texts))
+            comment_id += len(of_ticket)
+            comments += of_ticket
+            rows.append(_ticket(ticket_id, len(of_ticket), texts))
         await connection.copy_records_to_table("tickets", columns=_TICKETS, records=rows)
         await connection.copy_records_to_table("comments", columns=_COMMENTS, records=comments)
         progress.add(len(rows))
 
 
-def _ticket(ticket_id: int, comments: int, speaker: Speaker) -> tuple[Any, ...]:
-    """Return a row; every fourth ticket is closed, which leaves the odd ones open."""
+def _ticket(ticket_id: int, comments: int, texts: TextGenerator) -> tuple[Any, ...]:
+    """Return a row. Every fourth ticket is closed, so that tickets with odd ids are open."""
     created_at = _FIRST_AT + ticket_id * _EVERY
     updated_at = created_at + (comments + 1) * _EVERY
     is_closed = ticket_id % 4 == 0
-    subject, text = speaker.text(3, 8)[:255], speaker.text(10, 40)
+    subject, text = texts.text(3, 8)[:255], texts.text(10, 40)
     email, status = f"user{ticket_id % 5000}@example.com", "closed" if is_closed else "open"
     version, closed_at = 1 + comments + is_closed, updated_at if is_closed else None
     return ticket_id, subject, text, email, status, version, comments, created_at, updated_at, closed_at
 
 
-def _comments(ticket_id: int, latest_id: int, speaker: Speaker) -> Iterator[tuple[Any, ...]]:
-    for number in range(1, speaker.chance.randint(0, 2 * COMMENTS_PER_TICKET) + 1):
+def _comments(ticket_id: int, latest_id: int, texts: TextGenerator) -> Iterator[tuple[Any, ...]]:
+    for number in range(1, texts.chance.randint(0, 2 * COMMENTS_PER_TICKET) + 1):
         at = _FIRST_AT + (ticket_id + number) * _EVERY
-        yield ticket_id, latest_id + number, f"agent{number}@example.com", speaker.text(5, 25), at
+        yield ticket_id, latest_id + number, f"agent{number}@example.com", texts.text(5, 25), at
 
 
-async def _in_parts(dsn: str, statement: str, tickets: int, progress: "_Progress") -> None:
-    """Run a statement for every range of ids, some at once."""
-    parts = _parts(tickets, _INDEXED_AT_ONCE)
+async def _run_in_batches(dsn: str, statement: str, tickets: int, progress: "_Progress") -> None:
+    """Run a statement for every range of ids, over several connections."""
+    batches = _batches(tickets, _INDEX_BATCH)
 
     async def build() -> None:
         connection = await asyncpg.connect(dsn)
         try:
             await connection.execute(_SESSION)
-            for first, last in parts:
+            for first, last in batches:
                 await connection.execute(statement, first, last)
                 progress.add(last - first)
         finally:
             await connection.close()
 
-    async with asyncio.TaskGroup() as builders:
-        for _ in range(_BUILDERS):
-            builders.create_task(build())
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_CONNECTIONS):
+            group.create_task(build())
 
 
-def _parts(tickets: int, size: int) -> Iterator[tuple[int, int]]:
+def _batches(tickets: int, size: int) -> Iterator[tuple[int, int]]:
     return ((first, min(first + size, tickets)) for first in range(0, tickets, size))
 
 
 class _Progress:
-    """Tells every few seconds how far something is."""
+    """Reports every five seconds how much is done."""
 
     _EVERY_S: Final = 5
 
-    def __init__(self, what: str, total: int, tell: Tell) -> None:
-        self._what, self._total, self._tell = what, total, tell
+    def __init__(self, label: str, total: int, report: Report) -> None:
+        self._label, self._total, self._report = label, total, report
         self._done = 0
-        self._began_at = self._told_at = time.monotonic()
+        self._began_at = self._reported_at = time.monotonic()
 
     def add(self, done: int) -> None:
-        """Count what was done, and tell if it is time."""
+        """Add finished tickets, and report if five seconds have passed."""
         self._done += done
         now = time.monotonic()
-        if now - self._told_at > self._EVERY_S:
-            self._told_at = now
+        if now - self._reported_at > self._EVERY_S:
+            self._reported_at = now
             left_s = (now - self._began_at) * (self._total - self._done) / self._done
-            self._tell(f"{self._what} {self._done:,} of {self._total:,} tickets; {left_s:.0f} s left")
+            self._report(f"{self._label} {self._done:,} of {self._total:,} tickets; {left_s:.0f} s left")

@@ -1,4 +1,4 @@
-"""The tables at the end."""
+"""The tables of the results."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ _COLUMNS = ("case", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "Postgr
 
 
 def cases_table(cases: Sequence[Case], rounds: Sequence[Round]) -> str:
-    """Return what was measured: medians, with the least and the most of the rounds."""
+    """Return the results of the cases: medians of the rounds, with minimum and maximum."""
     rows = [_COLUMNS]
     for case in cases:
         runs = [each[case.name] for each in rounds if case.name in each]
@@ -29,18 +29,18 @@ def cases_table(cases: Sequence[Case], rounds: Sequence[Round]) -> str:
             )
         )
     discarded = sum(run.discarded for each in rounds for run in each.values())
-    told = f"\n\nThrown away: {discarded} runs in which under 99% of the answers came from where they should."
-    return _table(rows) + (told if discarded else "")
+    note = f"\n\nDiscarded: {discarded} runs in which under 99 % of the responses had the expected source."
+    return _table(rows) + (note if discarded else "")
 
 
 def targets_table(verdicts: Sequence[Verdict]) -> str:
-    """Return what was to be reached, and what was."""
+    """Return the targets with their limits and measured values."""
     rows = [("target", "limit", "measured", "met")]
     for verdict in verdicts:
         limit = f"{'≤' if verdict.is_at_most else '≥'} {verdict.limit:g} {verdict.unit}"
-        values = (f"{number:.2f}" for number in (verdict.middle, min(verdict.values), max(verdict.values)))
-        middle, least, most = values
-        rows.append((verdict.title, limit, f"{middle} ({least}-{most})", "yes" if verdict.is_met else "NO"))
+        values = (f"{number:.2f}" for number in (verdict.median, min(verdict.values), max(verdict.values)))
+        middle, lowest, highest = values
+        rows.append((verdict.title, limit, f"{middle} ({lowest}-{highest})", "yes" if verdict.is_met else "NO"))
     return _table(rows)
 
 

@@ -1,9 +1,9 @@
--- Sends the requests of a file, one after the other and again from the first on, and counts what was answered.
+-- Sends the requests of a file in order, repeatedly, and counts the statuses of the responses.
 --
 --     wrk … -s requests.lua URL -- FILE NUMBER
 --
--- A line of FILE is: method, path, entity tag for If-None-Match, body; with tabs between, empty where there is none.
--- In a body, {n} stands for a number that grows with each request, from NUMBER on: so no two writes are alike.
+-- A line of FILE is: method, path, entity tag for If-None-Match, body; separated by tabs, possibly empty.
+-- In a body, {n} is replaced by a number that grows with each request, from NUMBER on, so that no two writes are equal.
 
 local threads = {}
 
@@ -39,7 +39,7 @@ function request()
   return lines[position]()
 end
 
--- A lookup also tells where the answer came from: "200 hit", "200 miss".
+-- Lookups are counted with their source, from Cache-Status: "200 hit", "200 miss".
 function response(status, headers)
   local from = headers["cache-status"]
   local what = status
@@ -49,7 +49,7 @@ function response(status, headers)
   counts[what] = (counts[what] or 0) + 1
 end
 
--- The last line of the output is for bench/load.py.
+-- bench/load.py reads the last line of the output.
 function done(summary, latency)
   local counted = {}
   for _, thread in ipairs(threads) do
@@ -59,7 +59,7 @@ function done(summary, latency)
   end
   local failed = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
   print(string.format(
-    '{"requests": %d, "seconds": %f, "p50_ms": %f, "p99_ms": %f, "failed": %d, "answers": {%s}}',
+    '{"requests": %d, "seconds": %f, "p50_ms": %f, "p99_ms": %f, "failed": %d, "responses": {%s}}',
     summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
     failed, table.concat(counted, ", ")
   ))

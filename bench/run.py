@@ -1,7 +1,7 @@
-"""Measure what the service costs, next to what its parts cost alone: `[--quick] [--only NAME…] [--tickets N]`.
+"""Measure the cost of the service, compared with the cost of its parts: `[--quick] [--only NAME…] [--tickets N]`.
 
-Starts everything itself, on the loopback address, and stops it at the end. All targets are ratios of what was measured
-in the same round. The exit status is 1 if an answer was wrong or missing; a target that is missed is told, no more.
+It starts all servers on the loopback address, and stops them at the end. All targets are ratios of values of the same
+round. The exit status is 1 if a response was wrong or missing; a missed target is only reported.
 """
 
 import argparse
@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# In place of this folder, which is put there when a file is run by its path.
+# Replaces this folder, which Python inserts when a file is run by its path.
 sys.path[:1] = [str(ROOT), str(ROOT / "src")]
 
-from bench.answers import WrongAnswer  # noqa: E402 - only found on the path above
 from bench.cases import WORKERS, Case, Parts, cases  # noqa: E402 - as above
 from bench.chart import chart  # noqa: E402 - as above
 from bench.load import LoadFailed, Measured, require_wrk  # noqa: E402 - as above
 from bench.report import cases_table, targets_table  # noqa: E402 - as above
+from bench.responses import WrongResponse  # noqa: E402 - only found on the path above
 from bench.server import ServerFailed  # noqa: E402 - as above
 from bench.servers import Servers  # noqa: E402 - as above
 from bench.targets import MEMORY_LIMIT_MB, START_LIMIT_S, TARGETS, Round, Verdict, verdicts  # noqa: E402 - as above
@@ -30,37 +30,41 @@ from db.embedded import ServerDidNotStart  # noqa: E402 - as above
 
 _FEW_TICKETS = 10_000
 _MANY_TICKETS = 1_000_000
-_APART = 1_000_000
+_NUMBERS_PER_RUN = 1_000_000
 _BEGAN_AT = time.monotonic()
-_SERVED_ALONE = {"ALLOW_ANONYMOUS": "true", "LOG_LEVEL": "warning"}
+_PLAIN_SETTINGS = {"ALLOW_ANONYMOUS": "true", "LOG_LEVEL": "warning"}
 
 
 def main() -> int:
-    """Run, print the tables, and return the exit status."""
+    """Run the benchmark, print the tables, and return the exit status."""
     options = _options()
     require_wrk()
-    logging.disable(logging.INFO)  # Alembic tells each migration
-    for asked_to_stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked_to_stop, signal.default_int_handler)
+    logging.disable(logging.INFO)  # Alembic logs each migration
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.default_int_handler)
     try:
         _run(options)
     except KeyboardInterrupt:
-        _say("stopped")
+        _report("stopped")
         return 130
-    except (LoadFailed, WrongAnswer, ServerFailed, ServerDidNotStart) as reason:
-        _say(f"bench: {reason}")
+    except (LoadFailed, WrongResponse, ServerFailed, ServerDidNotStart) as reason:
+        _report(f"bench: {reason}")
         return 1
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="about a minute: short runs, 10,000 tickets")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these cases, and what they are compared with")
-    parser.add_argument("--tickets", type=int, default=_MANY_TICKETS, help="how many are many (default %(default)s)")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the many tickets there for the next run")
-    parser.add_argument("--rounds", type=int, help="how often everything is measured (default 5, quick 3)")
-    parser.add_argument("--seconds", type=int, help="how long each time (default 4, quick 1)")
+    parser.add_argument("--quick", action="store_true", help="short runs with 10,000 tickets, about a minute")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="run these cases and their bases of comparison")
+    parser.add_argument(
+        "--tickets", type=int, default=_MANY_TICKETS, help="the large number of tickets (default %(default)s)"
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep the large database in this folder for the next run"
+    )
+    parser.add_argument("--rounds", type=int, help="the number of rounds (default 5, quick 3)")
+    parser.add_argument("--seconds", type=int, help="the duration of each measurement in seconds (default 4, quick 1)")
     parser.add_argument("--chart", type=Path, default=ROOT / ".bench" / "chart.svg", help="default %(default)s")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 5)
@@ -70,7 +74,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace) -> None:
-    with Servers(options.keep, _say) as servers:
+    with Servers(options.keep, _report) as servers:
         parts = _parts(servers, options)
         chosen = _chosen(cases(parts), options.only)
         rounds = [_round(chosen, number, options) for number in range(options.rounds)]
@@ -81,21 +85,21 @@ def _run(options: argparse.Namespace) -> None:
         if not options.only or "start" in options.only:
             starts = _starts(servers, 1 if options.quick else 3)
             found.append(Verdict("warm start, embedded servers included", START_LIMIT_S, "s", True, starts))
-    _tell(chosen, rounds, found, options)
+    _print_results(chosen, rounds, found, options)
 
 
 def _parts(servers: Servers, options: argparse.Namespace) -> Parts:
     wants_many = not options.quick and options.tickets > _FEW_TICKETS
     dsn = servers.database(_FEW_TICKETS, is_kept=False)
     large_dsn = servers.database(options.tickets, is_kept=True) if wants_many else None
-    _say("starting the services")
+    _report("starting the services")
     parts = Parts(
         servers=servers,
         dsn=dsn,
-        bare=servers.compared("bench.apps:bare"),
-        validated=servers.compared("bench.apps:validated", is_factory=True),
+        bare=servers.comparison("bench.apps:bare"),
+        validated=servers.comparison("bench.apps:validated", is_factory=True),
         service=servers.service(dsn),
-        plain=servers.service(dsn, has_key=False, **_SERVED_ALONE),
+        plain=servers.service(dsn, has_key=False, **_PLAIN_SETTINGS),
         workers=servers.service(dsn, WORKERS=str(WORKERS)),
         large_dsn=large_dsn,
         large=servers.service(large_dsn) if large_dsn else None,
@@ -113,23 +117,25 @@ def _chosen(every: Sequence[Case], only: Sequence[str] | None) -> list[Case]:
         return list(every)
     needed = {name for target in TARGETS if target.needs[0] in only for name in target.needs} | set(only)
     if unknown := set(only) - {case.name for case in every} - {"memory", "start"}:
-        raise LoadFailed(f"no case {', '.join(sorted(unknown))}; there are {', '.join(case.name for case in every)}")
+        raise LoadFailed(
+            f"there is no case {', '.join(sorted(unknown))}; the cases are {', '.join(case.name for case in every)}"
+        )
     return [case for case in every if case.name in needed]
 
 
 def _round(chosen: Sequence[Case], number: int, options: argparse.Namespace) -> dict[str, Measured]:
     measured = {}
     for index, case in enumerate(chosen):
-        run = case.run(options.seconds, (number * len(chosen) + index + 1) * _APART)
+        run = case.run(options.seconds, (number * len(chosen) + index + 1) * _NUMBERS_PER_RUN)
         measured[case.name] = run
-        shown = f"{case.name:<14} {run.per_second:>8,.0f}/s {run.cpu_us:>8,.0f} µs"
-        again = f"  (after {run.discarded} that met other answers)" if run.discarded else ""
-        _say(f"round {number + 1} of {options.rounds}  {shown}{again}")
+        result = f"{case.name:<14} {run.per_second:>8,.0f}/s {run.cpu_us:>8,.0f} µs"
+        note = f"  ({run.discarded} runs with unexpected responses discarded)" if run.discarded else ""
+        _report(f"round {number + 1} of {options.rounds}  {result}{note}")
     return measured
 
 
 def _starts(servers: Servers, times: int) -> list[float]:
-    """Start and stop the service with servers of its own; the first time makes their data, and is not counted."""
+    """Return the times of starts with embedded servers. The first start creates their data and is not counted."""
     data = Path(tempfile.mkdtemp(prefix="tickets-bench-start-"))
     data.chmod(0o711)
     try:
@@ -143,33 +149,33 @@ def _start(servers: Servers, data: Path) -> float:
     server = servers.embedded(data)
     try:
         server.wait_until_ready()
-        took_s = time.monotonic() - began_at
+        duration_s = time.monotonic() - began_at
     finally:
         server.stop()
-    _say(f"started in {took_s:.2f} s")
-    return took_s
+    _report(f"started in {duration_s:.2f} s")
+    return duration_s
 
 
-def _tell(
+def _print_results(
     chosen: Sequence[Case], rounds: Sequence[Round], found: Sequence[Verdict], options: argparse.Namespace
 ) -> None:
-    how = f"{options.rounds} rounds of {options.seconds} s each; medians, with the lowest and the highest of the rounds"
-    print(f"\n{how}\n\n{cases_table(chosen, rounds)}\n\n{targets_table(found)}")
+    method = f"{options.rounds} rounds of {options.seconds} s each; medians, with minimum and maximum of the rounds"
+    print(f"\n{method}\n\n{cases_table(chosen, rounds)}\n\n{targets_table(found)}")
     if any(case.name == "hit-plain" for case in chosen):
         print(
             "\nThe cached ticket of the first target is served with ALLOW_ANONYMOUS=true and LOG_LEVEL=warning:\n"
-            "nobody is authenticated and nothing is logged; metrics and Cache-Status have no switch, and stay on."
+            "without authentication and without log lines. Metrics and Cache-Status cannot be switched off."
         )
     if options.quick:
         print(
-            f"Left out by --quick: lists and searches of {_MANY_TICKETS:,} tickets, and a page {_FEW_TICKETS:,} deep."
+            f"Not measured with --quick: lists and searches of {_MANY_TICKETS:,} tickets, pages after {_FEW_TICKETS:,}."
         )
     options.chart.parent.mkdir(parents=True, exist_ok=True)
-    options.chart.write_text(chart(found, subtitle=how))
+    options.chart.write_text(chart(found, subtitle=method))
     print(f"Chart: {options.chart}")
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(f"{time.monotonic() - _BEGAN_AT:7.1f} s  {line}", flush=True)
 
 

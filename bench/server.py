@@ -1,4 +1,4 @@
-"""A web server under measurement: what it costs the machine."""
+"""A web server under measurement, with its CPU time and memory."""
 
 import http.client
 import subprocess
@@ -13,16 +13,16 @@ import psutil
 from db.embedded.process import stop
 
 TIMEOUT_S: Final = 20
-_READY_WITHIN_S: Final = 30
+_READY_TIMEOUT_S: Final = 30
 
 
 class ServerFailed(Exception):
-    """A server under measurement is not there."""
+    """A server under measurement did not become ready."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A web server under measurement. `key` is what its clients send, None where it is asked for nothing."""
+    """A web server under measurement. `key` is the API key that its clients send, if it requires one."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -32,39 +32,39 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def cpu_s(self) -> float:
-        """The processor time of all its processes until now."""
+        """The CPU time of all its processes so far."""
         return _cpu_s(psutil.Process(self.process.pid))
 
     @property
     def database_cpu_s(self) -> float:
-        """The processor time of PostgreSQL's processes until now."""
+        """The CPU time of all processes of PostgreSQL so far."""
         return 0 if self.database is None else _cpu_s(self.database)
 
     @property
     def worker_megabytes(self) -> list[float]:
-        """What each process that serves holds in memory now."""
+        """The resident memory of each worker."""
         tree = _tree(psutil.Process(self.process.pid))
         workers = [process for process in tree if "spawn_main" in " ".join(process.cmdline())] or tree
         return [process.memory_info().rss / 1e6 for process in workers]
 
     def wait_until_ready(self, path: str = "/readyz") -> None:
-        """Return when it answers."""
-        deadline = time.monotonic() + _READY_WITHIN_S
-        while not self._answers(path):
+        """Return when it responds with 200. Raises ServerFailed."""
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        while not self._responds(path):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise ServerFailed(f"{self.name} did not become ready; see its log")
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         stop(self.process, with_signal=SIGTERM, timeout_s=TIMEOUT_S)
 
-    def _answers(self, path: str) -> bool:
+    def _responds(self, path: str) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path)
@@ -84,6 +84,6 @@ def _cpu_s(process: psutil.Process) -> float:
     for each in _tree(process):
         with suppress(psutil.NoSuchProcess):
             times = each.cpu_times()
-            # What ended meanwhile is in its parent's account.
+            # Its parent includes the CPU time of processes that have ended.
             total += times.user + times.system + times.children_user + times.children_system
     return total

@@ -1,4 +1,4 @@
-"""Everything the benchmark measures, started here and stopped at the end, on the loopback address alone."""
+"""The servers of the benchmark, on the loopback address: started here, and stopped at the end."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from typing import Final, Self
 import asyncpg
 import psutil
 
-from bench.preload import Tell, preload
+from bench.preload import Report, preload
 from bench.server import TIMEOUT_S, Server
 from core.settings import ROOT, async_dsn
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -26,21 +26,21 @@ VALKEY_NODES: Final = 3
 
 
 class Servers(AbstractContextManager["Servers"]):
-    """PostgreSQL, a Valkey cluster of three, and as many web servers as are asked for.
+    """PostgreSQL, a Valkey cluster of three nodes, and any number of web servers.
 
-    With `kept`, a folder, PostgreSQL's data stays there. The logs are in `folder` until the end.
+    With `kept`, a folder, PostgreSQL's data is kept there. The logs are in `folder` until the end.
     """
 
-    def __init__(self, kept: Path | None, tell: Tell) -> None:
+    def __init__(self, kept: Path | None, report: Report) -> None:
         self._stack = ExitStack()
-        self._kept, self._tell = kept, tell
+        self._kept, self._report = kept, report
         self.folder: Path = Path()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.folder = Path(tempfile.mkdtemp(prefix="tickets-bench-"))
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-            self.folder.chmod(0o711)  # the servers may run as another user, and must get through to their own folders
+            self.folder.chmod(0o711)  # the servers may run as another user and must reach their own folders
             self.valkey = EmbeddedValkey(self.folder / "valkey", nodes=VALKEY_NODES)
             stack.callback(self.valkey.stop)
             self.valkey.start()
@@ -52,27 +52,27 @@ class Servers(AbstractContextManager["Servers"]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._tell("stopping everything")
+        self._report("stopping all servers")
         self._stack.close()
 
     def database(self, tickets: int, *, is_kept: bool) -> str:
-        """Return the address of a database with so many tickets; one that is kept is made only once."""
+        """Return the address of a database with this many tickets; with `is_kept`, reuse that of an earlier run."""
         name = f"bench_{tickets}"
         dsn, unfinished = self._dsn(name), self._dsn(f"{name}_new")
         if is_kept and asyncio.run(self._exists(name)):
-            self._tell(f"{tickets:,} tickets are there from an earlier run")
+            self._report(f"{tickets:,} tickets exist from an earlier run")
             return dsn
-        self._tell(f"preloading {tickets:,} tickets")
+        self._report(f"preloading {tickets:,} tickets")
         for old in (name, f"{name}_new"):
-            self._order(f"DROP DATABASE IF EXISTS {old} WITH (FORCE)")
-        self._order(f"CREATE DATABASE {name}_new")
+            self._execute(f"DROP DATABASE IF EXISTS {old} WITH (FORCE)")
+        self._execute(f"CREATE DATABASE {name}_new")
         migrate(async_dsn(unfinished))
-        asyncio.run(preload(unfinished, tickets, self._tell))
-        self._order(f"ALTER DATABASE {name}_new RENAME TO {name}")
+        asyncio.run(preload(unfinished, tickets, self._report))
+        self._execute(f"ALTER DATABASE {name}_new RENAME TO {name}")
         return dsn
 
     def service(self, dsn: str, *, has_key: bool = True, **settings: str) -> Server:
-        """Start the service as its operators do, with logs into a file; wait for it with `wait_until_ready`."""
+        """Start the service as in production, with logs in a file; does not wait until it is ready."""
         port = free_port()
         environment = {
             "DATABASE_DSN": dsn,
@@ -85,8 +85,8 @@ class Servers(AbstractContextManager["Servers"]):
         database = psutil.Process(self.postgres.pid)
         return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, key, database)
 
-    def compared(self, app: str, *, is_factory: bool = False) -> Server:
-        """Start one of the applications that the service is compared with."""
+    def comparison(self, app: str, *, is_factory: bool = False) -> Server:
+        """Start an application that the service is compared with."""
         port = free_port()
         options = ["--http", "httptools", "--loop", "uvloop", "--no-access-log", "--no-server-header"]
         arguments = ["-m", "uvicorn", app, "--port", port, *options, *(["--factory"] if is_factory else [])]
@@ -94,12 +94,12 @@ class Servers(AbstractContextManager["Servers"]):
         return Server(app, self._spawn(arguments, paths), port, None, None)
 
     def embedded(self, data: Path) -> Server:
-        """Start the service with servers of its own."""
+        """Start the service with embedded servers."""
         port = free_port()
         environment = {"PORT": str(port), "DATA_DIR": str(data)}
         return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, None, None)
 
-    def forget_cache(self) -> None:
+    def flush_cache(self) -> None:
         """Empty the Valkey nodes."""
         for node in self.valkey.nodes:
             with node.client() as client:
@@ -107,7 +107,7 @@ class Servers(AbstractContextManager["Servers"]):
 
     def _spawn(self, arguments: list[object], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         log = self.folder / f"server-{len(list(self.folder.iterdir()))}.log"
-        # `env` becomes the command, which so gets nothing of this terminal's settings and yet ends with us.
+        # `env -i` removes the settings of this terminal; it execs the command, so the process still ends with this one.
         clean = ["env", "-i", f"PATH={os.environ['PATH']}", f"ENV_FILE={os.devnull}", "LOG_FORMAT=json"]
         assigned = [f"{name}={value}" for name, value in environment.items()]
         process = spawn([*clean, *assigned, sys.executable, *map(str, arguments)], log=log)
@@ -124,8 +124,8 @@ class Servers(AbstractContextManager["Servers"]):
     def _dsn(self, name: str) -> str:
         return f"{self.postgres.dsn.rpartition('/')[0]}/{name}"
 
-    def _order(self, statement: str) -> None:
-        asyncio.run(_execute(self.postgres.dsn, statement))
+    def _execute(self, statement: str) -> None:
+        asyncio.run(_execute_on(self.postgres.dsn, statement))
 
     async def _exists(self, name: str) -> bool:
         connection = await asyncpg.connect(self.postgres.dsn)
@@ -135,7 +135,7 @@ class Servers(AbstractContextManager["Servers"]):
             await connection.close()
 
 
-async def _execute(dsn: str, statement: str) -> None:
+async def _execute_on(dsn: str, statement: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(statement)

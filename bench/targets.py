@@ -1,9 +1,9 @@
-"""What the service is to cost, as ratios within one round, so that the machine cancels out."""
+"""The targets: limits of ratios within a round, so that the speed of the machine cancels out."""
 
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 from bench.load import Measured
@@ -13,7 +13,7 @@ Round = Mapping[str, Measured]
 
 @dataclass(frozen=True)
 class Target:
-    """A number that each round yields from the cases it needs, and what it may be at most, or at least."""
+    """A value computed from the cases of a round, and its upper limit, or lower limit without `is_at_most`."""
 
     title: str
     needs: tuple[str, ...]
@@ -25,7 +25,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was measured for a target, in each round."""
+    """The values of a target, one per round."""
 
     title: str
     limit: float
@@ -34,36 +34,36 @@ class Verdict:
     values: Sequence[float]
 
     @property
-    def middle(self) -> float:
+    def median(self) -> float:
         """The median of the rounds."""
-        return median(self.values)
+        return statistics.median(self.values)
 
     @property
     def is_met(self) -> bool:
         """Whether the median is within the limit."""
-        return self.middle <= self.limit if self.is_at_most else self.middle >= self.limit
+        return self.median <= self.limit if self.is_at_most else self.median >= self.limit
 
 
 def verdicts(targets: Sequence[Target], rounds: Sequence[Round]) -> list[Verdict]:
-    """Return what came of the targets all of whose cases were measured."""
-    judged = []
+    """Return the verdicts of the targets whose cases were all measured."""
+    found = []
     for target in targets:
         values = [target.value(each) for each in rounds if all(name in each for name in target.needs)]
         if values and not any(map(math.isnan, values)):
-            judged.append(Verdict(target.title, target.limit, target.unit, target.is_at_most, values))
-    return judged
+            found.append(Verdict(target.title, target.limit, target.unit, target.is_at_most, values))
+    return found
 
 
 def _cpu(title: str, case: str, base: str, limit: float) -> Target:
     return Target(title, (case, base), lambda each: each[case].cpu_us / each[base].cpu_us, limit)
 
 
-def _whole_cpu(title: str, case: str, base: str, limit: float) -> Target:
-    """Compare with PostgreSQL's part, which is where a page may grow dearer."""
-    return Target(title, (case, base), lambda each: _whole(each[case]) / _whole(each[base]), limit)
+def _total_cpu(title: str, case: str, base: str, limit: float) -> Target:
+    """Compare the CPU time including PostgreSQL's, where the cost of a page may grow."""
+    return Target(title, (case, base), lambda each: _total(each[case]) / _total(each[base]), limit)
 
 
-def _whole(measured: Measured) -> float:
+def _total(measured: Measured) -> float:
     return measured.cpu_us + measured.database_cpu_us
 
 
@@ -73,7 +73,7 @@ def _p99(title: str, case: str, limit_ms: float) -> Target:
 
 TARGETS: Final = (
     _cpu("cached ticket without authentication and log lines : bare application, CPU", "hit-plain", "bare", 5),
-    _cpu("cached ticket with everything on : bare application, CPU", "hit", "bare", 6.5),
+    _cpu("cached ticket with authentication and log lines : bare application, CPU", "hit", "bare", 6.5),
     _cpu("304 : 200 of a cached ticket, CPU", "not-modified", "hit", 1),
     _cpu("ticket not cached : bare application, CPU", "miss", "bare", 20),
     _cpu("POST ticket : POST that stores nothing, CPU", "create", "validated", 4),
@@ -86,19 +86,22 @@ TARGETS: Final = (
         0.25,
         is_at_most=False,
     ),
-    _cpu("first page of 50 : serializing its rows alone, CPU", "page", "rows", 3),
+    _cpu("first page of 50 : serialising its rows alone, CPU", "page", "rows", 3),
     Target(
-        "each of its rows but the first : serializing it alone, CPU",
+        "each further row of the page : serialising it alone, CPU",
         ("page", "page-1", "rows"),
         lambda each: (each["page"].cpu_us - each["page-1"].cpu_us) / 49 / (each["rows"].cpu_us / 50),
         3,
     ),
-    _whole_cpu("first page, many tickets : 10,000, CPU with PostgreSQL's", "large-page", "page", 1.5),
-    _whole_cpu(
-        "10,000 rows deep, many tickets : first page of 10,000, CPU with PostgreSQL's", "deep-page", "page", 1.5
+    _total_cpu("first page of many tickets : of 10,000 tickets, CPU with PostgreSQL's", "large-page", "page", 1.5),
+    _total_cpu(
+        "page after 10,000 of many tickets : first page of 10,000, CPU with PostgreSQL's",
+        "deep-page",
+        "page",
+        1.5,
     ),
     _p99("search for ordinary words, 8 connections, p99", "search", 100),
-    _p99("search for the commonest words, p99: given up after SEARCH_TIMEOUT", "search-common", 2_200),
+    _p99("search for the most frequent words, p99 (cancelled after SEARCH_TIMEOUT)", "search-common", 2_200),
 )
 MEMORY_LIMIT_MB: Final = 120
 START_LIMIT_S: Final = 3

@@ -1,11 +1,11 @@
-"""Made-up language: words whose frequencies follow Zipf's law, as those of people's do, half Russian, half English."""
+"""A synthetic language: word frequencies follow Zipf's law, as in natural texts; half Russian, half English."""
 
 import random
 from itertools import accumulate
 from typing import Final
 
 VOCABULARY_SIZE: Final = 20_000
-# Mandelbrot's correction: without it the commonest word would be every tenth.
+# Mandelbrot's correction: without it, the most frequent word would make up a tenth of a text.
 _SHIFT: Final = 2.7
 
 _ENGLISH: Final = (
@@ -18,14 +18,14 @@ _RUSSIAN: Final = (
 )
 _ENGLISH_SYLLABLES: Final = [a + b for a in "bdfgklmnprtvz" for b in "aeiou"]
 _RUSSIAN_SYLLABLES: Final = [a + b for a in "бвгдзклмнпрст" for b in "аеиоу"]
-# Endings that no stemmer takes for a suffix, so that each word has a stem of its own.
+# Endings that no stemmer removes as a suffix, so that each word has a stem of its own.
 _ENGLISH_ENDINGS: Final = "bdgkmnpx"
 _RUSSIAN_ENDINGS: Final = "бгдзкпрф"
 
 
 def vocabulary() -> list[str]:
-    """Return the words, the commonest first; every call returns the same ones."""
-    chance = random.Random(20_000)  # noqa: S311 - guards nothing
+    """Return the words, the most frequent first; every call returns the same words."""
+    chance = random.Random(20_000)  # noqa: S311 - not for security
     real = [word for pair in zip(_ENGLISH.split(), _RUSSIAN.split(), strict=False) for word in pair]
     words = dict.fromkeys(real)
     while len(words) < VOCABULARY_SIZE:
@@ -35,25 +35,25 @@ def vocabulary() -> list[str]:
     return list(words)
 
 
-class Speaker:
-    """Says texts; one made with the same seed says the same ones."""
+class TextGenerator:
+    """Generates texts; the same seed gives the same texts."""
 
     def __init__(self, seed: int) -> None:
-        self.chance: Final = random.Random(seed)  # noqa: S311 - guards nothing
+        self.chance: Final = random.Random(seed)  # noqa: S311 - not for security
         self._words = vocabulary()
         self._weights = list(accumulate(1 / (rank + _SHIFT) for rank in range(1, VOCABULARY_SIZE + 1)))
 
     def text(self, shortest: int, longest: int) -> str:
-        """Return so many words."""
+        """Return a text of `shortest` to `longest` words."""
         count = self.chance.randint(shortest, longest)
         return " ".join(self.chance.choices(self._words, cum_weights=self._weights, k=count))
 
     def ordinary_query(self) -> str:
-        """Return one or two words beyond the hundred commonest, from any order of magnitude of rarity alike."""
+        """Return one or two words outside the 100 most frequent; their ranks are log-uniformly distributed."""
         return " ".join(self._words[self._rank(100, VOCABULARY_SIZE)] for _ in range(self.chance.randint(1, 2)))
 
     def common_query(self) -> str:
-        """Return two of the twenty commonest words."""
+        """Return two of the 20 most frequent words."""
         return " ".join(self.chance.sample(self._words[:20], 2))
 
     def _rank(self, first: int, last: int) -> int:

@@ -1,19 +1,20 @@
 #!/bin/sh
-# Form one Redis Cluster of the nodes below; a formed one is left alone. For caches only: nodes that are not new and yet
-# no cluster, after a forming that was interrupted or the loss of a node's volume, are emptied and begun again.
+# Form a Redis Cluster from the nodes below. A cluster that is formed already is not changed. For caches only: if the
+# nodes are neither new nor a cluster (an interrupted run, or a node that lost its volume), the script empties and
+# resets them.
 #
-#   REDIS_HOST       where every node listens           127.0.0.1
-#   REDIS_PORTS      the nodes' ports                   6379 6380 6381 6382 6383 6384
+#   REDIS_HOST       the host of every node             127.0.0.1
+#   REDIS_PORTS      the ports of the nodes             6379 6380 6381 6382 6383 6384
 #   REDIS_REPLICAS   replicas of each primary           1
-#   REDIS_CLI        the client to use                  redis-cli
-#   PATIENCE         seconds that any one step may take 30
+#   REDIS_CLI        the Redis client to use            redis-cli
+#   STEP_TIMEOUT     the timeout of each step, seconds  30
 set -eu
 
 host=${REDIS_HOST:-127.0.0.1}
 ports=${REDIS_PORTS:-6379 6380 6381 6382 6383 6384}
 replicas=${REDIS_REPLICAS:-1}
 cli=${REDIS_CLI:-redis-cli}
-patience=${PATIENCE:-30}
+step_timeout=${STEP_TIMEOUT:-30}
 
 node() {
   port=$1
@@ -21,13 +22,13 @@ node() {
   timeout 3 "$cli" -h "$host" -p "$port" "$@" 2>&1 | tr -d '\r'
 }
 
-# What the node at port $1 says of $2 in CLUSTER INFO; 0 if it says nothing.
-told() {
+# Print the field $2 of CLUSTER INFO of the node at port $1; 0 if there is none.
+cluster_info() {
   value=$(node "$1" cluster info | sed -n "s/^$2://p")
   echo "${value:-0}"
 }
 
-every_node_answers() {
+every_node_responds() {
   for each in $ports; do
     silent=$each
     [ "$(node "$each" ping)" = PONG ] || return 1
@@ -36,28 +37,28 @@ every_node_answers() {
 
 every_node_is_new() {
   for each in $ports; do
-    [ "$(told "$each" cluster_known_nodes)" = 1 ] || return 1
-    [ "$(told "$each" cluster_slots_assigned)" = 0 ] || return 1
+    [ "$(cluster_info "$each" cluster_known_nodes)" = 1 ] || return 1
+    [ "$(cluster_info "$each" cluster_slots_assigned)" = 0 ] || return 1
   done
 }
 
-# A node that was ever met remembers it; one that was not will not come together with the others by waiting.
-every_node_was_met() {
+# A node remembers the nodes that it has met. A node that never met another one will not join the others by itself.
+every_node_has_met_others() {
   for each in $ports; do
-    [ "$(told "$each" cluster_known_nodes)" -gt 1 ] || return 1
+    [ "$(cluster_info "$each" cluster_known_nodes)" -gt 1 ] || return 1
   done
 }
 
 cluster_is_formed() {
   for each in $ports; do
-    [ "$(told "$each" cluster_state)" = ok ] || return 1
-    [ "$(told "$each" cluster_slots_ok)" = 16384 ] || return 1
-    [ "$(told "$each" cluster_known_nodes)" -ge "$count" ] || return 1
+    [ "$(cluster_info "$each" cluster_state)" = ok ] || return 1
+    [ "$(cluster_info "$each" cluster_slots_ok)" = 16384 ] || return 1
+    [ "$(cluster_info "$each" cluster_known_nodes)" -ge "$count" ] || return 1
   done
 }
 
 eventually() {
-  deadline=$(($(date +%s) + patience))
+  deadline=$(($(date +%s) + step_timeout))
   until "$1"; do
     [ "$(date +%s)" -lt "$deadline" ] || return 1
     sleep 0.5
@@ -77,23 +78,23 @@ for each in $ports; do
 done
 
 command -v "$cli" >/dev/null || fail "the command $cli is missing"
-eventually every_node_answers || fail "no answer from $host:$silent within $patience s"
+eventually every_node_responds || fail "$host:$silent did not respond within $step_timeout s"
 
 if ! every_node_is_new; then
-  if every_node_was_met && eventually cluster_is_formed; then
+  if every_node_has_met_others && eventually cluster_is_formed; then
     echo "form-cluster: the $count nodes are a cluster already"
     exit 0
   fi
-  echo "form-cluster: the nodes are neither new nor a cluster; emptying them to begin again"
+  echo "form-cluster: the nodes are neither new nor a cluster; emptying and resetting them"
   for each in $ports; do
-    # A replica refuses FLUSHALL, and needs none: the reset empties it.
+    # A replica refuses FLUSHALL and does not need it: the reset empties a replica.
     node "$each" flushall >/dev/null
-    [ "$(node "$each" cluster reset hard)" = OK ] || fail "$host:$each could not be reset"
+    [ "$(node "$each" cluster reset hard)" = OK ] || fail "cannot reset $host:$each"
   done
 fi
 
-# shellcheck disable=SC2086 # the addresses are so many words
-output=$(timeout "$patience" "$cli" --cluster create $addresses --cluster-replicas "$replicas" --cluster-yes 2>&1) ||
-  fail "$cli could not form the cluster: $output"
-eventually cluster_is_formed || fail "the nodes did not agree on the cluster within $patience s"
+# shellcheck disable=SC2086 # each address is a word of its own
+output=$(timeout "$step_timeout" "$cli" --cluster create $addresses --cluster-replicas "$replicas" --cluster-yes 2>&1) ||
+  fail "$cli cannot form the cluster: $output"
+eventually cluster_is_formed || fail "the nodes did not become a working cluster within $step_timeout s"
 echo "form-cluster: formed a cluster of $count nodes, $replicas replica(s) for each primary"

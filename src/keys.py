@@ -1,4 +1,4 @@
-"""The command for API keys: `./entrypoint.sh python src/keys.py`. See `commands.keys`."""
+"""The command that manages API keys: `./entrypoint.sh python src/keys.py`. See `commands.keys`."""
 
 from commands.keys import main
 

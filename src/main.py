@@ -36,9 +36,8 @@ from services.access.failed_authentications import FailedAuthentications
 from services.access.oidc import TokenVerifier
 from services.access.signing_keys import SigningKeys
 from services.operation.health import HealthService
-from services.operation.housekeeping import keep_house
+from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
-from services.operation.ticket_counts import refresh_counts
 from services.tickets.changes import TicketChanges
 from services.tickets.lists import TicketLists
 from services.tickets.service import TicketService, lookup_schema
@@ -77,9 +76,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             )
             await stack.enter_async_context(
                 _in_background(
-                    keep_house(database),
+                    purge_expired_keys(database),
                     refresh_counts(database),
-                    api_key_cache.keep_notes(),
+                    api_key_cache.record_uses(),
                     app.state.observation.report_metrics(),
                 )
             )

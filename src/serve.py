@@ -1,4 +1,4 @@
-"""The command that serves: `python src/serve.py`, which `./entrypoint.sh` calls. See `commands.serve`."""
+"""The command that runs the service: `python src/serve.py`. `./entrypoint.sh` runs it. See `commands.serve`."""
 
 from commands.serve import main
 

@@ -176,7 +176,7 @@ def test_an_embedded_server_that_dies_is_started_again(service: Service) -> None
 
 def test_two_instances_share_neither_their_data_nor_their_port(service: Service, data_folder: Path) -> None:
     assert_refused(Service(data_folder), "in use by another instance")
-    assert_refused(Service(Path("/nonexistent"), PORT=str(service.port)), f"can not listen on 127.0.0.1:{service.port}")
+    assert_refused(Service(Path("/nonexistent"), PORT=str(service.port)), f"cannot listen on 127.0.0.1:{service.port}")
 
 
 def test_several_workers_serve(data_folder: Path) -> None:
@@ -196,10 +196,10 @@ def test_several_workers_serve(data_folder: Path) -> None:
     [
         ({"DATABASE_DSN": "mysql://nobody@127.0.0.1/x"}, "DATABASE_DSN: "),
         ({"PORT": "many"}, "PORT: "),
-        ({"HOST": "no.such.host.invalid"}, "can not listen on no.such.host.invalid"),
+        ({"HOST": "no.such.host.invalid"}, "cannot listen on no.such.host.invalid"),
         ({"DATA_DIR": "/proc/nowhere"}, "DATA_DIR can not be used"),
         ({"DATABASE_DSN": "postgresql://u@h:port/d"}, "DATABASE_DSN: "),
-        ({"HOST": "a..b"}, "can not listen on a..b"),
+        ({"HOST": "a..b"}, "cannot listen on a..b"),
         ({"REDIS_HOST": "a:b:c"}, "REDIS_HOST: "),
     ],
 )
@@ -212,7 +212,7 @@ def test_an_unreachable_database_is_said_in_one_line_without_its_password() -> N
         unused.bind(("127.0.0.1", 0))
         dsn = f"postgresql://tickets:pass-word@127.0.0.1:{unused.getsockname()[1]}/tickets"
         service = Service(Path("/nonexistent"), DATABASE_DSN=dsn, REDIS_HOST="127.0.0.1", STARTUP_TIMEOUT="0.5")
-        output = assert_refused(service, "the database in DATABASE_DSN can not be used", lines=2)
+        output = assert_refused(service, "cannot use the database of DATABASE_DSN", lines=2)
         assert "waiting up to 0.5 s for PostgreSQL: " in output
         assert "pass-word" not in output
 

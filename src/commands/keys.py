@@ -1,12 +1,12 @@
-"""API keys at the command line.
+"""The command that manages API keys.
 
     pipenv run keys create --name crm --role agent
     pipenv run keys create --name alice --role requester --email alice@example.com --expires-in-days 90
     pipenv run keys list
     pipenv run keys revoke ID
 
-A new key is printed once and kept nowhere. Two keys of one name may live at once, to replace one without a gap: make
-the second, give it to the program, revoke the first.
+A new key is printed once and stored only as a hash. A name may have two live keys, so that a key can be replaced
+without an interruption: create the second key, configure the client with it, revoke the first key.
 """
 
 import argparse
@@ -35,14 +35,14 @@ _EMAIL: Final = TypeAdapter(Email)
 
 
 def main() -> None:
-    """Do what the arguments say. Exits with status 1 and one clear line when that is not possible."""
-    wanted = _parser().parse_args()
+    """Run the subcommand of the arguments. Exits with status 1 and one line of explanation if it fails."""
+    arguments = _parser().parse_args()
     try:
         settings = Settings()
         with postgres_dsn(settings) as dsn:
             asyncio.run(wait_until_reachable(dsn, timeout_s=settings.startup_timeout))
             migrate(dsn)
-            asyncio.run(_with_keys(dsn, lambda keys: wanted.do(keys, wanted)))
+            asyncio.run(_with_keys(dsn, lambda keys: arguments.run(keys, arguments)))
     except (KeyRefused, ServiceError, ServerDidNotStart, CommandError) as reason:
         sys.exit(f"keys: {reason}")
     except ValidationError as error:
@@ -50,18 +50,18 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="keys", description="Make, list and revoke API keys.")
+    parser = argparse.ArgumentParser(prog="keys", description="Create, list and revoke API keys.")
     actions = parser.add_subparsers(required=True)
-    create = actions.add_parser("create", help="make a key and print it, once")
-    create.add_argument("--name", required=True, type=_name, help="who it is for; keys of one name are one principal")
-    create.add_argument("--role", required=True, type=Role, choices=list(Role))
-    create.add_argument("--email", type=_email, help="the address a requester is bound to")
-    create.add_argument("--expires-in-days", type=_days, metavar="DAYS", help="1 to 36,500; never, if left out")
-    create.set_defaults(do=_create)
-    actions.add_parser("list", help="list every key that was ever made").set_defaults(do=_list)
-    revoke = actions.add_parser("revoke", help="let a key let nobody in any more, within 10 s")
-    revoke.add_argument("id", help="the first part of the key after tk_")
-    revoke.set_defaults(do=_revoke)
+    create = actions.add_parser("create", help="create a key and print it; it is shown only once")
+    create.add_argument("--name", required=True, type=_name, help="the client; keys of one name are one principal")
+    create.add_argument("--role", required=True, type=Role, choices=list(Role), help="what the key may do")
+    create.add_argument("--email", type=_email, help="the e-mail address of a requester: required for --role requester")
+    create.add_argument("--expires-in-days", type=_days, metavar="DAYS", help="1 to 36500; default: never")
+    create.set_defaults(run=_create)
+    actions.add_parser("list", help="list every key ever created, without its secret").set_defaults(run=_list)
+    revoke = actions.add_parser("revoke", help="revoke a key; every worker refuses it within 10 s")
+    revoke.add_argument("id", help="the id of the key: the part between tk_ and the next underscore")
+    revoke.set_defaults(run=_revoke)
     return parser
 
 
@@ -84,43 +84,43 @@ def _email(text: str) -> str:
         raise argparse.ArgumentTypeError("must be a valid email address") from None
 
 
-async def _with_keys(dsn: str, do: Callable[[ApiKeys], Awaitable[None]]) -> None:
+async def _with_keys(dsn: str, use: Callable[[ApiKeys], Awaitable[None]]) -> None:
     database = Database(dsn, pool_size=1)
     try:
-        await do(ApiKeys(database))
+        await use(ApiKeys(database))
     finally:
         await database.close()
 
 
-async def _create(keys: ApiKeys, wanted: argparse.Namespace) -> None:
-    if (wanted.role is Role.REQUESTER) != (wanted.email is not None):
-        sys.exit("keys: --email belongs to --role requester, and only to it")
-    days = wanted.expires_in_days
+async def _create(keys: ApiKeys, arguments: argparse.Namespace) -> None:
+    if (arguments.role is Role.REQUESTER) != (arguments.email is not None):
+        sys.exit("keys: --role requester requires --email, and the other roles do not take it")
+    days = arguments.expires_in_days
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    key, record = await keys.create(wanted.name, wanted.role, wanted.email, expires_at)
-    print(f"{_described(record)}\nThis is shown once; it is stored nowhere:", file=sys.stderr)
+    key, record = await keys.create(arguments.name, arguments.role, arguments.email, expires_at)
+    print(f"{_describe(record)}\nStore this key now; it is not shown again:", file=sys.stderr)
     print(key)
 
 
-async def _list(keys: ApiKeys, _wanted: argparse.Namespace) -> None:
+async def _list(keys: ApiKeys, _arguments: argparse.Namespace) -> None:
     for record in await keys.list():
-        print(_described(record))
+        print(_describe(record))
 
 
-async def _revoke(keys: ApiKeys, wanted: argparse.Namespace) -> None:
-    record = await keys.revoke(wanted.id)
+async def _revoke(keys: ApiKeys, arguments: argparse.Namespace) -> None:
+    record = await keys.revoke(arguments.id)
     if record is None:
-        sys.exit(f"keys: there is no key {wanted.id}")
-    print(_described(record))
+        sys.exit(f"keys: there is no key with the id {arguments.id}")
+    print(_describe(record))
 
 
-def _described(record: ApiKeyRecord) -> str:
-    moments = {
-        "made": record.created_at,
+def _describe(record: ApiKeyRecord) -> str:
+    at_by_label = {
+        "created": record.created_at,
         "expires": record.expires_at,
         "revoked": record.revoked_at,
         "last used": record.last_used_at,
     }
-    told = [f"{name} {moment:%Y-%m-%d %H:%M}Z" for name, moment in moments.items() if moment is not None]
-    whose = f"{record.role}{f' {record.email}' if record.email else ''}"
-    return f"{record.id}  {record.name} ({whose}): {', '.join(told)}"
+    times = [f"{label} {at:%Y-%m-%d %H:%M}Z" for label, at in at_by_label.items() if at is not None]
+    owner = f"{record.role}{f' {record.email}' if record.email else ''}"
+    return f"{record.id}  {record.name} ({owner}): {', '.join(times)}"

@@ -1,4 +1,4 @@
-"""The entities as tables: the one place where the schema is declared."""
+"""The entities as SQLAlchemy tables; the schema is declared only here."""
 
 from models.api_key import ApiKey, Role
 from models.base import Base, table_of

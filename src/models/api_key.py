@@ -1,4 +1,4 @@
-"""An API key: what lets a program in, and what it may then do."""
+"""API keys: the credentials of programs, with their role."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,18 +13,18 @@ NAME_MAX_LENGTH = 100
 
 
 class Role(StrEnum):
-    """What somebody is here for."""
+    """What a principal may do."""
 
     AGENT = "agent"
     """Works on every ticket."""
     REQUESTER = "requester"
-    """Sees and touches the tickets of one e-mail address, in its name."""
+    """Reads and changes the tickets of one e-mail address, and writes only under it."""
     MONITOR = "monitor"
     """Reads the metrics and nothing else."""
 
 
 class ApiKey(Base):
-    """One row a key. Its secret is not here, only the SHA-256 of it; several keys of one name are one principal."""
+    """One row per key. Only the SHA-256 of the secret is stored. Keys of one name are the same principal."""
 
     __tablename__ = "api_keys"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The declarative base: the naming convention of constraints, and the CHECK that holds an enum."""
+"""The declarative base, the naming convention of constraints, and helpers for CHECK constraints."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """Every table of the service."""
+    """The base class of every table."""
 
     metadata = MetaData(
         naming_convention={
@@ -28,11 +28,11 @@ def table_of(model: type[Base]) -> Table:
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    """Return the CHECK that lets `column` hold the values of an enum and nothing else."""
+    """Return the CHECK constraint that restricts `column` to the values of an enum."""
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 def length_between(column: str, least: int, most: int) -> CheckConstraint:
-    """Return the CHECK on the length of a text column, in characters."""
+    """Return the CHECK constraint on the length of a text column, in characters."""
     return CheckConstraint(f"char_length({column}) BETWEEN {least} AND {most}", name=f"{column}_length")

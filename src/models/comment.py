@@ -1,4 +1,4 @@
-"""A comment: one contribution to a ticket's discussion, never changed afterwards."""
+"""Comments: contributions to the discussion of a ticket, never changed afterwards."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from models.ticket import EMAIL_MAX_LENGTH, TEXT_MAX_LENGTH
 
 
 class Comment(Base):
-    """One row a comment. Ids grow in the order the comments of a ticket were committed."""
+    """One row per comment. Within a ticket, ids grow in the order of the commits."""
 
     __tablename__ = "comments"
     __table_args__ = (
@@ -19,7 +19,7 @@ class Comment(Base):
         length_between("email", 3, EMAIL_MAX_LENGTH),
     )
 
-    # The ticket's id comes first: it serves the pages of one ticket, and lets the table be sharded by it.
+    # The ticket's id comes first, for the pages of one ticket and so that the table can be sharded by it.
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     email: Mapped[str] = mapped_column(Text)

@@ -1,4 +1,4 @@
-"""A request that was carried out under a key its sender chose, so that it is not carried out again."""
+"""Idempotency keys: requests that were carried out, stored so that a retry has no second effect."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ KEY_MAX_LENGTH = 255
 
 
 class IdempotencyKey(Base):
-    """One row a request that changed something. `fingerprint` tells the request, `result` what came of it, as JSON."""
+    """One row per request and key. `fingerprint` identifies the request; `result` is its response, as JSON."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (

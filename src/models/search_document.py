@@ -1,4 +1,4 @@
-"""The words of a ticket and of its discussion, as PostgreSQL's full-text search finds them."""
+"""Search documents: the words of a ticket and of its comments, for PostgreSQL's full-text search."""
 
 from sqlalchemy import ForeignKey, Index, Integer
 from sqlalchemy.dialects.postgresql import TSVECTOR
@@ -8,7 +8,7 @@ from models.base import Base
 
 
 class SearchDocument(Base):
-    """One row a ticket, and further parts for a very long discussion; triggers of its tables keep it."""
+    """One row per ticket, and further parts for a long discussion; written by triggers on tickets and comments."""
 
     __tablename__ = "search_documents"
     __table_args__ = (Index("ix_search_documents_words", "words", postgresql_using="gin"),)

@@ -1,4 +1,4 @@
-"""A secret that the instances of the service share: made by the database, once, and never shown."""
+"""Secrets shared by all instances: created once, by a migration, and never shown."""
 
 from sqlalchemy import LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from models.base import Base
 
 
 class ServiceSecret(Base):
-    """One row a use, `cursors` so far: 32 random bytes."""
+    """One row per purpose, with 32 random bytes; the only purpose so far is `cursors`."""
 
     __tablename__ = "service_secrets"
 

@@ -1,4 +1,4 @@
-"""A ticket: what was asked, by whom, and how far the answer has come."""
+"""Tickets: the request of a requester, and its status."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ EMAIL_MAX_LENGTH = 254
 
 
 class TicketStatus(StrEnum):
-    """Where a ticket stands. Which may follow which is said in `services.tickets.ticket_status`."""
+    """The status of a ticket. The allowed transitions are in `services.tickets.ticket_status`."""
 
     OPEN = "open"
     ANSWERED = "answered"
@@ -24,7 +24,7 @@ class TicketStatus(StrEnum):
 
 
 class Ticket(Base):
-    """One row a ticket. `version` counts its changes, comments included, from 1."""
+    """One row per ticket. `version` starts at 1 and grows by 1 with each change, comments included."""
 
     __tablename__ = "tickets"
     __table_args__ = (
@@ -34,7 +34,7 @@ class Ticket(Base):
         one_of("status", TicketStatus),
         CheckConstraint("version >= 1", name="version"),
         CheckConstraint("comment_count >= 0", name="comment_count"),
-        # One for each order of the lists, alone and by status, and one for the requester.
+        # One index per sort order of the lists, with and without status, and one for the requester's address.
         Index("ix_tickets_created_at_id", "created_at", "id"),
         Index("ix_tickets_updated_at_id", "updated_at", "id"),
         Index("ix_tickets_status_id", "status", "id"),

@@ -1,4 +1,4 @@
-"""A ticket's history: exactly one event for each version the ticket ever had."""
+"""Events: the history of a ticket, with exactly one event per version."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from models.base import Base, one_of
 
 
 class EventType(StrEnum):
-    """What made the version."""
+    """The kind of change that made the version."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -30,7 +30,7 @@ class Audience(StrEnum):
 
 
 class TicketEvent(Base):
-    """One row a version. `data` holds what changed: {field: {"from": …, "to": …}} and {"comment_id": …}."""
+    """One row per version. `data` is the change: {field: {"from": …, "to": …}}, and {"comment_id": …}."""
 
     __tablename__ = "ticket_events"
     __table_args__ = (one_of("type", EventType), one_of("audience", Audience))

@@ -1,4 +1,4 @@
-"""Page cursors: where the next page of a list begins, in a form that clients neither read nor make."""
+"""Page cursors: opaque, signed positions in a list."""
 
 import base64
 import binascii
@@ -11,40 +11,41 @@ from typing import Final
 
 from core.errors import InvalidCursor
 
-# Raised when the meaning of a cursor changes: those that are under way are then refused, and not misread.
-_FORM: Final = 1
-_SEAL_BYTES: Final = 16
+# Increase it when the meaning of a cursor changes, so that older cursors are refused and not misread.
+_VERSION: Final = 1
+_SIGNATURE_BYTES: Final = 16
 
 Position = tuple[int, datetime | None]
 
 
 @dataclass(frozen=True)
 class Cursors:
-    """Makes cursors and reads them. Each is sealed for its list by a secret that all instances of the service share."""
+    """Encodes and decodes cursors. Each is signed for its list with a secret that all instances share."""
 
     secret: bytes
 
-    def encode(self, this_list: str, position: Position) -> str:
-        """Return the cursor of the page of a list that follows a row: its id or version, and its time if sorted by one.
+    def encode(self, list_key: str, position: Position) -> str:
+        """Return the cursor of the page after a row, from the row's id or version and, if sorted by time, its time.
 
-        `this_list` says which list it is, filters and order included.
+        `list_key` identifies the list, including its filters and its order.
         """
-        number, moment = position
-        content = json.dumps([number, None if moment is None else moment.isoformat()]).encode()
-        return base64.urlsafe_b64encode(self._seal(this_list, content) + content).decode().rstrip("=")
+        number, time = position
+        content = json.dumps([number, None if time is None else time.isoformat()]).encode()
+        return base64.urlsafe_b64encode(self._sign(list_key, content) + content).decode().rstrip("=")
 
-    def decode(self, this_list: str, cursor: str) -> Position:
-        """Return the position that `encode` was given for the same list. Raises InvalidCursor."""
+    def decode(self, list_key: str, cursor: str) -> Position:
+        """Return the position that was encoded for the same list. Raises InvalidCursor."""
         try:
-            sealed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            signed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise InvalidCursor from None
-        content = sealed[_SEAL_BYTES:]
-        if not hmac.compare_digest(sealed[:_SEAL_BYTES], self._seal(this_list, content)):
+        content = signed[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signed[:_SIGNATURE_BYTES], self._sign(list_key, content)):
             raise InvalidCursor
-        number, moment = json.loads(content)
-        return number, None if moment is None else datetime.fromisoformat(moment)
+        number, time = json.loads(content)
+        return number, None if time is None else datetime.fromisoformat(time)
 
-    def _seal(self, this_list: str, content: bytes) -> bytes:
-        """Return the HMAC (RFC 2104) of what the cursor says and of the list it is for."""
-        return hmac.digest(self.secret, b"%d %s\0%s" % (_FORM, this_list.encode(), content), sha256)[:_SEAL_BYTES]
+    def _sign(self, list_key: str, content: bytes) -> bytes:
+        """Return the HMAC (RFC 2104) of a cursor's content and of its list, truncated."""
+        signed = b"%d %s\0%s" % (_VERSION, list_key.encode(), content)
+        return hmac.digest(self.secret, signed, sha256)[:_SIGNATURE_BYTES]

@@ -1,4 +1,4 @@
-"""A service that lets in by keys, and clients who have one."""
+"""A service that requires API keys, and the Authorization headers of some keys."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ MALLORY = "mallory@example.com"
 
 
 @dataclass(frozen=True)
-class Door:
-    """A service of its own, and the keys to it."""
+class GuardedService:
+    """A service with a database of its own, a client without credentials, and the table of its keys."""
 
     app: FastAPI
-    visitor: httpx2.AsyncClient
+    client: httpx2.AsyncClient
     keys: ApiKeys
     settings: Settings
 
-    async def let_in(self, name: str, role: Role, email: str | None = None) -> dict[str, str]:
-        """Make a key; return the headers of whoever has it."""
+    async def headers_for(self, name: str, role: Role, email: str | None = None) -> dict[str, str]:
+        """Create a key and return the header that sends it."""
         key, _ = await self.keys.create(name, role, email)
         return {"Authorization": f"Bearer {key}"}
 
@@ -42,31 +42,31 @@ async def guarded_settings(postgres_dsn: str, redis_address: tuple[str, int]) ->
 
 
 @pytest.fixture(scope="module")
-async def door(guarded_settings: Settings) -> AsyncIterator[Door]:
+async def service(guarded_settings: Settings) -> AsyncIterator[GuardedService]:
     assert guarded_settings.database_dsn is not None
     database = Database(guarded_settings.database_dsn.get_secret_value(), pool_size=2)
-    async with running(guarded_settings) as (app, visitor):
-        yield Door(app, visitor, ApiKeys(database), guarded_settings)
+    async with running(guarded_settings) as (app, client):
+        yield GuardedService(app, client, ApiKeys(database), guarded_settings)
     await database.close()
 
 
 @pytest.fixture(scope="module")
-async def agent(door: Door) -> dict[str, str]:
-    return await door.let_in("crm", Role.AGENT)
+async def agent(service: GuardedService) -> dict[str, str]:
+    return await service.headers_for("crm", Role.AGENT)
 
 
 @pytest.fixture(scope="module")
-async def alice(door: Door) -> dict[str, str]:
-    return await door.let_in("alice", Role.REQUESTER, ALICE)
+async def alice(service: GuardedService) -> dict[str, str]:
+    return await service.headers_for("alice", Role.REQUESTER, ALICE)
 
 
 @pytest.fixture(scope="module")
-async def mallory(door: Door) -> dict[str, str]:
-    return await door.let_in("mallory", Role.REQUESTER, MALLORY)
+async def mallory(service: GuardedService) -> dict[str, str]:
+    return await service.headers_for("mallory", Role.REQUESTER, MALLORY)
 
 
 @pytest.fixture
-async def sql_of_door(guarded_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+async def service_sql(guarded_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     assert guarded_settings.database_dsn is not None
     dsn = guarded_settings.database_dsn.get_secret_value().replace("+asyncpg", "")
     connection = await asyncpg.connect(dsn)
@@ -75,12 +75,12 @@ async def sql_of_door(guarded_settings: Settings) -> AsyncIterator[asyncpg.Conne
 
 
 @pytest.fixture
-def statements(door: Door) -> list[str]:
-    """The SQL that the service sends."""
-    sent: list[str] = []
+def statements(service: GuardedService) -> list[str]:
+    """The SQL statements that the service sends, in order."""
+    found: list[str] = []
 
-    def note(query: LoggedQuery) -> None:
-        sent.append(query.query)
+    def append(query: LoggedQuery) -> None:
+        found.append(query.query)
 
-    door.app.state.tickets._database.listen(note)  # noqa: SLF001 - seen nowhere else
-    return sent
+    service.app.state.tickets._database.listen(append)  # noqa: SLF001 - not observable otherwise
+    return found

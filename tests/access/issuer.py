@@ -1,4 +1,4 @@
-"""An OIDC issuer on this machine: a discovery document, keys, and tokens signed with them."""
+"""A local OIDC issuer: a discovery document, signing keys, and tokens signed with them."""
 
 import json
 import threading
@@ -18,11 +18,11 @@ AUDIENCE = "tickets"
 
 
 class Issuer:
-    """Serves until stopped. `asked` counts the requests for keys; while `is_down`, it answers with 500."""
+    """Serves until stopped. `fetches` counts the requests for keys; while `is_down`, every response is a 500."""
 
     def __init__(self) -> None:
         self.keys: dict[str, PrivateKeyTypes] = {}
-        self.asked = 0
+        self.fetches = 0
         self.is_down = False
         self.add_rsa("first")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -31,7 +31,7 @@ class Issuer:
 
     @property
     def name(self) -> str:
-        """What its tokens have as `iss`."""
+        """The value of `iss` in its tokens."""
         return f"http://127.0.0.1:{self._server.server_port}/realm"
 
     def stop(self) -> None:
@@ -60,7 +60,7 @@ class Issuer:
         return self.keys[key_id].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def _jwks(self) -> JSON:
-        self.asked += 1
+        self.fetches += 1
         return {"keys": [_jwk(key) | {"kid": key_id, "use": "sig"} for key_id, key in self.keys.items()]}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

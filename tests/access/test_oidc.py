@@ -1,4 +1,4 @@
-"""Tokens of a configured issuer let in whom they are about; whatever is wrong with a token, it does not."""
+"""Authentication with tokens of an OIDC issuer: valid tokens, invalid tokens, and the issuer's signing keys."""
 
 import asyncio
 import base64
@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from access.conftest import Door
+from access.conftest import GuardedService
 from access.issuer import AUDIENCE, Issuer
 from core.settings import Settings
 from models import Role
@@ -28,58 +28,62 @@ def issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="module")
-async def visitor(guarded_settings: Settings, issuer: Issuer) -> AsyncIterator[httpx2.AsyncClient]:
+async def oidc_client(guarded_settings: Settings, issuer: Issuer) -> AsyncIterator[httpx2.AsyncClient]:
     with_issuer = guarded_settings.model_copy(update={"oidc_issuer": issuer.name, "oidc_audience": AUDIENCE})
     async with running(with_issuer) as (_, client):
         yield client
 
 
 @pytest.fixture(autouse=True)
-def always_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing_keys, "ASK_AT_MOST_EVERY_S", 0)
+def fetch_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing_keys, "MIN_FETCH_INTERVAL_S", 0)
 
 
-async def ask(visitor: httpx2.AsyncClient, token: str) -> httpx2.Response:
-    return await visitor.get("/tickets?limit=1", headers={"Authorization": f"Bearer {token}"})
+async def list_tickets(oidc_client: httpx2.AsyncClient, token: str) -> httpx2.Response:
+    return await oidc_client.get("/tickets?limit=1", headers={"Authorization": f"Bearer {token}"})
 
 
 def part(content: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
 
-async def test_a_token_lets_in_whom_it_is_about(visitor: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_a_token_authenticates_its_subject(oidc_client: httpx2.AsyncClient, issuer: Issuer) -> None:
     headers = {"Authorization": f"Bearer {issuer.token(sub='agent-7')}"}
-    created = await visitor.post("/tickets", json=a_ticket(), headers=headers)
+    created = await oidc_client.post("/tickets", json=a_ticket(), headers=headers)
     assert created.status_code == 201, created.text
-    history = await visitor.get(f"/tickets/{created.json()['id']}/history", headers=headers)
+    history = await oidc_client.get(f"/tickets/{created.json()['id']}/history", headers=headers)
     assert history.json()["items"][0]["actor"] == "oidc:agent-7"
 
 
-async def test_several_algorithms_and_audiences_will_do(visitor: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_several_algorithms_and_audiences_are_accepted(oidc_client: httpx2.AsyncClient, issuer: Issuer) -> None:
     issuer.add_ec("elliptic")
-    for algorithm in ("RS384", "RS512", "PS256", "PS512"):  # the document names none for its key
-        assert (await ask(visitor, issuer.token(algorithm=algorithm))).status_code == 200
-    for token in (issuer.token(key_id="elliptic"), issuer.token(aud=["else", AUDIENCE]), issuer.token(roles="a agent")):
-        assert (await ask(visitor, token)).status_code == 200
+    for algorithm in ("RS384", "RS512", "PS256", "PS512"):  # the key in the document has no algorithm
+        assert (await list_tickets(oidc_client, issuer.token(algorithm=algorithm))).status_code == 200
+    for token in (
+        issuer.token(key_id="elliptic"),
+        issuer.token(aud=["else", AUDIENCE]),
+        issuer.token(roles="a agent"),
+    ):
+        assert (await list_tickets(oidc_client, token)).status_code == 200
 
 
-async def test_a_requester_is_whose_address_was_verified(visitor: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_a_token_with_a_verified_address_is_a_requester(oidc_client: httpx2.AsyncClient, issuer: Issuer) -> None:
     verified = issuer.token(roles=None, email="Carol@example.com", email_verified=True)
     headers = {"Authorization": f"Bearer {verified}"}
     body = a_ticket(email="carol@example.com")
-    assert (await visitor.post("/tickets", json=body, headers=headers)).status_code == 201
-    assert (await visitor.post("/tickets", json=a_ticket(), headers=headers)).status_code == 403
+    assert (await oidc_client.post("/tickets", json=body, headers=headers)).status_code == 201
+    assert (await oidc_client.post("/tickets", json=a_ticket(), headers=headers)).status_code == 403
     for claims in (
         {"roles": {"agent": False}, "email": None},
-        {"email": "\u212aate@example.com"},  # the sign of the kelvin, which is a k in lower case
+        {"email": "\u212aate@example.com"},  # the Kelvin sign, whose lower case is k
         {"email_verified": False},
         {"email_verified": None},
         {"email_verified": "yes"},
         {"email": None},
     ):
         token = issuer.token(**with_claims(claims))
-        answer = await ask(visitor, token)
-        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
+        response = await list_tickets(oidc_client, token)
+        assert (response.status_code, response.json()["type"]) == (403, "/problems/forbidden")
 
 
 def with_claims(others: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def signed_with_the_public_key(issuer: Issuer) -> str:
     return f"{content}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
 
-def signed_by_somebody_else(issuer: Issuer) -> str:
+def signed_by_another_issuer(issuer: Issuer) -> str:
     other = Issuer()
     try:
         return other.token(iss=issuer.name)
@@ -111,13 +115,13 @@ def signed_by_somebody_else(issuer: Issuer) -> str:
 
 def altered(issuer: Issuer) -> str:
     header, _, signature = issuer.token().split(".")
-    return f"{header}.{part(issuer.claims(sub='somebody else'))}.{signature}"
+    return f"{header}.{part(issuer.claims(sub='another'))}.{signature}"
 
 
 BAD_TOKENS: dict[str, Callable[[Issuer], str]] = {
     "alg=none": unsigned,
     "HS256 signed with the public key": signed_with_the_public_key,
-    "signed by somebody else": signed_by_somebody_else,
+    "signed by another issuer": signed_by_another_issuer,
     "altered": altered,
     "wrong audience": lambda issuer: issuer.token(aud="others"),
     "no audience": lambda issuer: issuer.token(aud=None),
@@ -125,70 +129,70 @@ BAD_TOKENS: dict[str, Callable[[Issuer], str]] = {
     "no issuer": lambda issuer: issuer.token(iss=None),
     "expired": lambda issuer: issuer.token(exp=time.time() - 120),
     "no expiry": lambda issuer: issuer.token(exp=None),
-    "not yet": lambda issuer: issuer.token(nbf=time.time() + 120),
-    "nobody": lambda issuer: issuer.token(sub=None),
-    "a number as its subject": lambda issuer: f"{forged(issuer, {'alg': 'RS256'}, sub=7)[0]}.AAAA",
+    "not valid yet": lambda issuer: issuer.token(nbf=time.time() + 120),
+    "no subject": lambda issuer: issuer.token(sub=None),
+    "a number as the subject": lambda issuer: f"{forged(issuer, {'alg': 'RS256'}, sub=7)[0]}.AAAA",
     "a subject with a control character": lambda issuer: issuer.token(sub="a\0b"),
-    "a subject that is a book": lambda issuer: issuer.token(sub="x" * 256),
+    "a subject of 256 characters": lambda issuer: issuer.token(sub="x" * 256),
     "nonsense": lambda _issuer: "nonsense",
     "three dots": lambda _issuer: "...",
-    "deep": lambda _issuer: f"{base64.urlsafe_b64encode(b'[' * 3000).decode()}.e30.AAAA",
+    "deeply nested header": lambda _issuer: f"{base64.urlsafe_b64encode(b'[' * 3000).decode()}.e30.AAAA",
 }
 
 
 @pytest.mark.parametrize("kind", BAD_TOKENS)
-async def test_a_bad_token_is_refused(visitor: httpx2.AsyncClient, issuer: Issuer, kind: str) -> None:
-    answer = await ask(visitor, BAD_TOKENS[kind](issuer))
-    assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthenticated")
-    assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+async def test_a_bad_token_is_refused(oidc_client: httpx2.AsyncClient, issuer: Issuer, kind: str) -> None:
+    response = await list_tickets(oidc_client, BAD_TOKENS[kind](issuer))
+    assert (response.status_code, response.json()["type"]) == (401, "/problems/unauthenticated")
+    assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
 
 
-async def test_an_unknown_key_is_looked_for_at_a_limited_rate(
-    visitor: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+async def test_fetches_for_unknown_keys_are_limited(
+    oidc_client: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (await ask(visitor, issuer.token())).status_code == 200
-    monkeypatch.setattr(signing_keys, "ASK_AT_MOST_EVERY_S", 3600)
-    asked = issuer.asked
+    assert (await list_tickets(oidc_client, issuer.token())).status_code == 200
+    monkeypatch.setattr(signing_keys, "MIN_FETCH_INTERVAL_S", 3600)
+    fetches = issuer.fetches
     for number in range(20):
         issuer.keys[f"unknown-{number}"] = issuer.keys["first"]
-        assert (await ask(visitor, issuer.token(key_id=f"unknown-{number}"))).status_code == 401
-    assert issuer.asked == asked
-    monkeypatch.setattr(signing_keys, "ASK_AT_MOST_EVERY_S", 0)
-    assert (await ask(visitor, issuer.token(key_id="unknown-7"))).status_code == 200
+        assert (await list_tickets(oidc_client, issuer.token(key_id=f"unknown-{number}"))).status_code == 401
+    assert issuer.fetches == fetches
+    monkeypatch.setattr(signing_keys, "MIN_FETCH_INTERVAL_S", 0)
+    assert (await list_tickets(oidc_client, issuer.token(key_id="unknown-7"))).status_code == 200
 
 
-async def test_keys_that_were_withdrawn_are_forgotten_in_time(
-    visitor: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+async def test_withdrawn_keys_are_refused_after_a_refresh(
+    oidc_client: httpx2.AsyncClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issuer.add_rsa("leaked")
     token = issuer.token(key_id="leaked")
-    assert (await ask(visitor, token)).status_code == 200
+    assert (await list_tickets(oidc_client, token)).status_code == 200
     del issuer.keys["leaked"]
-    assert (await ask(visitor, token)).status_code == 200
+    assert (await list_tickets(oidc_client, token)).status_code == 200
     monkeypatch.setattr(signing_keys, "FRESH_FOR_S", 0)
-    # The first to ask does not wait for the news.
+    # The request that starts the refresh does not wait for it.
     async with asyncio.timeout(5):
-        while (await ask(visitor, token)).status_code != 401:
+        while (await list_tickets(oidc_client, token)).status_code != 401:
             await asyncio.sleep(0.01)
 
 
-async def test_an_issuer_that_is_away_keeps_out_only_whom_nobody_can_judge(
-    visitor: httpx2.AsyncClient, guarded_settings: Settings, door: Door, issuer: Issuer
+async def test_an_unavailable_issuer_blocks_only_tokens_without_a_cached_key(
+    oidc_client: httpx2.AsyncClient, guarded_settings: Settings, service: GuardedService, issuer: Issuer
 ) -> None:
-    assert (await ask(visitor, issuer.token())).status_code == 200
+    assert (await list_tickets(oidc_client, issuer.token())).status_code == 200
     issuer.is_down = True
     try:
-        assert (await ask(visitor, issuer.token())).status_code == 200
+        assert (await list_tickets(oidc_client, issuer.token())).status_code == 200
         with_issuer = guarded_settings.model_copy(update={"oidc_issuer": issuer.name, "oidc_audience": AUDIENCE})
-        async with running(with_issuer) as (_, newcomer):
-            answer = await ask(newcomer, issuer.token())
-            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/issuer-unavailable")
-            assert answer.headers["Retry-After"]
-            key = await door.let_in("independent", Role.AGENT)
-            assert (await newcomer.get("/tickets", headers=key)).status_code == 200
+        async with running(with_issuer) as (_, new_client):
+            response = await list_tickets(new_client, issuer.token())
+            assert (response.status_code, response.json()["type"]) == (503, "/problems/issuer-unavailable")
+            assert response.headers["Retry-After"]
+            key = await service.headers_for("independent", Role.AGENT)
+            assert (await new_client.get("/tickets", headers=key)).status_code == 200
     finally:
         issuer.is_down = False
 
 
-async def test_with_an_issuer_nobody_comes_in_without_credentials(visitor: httpx2.AsyncClient) -> None:
-    assert (await visitor.get("/tickets")).status_code == 401
+async def test_with_an_issuer_credentials_are_required(oidc_client: httpx2.AsyncClient) -> None:
+    assert (await oidc_client.get("/tickets")).status_code == 401

@@ -1,4 +1,4 @@
-"""Where nothing is configured, this machine is let in and nobody else."""
+"""A service without keys and without an issuer accepts requests from this machine only."""
 
 import os
 import subprocess
@@ -21,14 +21,14 @@ async def fresh_settings(postgres_dsn: str, redis_address: tuple[str, int]) -> A
         yield settings_for(dsn, *redis_address, allow_anonymous=False)
 
 
-def called(app: FastAPI, address: str) -> httpx2.AsyncClient:
+def client_of(app: FastAPI, address: str) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=address)
 
 
-async def test_an_unprotected_service_knows_only_this_machine(fresh_settings: Settings) -> None:
+async def test_an_unprotected_service_accepts_only_this_machine(fresh_settings: Settings) -> None:
     async with running(fresh_settings) as (app, _):
         for address in ("http://localhost:8000", "http://127.0.0.1", "http://[::1]:8000", "http://LOCALHOST"):
-            async with called(app, address) as client:
+            async with client_of(app, address) as client:
                 assert (await client.get("/tickets")).status_code == 200, address
         for name in (
             "evil.example",
@@ -38,23 +38,23 @@ async def test_an_unprotected_service_knows_only_this_machine(fresh_settings: Se
             "",
             "10.0.0.7",
         ):
-            async with called(app, "http://127.0.0.1") as client:
-                answer = await client.get("/tickets", headers={"Host": name})
-                assert (answer.status_code, answer.json()["type"]) == (421, "/problems/host-not-allowed"), name
-        # As uvicorn tells it of a proxy on this machine that says for whom it asks.
+            async with client_of(app, "http://127.0.0.1") as client:
+                response = await client.get("/tickets", headers={"Host": name})
+                assert (response.status_code, response.json()["type"]) == (421, "/problems/host-not-allowed"), name
+        # The client address that uvicorn sets from X-Forwarded-For of a proxy on this machine.
         forwarded = httpx2.ASGITransport(app=app, client=("203.0.113.9", 0))
         async with httpx2.AsyncClient(transport=forwarded, base_url="http://127.0.0.1") as client:
             assert (await client.get("/tickets")).status_code == 421
-        async with called(app, "http://10.0.0.7") as client:
+        async with client_of(app, "http://10.0.0.7") as client:
             assert (await client.get("/tickets", headers={"Host": "localhost"})).status_code == 421
             assert (await client.get("/livez")).status_code == 200
 
 
-async def test_the_first_key_closes_the_door_for_good(
+async def test_from_the_first_key_on_credentials_are_required(
     fresh_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.access.api_key_cache.FRESH_FOR_S", 0)
-    async with running(fresh_settings) as (app, _), called(app, "http://localhost") as client:
+    async with running(fresh_settings) as (app, _), client_of(app, "http://localhost") as client:
         assert (await client.get("/tickets")).status_code == 200
         assert fresh_settings.database_dsn is not None
         dsn = fresh_settings.database_dsn.get_secret_value()
@@ -67,13 +67,13 @@ async def test_the_first_key_closes_the_door_for_good(
             assert (await client.get("/tickets", headers=sent)).status_code == 401
 
 
-async def test_anonymous_may_be_allowed_and_bad_credentials_are_refused_still(client: httpx2.AsyncClient) -> None:
+async def test_with_allow_anonymous_bad_credentials_are_still_refused(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/tickets")).status_code == 200
     assert (await client.get("/tickets", headers={"Authorization": "Bearer nonsense"})).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - refused
-async def test_a_service_that_would_let_everybody_in_does_not_start(
+async def test_an_unprotected_service_on_the_network_does_not_start(
     fresh_settings: Settings, redis_address: tuple[str, int], host: str
 ) -> None:
     refused = serve(fresh_settings, redis_address, HOST=host)
@@ -83,7 +83,7 @@ async def test_a_service_that_would_let_everybody_in_does_not_start(
         assert word in line
 
 
-async def test_keys_at_the_command_line(fresh_settings: Settings) -> None:
+async def test_the_keys_command_creates_lists_and_revokes(fresh_settings: Settings) -> None:
     assert fresh_settings.database_dsn is not None
     dsn = fresh_settings.database_dsn.get_secret_value()
     made = keys(dsn, "create", "--name", "alice", "--role", "requester", "--email", "alice@EXAMPLE.com")

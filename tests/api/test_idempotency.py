@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from core.settings import Settings
 from db.postgres.database import Database
 from services.idempotency import DELETE_BATCH
-from services.operation.housekeeping import forget_expired_keys
+from services.operation.maintenance import delete_expired_keys
 from support.factories import a_comment, a_ticket, open_ticket
 
 
@@ -140,7 +140,7 @@ async def test_expired_keys_are_deleted_in_batches(
     )
     assert settings.database_dsn is not None
     database = Database(settings.database_dsn.get_secret_value(), pool_size=1)
-    assert await forget_expired_keys(database) == DELETE_BATCH + 5
+    assert await delete_expired_keys(database) == DELETE_BATCH + 5
     await database.close()
     assert await sql.fetchval("SELECT count(*) FROM idempotency_keys WHERE principal = 'another'") == 0
     assert (await client.post("/tickets", json=a_ticket(), headers=key)).json() == again.json()

@@ -11,7 +11,7 @@ def test_who_fails_too_often_is_blocked_for_a_while() -> None:
     failures = FailedAuthentications(Rate(3, 1))
     for _ in range(3):
         assert not failures.is_blocked("192.0.2.1")
-        failures.failed("192.0.2.1")
+        failures.record("192.0.2.1")
     assert failures.is_blocked("192.0.2.1")
     assert failures.retry_after_s("192.0.2.1") == 1
     time.sleep(0.4)
@@ -20,13 +20,13 @@ def test_who_fails_too_often_is_blocked_for_a_while() -> None:
 
 def test_others_are_not_blocked() -> None:
     failures = FailedAuthentications(Rate(1, 60))
-    failures.failed("192.0.2.1")
+    failures.record("192.0.2.1")
     assert not failures.is_blocked("192.0.2.2")
 
 
 def test_a_network_of_ipv6_is_one_client() -> None:
     failures = FailedAuthentications(Rate(1, 60))
-    failures.failed("2001:db8:1:2::1")
+    failures.record("2001:db8:1:2::1")
     assert failures.is_blocked("2001:db8:1:2:ffff:ffff:ffff:ffff")
     assert not failures.is_blocked("2001:db8:1:3::1")
 

@@ -32,7 +32,7 @@ async def migrated_by_hand(postgres_dsn: str) -> AsyncIterator[str]:
         yield dsn
 
 
-async def test_up_down_and_up_again_ends_where_it_began(postgres_dsn: str) -> None:
+async def test_upgrade_downgrade_and_upgrade_end_in_the_same_schema(postgres_dsn: str) -> None:
     async with new_database(postgres_dsn) as dsn:
         await migrate_to_head(dsn)
         first = await objects(dsn)
@@ -46,7 +46,7 @@ async def test_the_migrations_build_what_the_models_declare(database_dsn: str) -
     await asyncio.to_thread(command.check, alembic_config(async_dsn(database_dsn)))
 
 
-async def test_a_running_service_bears_a_column_that_is_added(
+async def test_a_running_service_works_on_after_a_column_is_added(
     postgres_dsn: str, redis_address: tuple[str, int]
 ) -> None:
     async with new_database(postgres_dsn) as dsn:
@@ -55,7 +55,7 @@ async def test_a_running_service_bears_a_column_that_is_added(
             ticket = await open_ticket(client)
             path = f"/tickets/{ticket['id']}"
             for _ in range(2):
-                answers = [
+                responses = [
                     await client.post("/tickets", json=a_ticket()),
                     await client.patch(path, json={"subject": secrets.token_hex(4)}),
                     await client.post(f"{path}/comments", json=a_comment()),
@@ -63,7 +63,7 @@ async def test_a_running_service_bears_a_column_that_is_added(
                     await client.get("/tickets"),
                     await client.get(f"{path}/comments"),
                 ]
-                assert [answer.status_code for answer in answers] == [201, 200, 201, 200, 200, 200]
+                assert [response.status_code for response in responses] == [201, 200, 201, 200, 200, 200]
                 connection = await asyncpg.connect(dsn)
                 for table in ("tickets", "comments", "ticket_events"):
                     await connection.execute(f"ALTER TABLE {table} ADD COLUMN added_{secrets.token_hex(2)} text")
@@ -72,7 +72,7 @@ async def test_a_running_service_bears_a_column_that_is_added(
 
 async def test_several_processes_may_migrate_at_once(postgres_dsn: str) -> None:
     async with new_database(postgres_dsn) as dsn:
-        # Each in its own process, as instances of the service are: Alembic keeps its context in a module.
+        # Each in a process of its own, like the instances of the service: Alembic keeps its context in a module.
         program = f"from db.postgres.migrations import migrate; migrate({async_dsn(dsn)!r})"
         entry = ROOT / "entrypoint.sh"
         started = [
@@ -82,7 +82,7 @@ async def test_several_processes_may_migrate_at_once(postgres_dsn: str) -> None:
         assert [await process.wait() for process in started] == [0, 0, 0]
 
 
-async def test_the_check_constraints_are_those_of_the_models(postgres_dsn: str, sql: asyncpg.Connection) -> None:
+async def test_the_check_constraints_equal_those_of_the_models(postgres_dsn: str, sql: asyncpg.Connection) -> None:
     checks = """
         SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
         WHERE contype = 'c' AND connamespace = 'public'::regnamespace ORDER BY conname
@@ -109,16 +109,16 @@ async def test_the_check_constraints_hold_the_enums(sql: asyncpg.Connection) -> 
         assert set(re.findall(r"'(\w+)'", definition)) == {str(value) for value in enum}
 
 
-async def test_the_guard_in_the_database_knows_the_edges_of_the_status_machine(sql: asyncpg.Connection) -> None:
+async def test_the_trigger_on_tickets_allows_the_transitions_of_the_status_machine(sql: asyncpg.Connection) -> None:
     guard = await sql.fetchval("SELECT prosrc FROM pg_proc WHERE proname = 'tickets_guard'")
-    edges = {(str(source), str(target)) for source, targets in TRANSITIONS.items() for target in targets}
-    assert set(re.findall(r"\('(\w+)', '(\w+)'\)", guard)) == edges
+    transitions = {(str(source), str(target)) for source, targets in TRANSITIONS.items() for target in targets}
+    assert set(re.findall(r"\('(\w+)', '(\w+)'\)", guard)) == transitions
 
 
 def test_the_command_line_works_as_documented(migrated_by_hand: str) -> None:
-    for order in ("upgrade head", "check", "downgrade -1", "upgrade head"):
+    for arguments in ("upgrade head", "check", "downgrade -1", "upgrade head"):
         done = subprocess.run(
-            [ROOT / ".venv/bin/alembic", "-c", "./models/alembic.ini", *order.split()],
+            [ROOT / ".venv/bin/alembic", "-c", "./models/alembic.ini", *arguments.split()],
             cwd=ROOT / "src",
             env={"DATABASE_DSN": migrated_by_hand, "ENV_FILE": os.devnull},
             capture_output=True,
@@ -128,7 +128,7 @@ def test_the_command_line_works_as_documented(migrated_by_hand: str) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_there_is_one_line_of_migrations_and_their_files_are_dated() -> None:
+def test_the_migrations_have_one_head_and_dated_file_names() -> None:
     scripts = ScriptDirectory.from_config(alembic_config("unused"))
     assert len(scripts.get_heads()) == 1
     for revision in scripts.walk_revisions():

@@ -44,7 +44,7 @@ class AuthenticationMiddleware:
             await self._app(scope, receive, send)
             return
         address = (scope.get("client") or ("",))[0]
-        if self._failures.is_blocked(address) and not _authenticator(scope).knows(_authorization(scope)):
+        if self._failures.is_blocked(address) and not _authenticator(scope).recently_accepted(_authorization(scope)):
             metrics.failed_authentications.inc()
             wait = {"Retry-After": str(self._failures.retry_after_s(address))}
             await error_response(Request(scope), RateLimited, wait)(scope, receive, send)
@@ -53,7 +53,7 @@ class AuthenticationMiddleware:
             await self._admit(scope)
         except ServiceError as error:
             if isinstance(error, Unauthenticated) and error.is_guess:
-                self._failures.failed(address)
+                self._failures.record(address)
             if isinstance(error, Unauthenticated) and error.are_refused:
                 metrics.failed_authentications.inc()
             await (await handle_service_error(Request(scope), error))(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The metrics, for Prometheus."""
+"""What is counted, for Prometheus."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Return the metrics of all processes of this start, whichever process receives the request."""
-    request.app.state.observation.tell()
-    # In a thread: reading the metrics of many processes may take some milliseconds.
+    """Tell what all processes of this start counted, whichever of them is asked."""
+    request.app.state.observation.update()
+    # In a thread: reading what many processes counted may take some milliseconds.
     return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)

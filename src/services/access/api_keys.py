@@ -1,4 +1,4 @@
-"""The API keys: made, listed and revoked."""
+"""The table of API keys: create, list, find and revoke."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from models import Role
 from services.access.api_key_format import Key, new_key
 from services.access.principal import Principal
 
-# A second one, so that a key can be replaced without a gap; a third would be one that somebody forgot.
+# Two, so that a key can be replaced without an interruption; a third would be a forgotten one.
 MAX_LIVE_KEYS: Final = 2
 
 _COLUMNS: Final = "id, name, role, email, secret_hash, created_at, expires_at, revoked_at, last_used_at"
 _LOCK: Final = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7415530149))")
-_OF_NAME: Final = Statement("""
+_SELECT_BY_NAME: Final = Statement("""
     SELECT role, email, revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS is_live FROM api_keys
     WHERE name = :name
 """)
@@ -26,23 +26,23 @@ _CREATE: Final = Statement(f"""
 """)
 _LIST: Final = Statement(f"SELECT {_COLUMNS} FROM api_keys ORDER BY name, created_at")
 _FIND: Final = Statement(f"SELECT {_COLUMNS} FROM api_keys WHERE id = :id")
-_ANY: Final = Statement("SELECT EXISTS (SELECT FROM api_keys)")
+_ANY_EXIST: Final = Statement("SELECT EXISTS (SELECT FROM api_keys)")
 _REVOKE: Final = Statement(f"""
     UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = :id RETURNING {_COLUMNS}
 """)
-_USED: Final = Statement("""
-    UPDATE api_keys SET last_used_at = GREATEST(last_used_at, used.at)
-    FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS used (id, at) WHERE api_keys.id = used.id
+_RECORD_USES: Final = Statement("""
+    UPDATE api_keys SET last_used_at = GREATEST(last_used_at, uses.at)
+    FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS uses (id, at) WHERE api_keys.id = uses.id
 """)
 
 
 class KeyRefused(Exception):
-    """The key that was asked for can not be made."""
+    """The requested key cannot be created; the message says why."""
 
 
 @dataclass(frozen=True)
 class ApiKeyRecord:
-    """What is stored of a key."""
+    """A row of the table of keys."""
 
     id: str
     name: str
@@ -56,16 +56,16 @@ class ApiKeyRecord:
 
     @property
     def principal(self) -> Principal:
-        """Whom the key lets in: a new key of the same name is the same principal."""
+        """The principal that the key authenticates; every key of one name is the same principal."""
         return Principal(f"key:{self.name}", self.role, self.email)
 
     def is_live(self, now: datetime) -> bool:
-        """Return whether the key lets anybody in."""
+        """Return whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 class ApiKeys:
-    """The table of keys. Every method raises DatabaseUnavailable."""
+    """Reads and writes the table of keys. Every method raises DatabaseUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -73,46 +73,46 @@ class ApiKeys:
     async def create(
         self, name: str, role: Role, email: str | None = None, expires_at: datetime | None = None
     ) -> tuple[Key, ApiKeyRecord]:
-        """Make a key; its secret is in nobody's hands but the caller's. Raises KeyRefused."""
+        """Create a key and return it with its record; the secret itself is not stored. Raises KeyRefused."""
         key = new_key()
-        wanted = {"id": key.id, "name": name, "role": role, "email": email, "expires_at": expires_at}
+        values = {"id": key.id, "name": name, "role": role, "email": email, "expires_at": expires_at}
         async with self._database.transaction() as connection:
             await connection.run(_LOCK, name=name)
-            of_name = await connection.rows(_OF_NAME, name=name)
-            if sum(row.is_live for row in of_name) >= MAX_LIVE_KEYS:
+            same_name = await connection.rows(_SELECT_BY_NAME, name=name)
+            if sum(row.is_live for row in same_name) >= MAX_LIVE_KEYS:
                 raise KeyRefused(f"{name} has {MAX_LIVE_KEYS} live keys; revoke one of them first")
-            # Also of those that were revoked: the history names whoever has a key by its name.
-            if any((row.role, row.email) != (role, email) for row in of_name):
+            # Revoked keys count too: the history identifies a principal by the name of its key.
+            if any((row.role, row.email) != (role, email) for row in same_name):
                 raise KeyRefused(f"{name} has or had a key of another role or address; choose another name")
-            row = await connection.one(_CREATE, secret_hash=key.secret_hash, **wanted)
+            row = await connection.one(_CREATE, secret_hash=key.secret_hash, **values)
         return key, _record(row)
 
     async def list(self) -> Sequence[ApiKeyRecord]:
-        """Return every key that was ever made, by name and age."""
+        """Return every key ever created, by name, then the oldest first."""
         async with self._database.reading() as connection:
             return [_record(row) for row in await connection.rows(_LIST)]
 
     async def find(self, key_id: str) -> ApiKeyRecord | None:
-        """Return what is stored of a key."""
+        """Return the record of a key; None if there is none."""
         async with self._database.reading() as connection:
             row = await connection.one_or_none(_FIND, id=key_id)
         return None if row is None else _record(row)
 
     async def exist(self) -> bool:
-        """Return whether any key was ever made: revoking the last one must not open the doors."""
+        """Return whether any key was ever created: revoking the last key must not make the service unprotected."""
         async with self._database.reading() as connection:
-            return bool(await connection.value(_ANY))
+            return bool(await connection.value(_ANY_EXIST))
 
     async def revoke(self, key_id: str) -> ApiKeyRecord | None:
-        """Let a key let nobody in any more, and return it; None if there is none."""
+        """Revoke a key and return its record; None if there is no such key."""
         async with self._database.transaction() as connection:
             row = await connection.one_or_none(_REVOKE, id=key_id)
         return None if row is None else _record(row)
 
-    async def used(self, times: dict[str, datetime]) -> None:
-        """Record when keys were last used."""
+    async def record_uses(self, times: dict[str, datetime]) -> None:
+        """Store when keys were last used, by id."""
         async with self._database.transaction() as connection:
-            await connection.run(_USED, ids=list(times), times=list(times.values()))
+            await connection.run(_RECORD_USES, ids=list(times), times=list(times.values()))
 
 
 def _record(row: Row) -> ApiKeyRecord:

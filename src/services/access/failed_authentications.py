@@ -1,4 +1,4 @@
-"""How often one client may fail to prove who it is."""
+"""The limit of failed authentications of one client."""
 
 from core.client_address import client_of
 from core.rate import Rate
@@ -6,10 +6,10 @@ from db.redis.rate_limit import LocalLimit
 
 
 class FailedAuthentications:
-    """Counts failures by client address, in this process alone.
+    """Counts failures by client address, within this process.
 
-    With several processes, a client has as many tries in each of them as are allowed. Redis is not asked: who guesses
-    should cost as little as can be, and be refused when Redis is away.
+    With several processes, the limit applies to each of them. Redis is not used: a guessed key must cost little, and be
+    refused while Redis is unavailable too.
     """
 
     def __init__(self, rate: Rate) -> None:
@@ -17,14 +17,14 @@ class FailedAuthentications:
         self._failures = LocalLimit(rate)
 
     def is_blocked(self, address: str) -> bool:
-        """Return whether to refuse a client unheard."""
+        """Return whether a client has used up its failures, so that its credentials are not verified."""
         client = client_of(address)
         return client in self._failures and not self._failures.look(client).passes
 
     def retry_after_s(self, address: str) -> int:
-        """Return after how many seconds a client that is blocked may try again."""
+        """Return after how many seconds a blocked client may try again."""
         return self._rate.next_after_s(self._failures.look(client_of(address)).ahead_us)
 
-    def failed(self, address: str) -> None:
-        """Take note that a client at this address failed."""
+    def record(self, address: str) -> None:
+        """Count one failure of the client at an address."""
         self._failures.take(client_of(address))

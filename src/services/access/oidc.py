@@ -1,4 +1,4 @@
-"""Tokens of an OIDC issuer: JSON Web Tokens (RFC 7519), verified as RFC 8725 asks."""
+"""Tokens of an OIDC issuer: JSON Web Tokens (RFC 7519), verified as RFC 8725 recommends."""
 
 import re
 from typing import Any, Final
@@ -12,19 +12,19 @@ from schemas.fields import normal_email
 from services.access.principal import Principal
 from services.access.signing_keys import SigningKeys
 
-# Asymmetric ones only: with a shared secret, whoever can verify a token could make one.
+# Asymmetric algorithms only: a shared secret that verifies tokens could also sign them.
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-# How far the issuer's clock may be from ours.
+# The allowed difference between the issuer's clock and ours.
 LEEWAY_S: Final = 30
-# As OpenID Connect Core (section 2) bounds it.
+# The length limit of OpenID Connect Core (section 2).
 _SUBJECT: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 class TokenVerifier:
-    """Turns tokens into principals.
+    """Verifies tokens and returns their principals.
 
-    `role_claim` names the claim, a text or a list, in which `agent` or `monitor` makes somebody one. Everyone else is
-    a requester, by an address that the issuer says was verified.
+    `role_claim` names the claim, a string or a list, that contains `agent` or `monitor`. Every other subject is a
+    requester, by an address that the issuer has verified.
     """
 
     def __init__(self, keys: SigningKeys, *, issuer: str, audience: str, role_claim: str) -> None:
@@ -34,14 +34,14 @@ class TokenVerifier:
         self._role_claim = role_claim
 
     async def principal_of(self, token: str) -> Principal:
-        """Return who a token is about. Raises Unauthenticated, Forbidden, IssuerUnavailable."""
+        """Return the principal of a token. Raises Unauthenticated, Forbidden, IssuerUnavailable."""
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in ALGORITHMS:
-                raise Unauthenticated("the token is not signed as it should be", are_refused=True)
+                raise Unauthenticated("the token has no allowed signature algorithm", are_refused=True)
             key = await self._keys.find(header.get("kid"), header["alg"])
             if key is None:
-                raise Unauthenticated("the token is signed by an unknown key", are_refused=True)
+                raise Unauthenticated("the token is signed with an unknown key", are_refused=True)
             claims = jwt.decode(
                 token,
                 key,
@@ -51,26 +51,26 @@ class TokenVerifier:
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"], "enforce_minimum_key_length": True},
             )
-        except ExpiredSignatureError as error:  # raised for what is rightly signed
+        except ExpiredSignatureError as error:  # raised only after the signature was verified
             raise Unauthenticated("the token is expired", are_refused=True, is_guess=False) from error
         except (PyJWTError, ValueError, TypeError, RecursionError) as error:
-            raise Unauthenticated(f"the token is refused: {type(error).__name__}", are_refused=True) from error
+            raise Unauthenticated(f"the token is invalid: {type(error).__name__}", are_refused=True) from error
         return self._principal(claims)
 
     def _principal(self, claims: dict[str, Any]) -> Principal:
         subject = claims["sub"]
         if not _SUBJECT.fullmatch(subject):
-            raise Unauthenticated("the token's subject is not as it should be", are_refused=True)
+            raise Unauthenticated("the token's subject is not 1 to 255 printable ASCII characters", are_refused=True)
         name = f"oidc:{subject}"
         roles = _words(claims.get(self._role_claim))
         for role in (Role.AGENT, Role.MONITOR):
             if role in roles:
                 return Principal(name, role)
         email = claims.get("email")
-        # An address that is not in its normal form might become somebody else's when it is compared without case.
+        # Addresses are compared without case: one that is not normalized might then equal another person's address.
         if isinstance(email, str) and email and email == normal_email(email) and claims.get("email_verified") is True:
             return Principal(name, Role.REQUESTER, email)
-        raise Forbidden("the token names neither a role nor a verified address")
+        raise Forbidden("the token has neither a role nor a verified e-mail address")
 
 
 def _words(claim: object) -> set[str]:

@@ -1,4 +1,4 @@
-"""Who asks, and what that lets them do."""
+"""The authenticated caller of a request, and the rules of its role."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,10 +9,10 @@ from models import Role, TicketStatus
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Someone who was let in. `id` names them in events, logs and limits; `email` is what a requester is bound to.
+    """An authenticated caller. `id` names it in events, logs and rate limits; `email` is the address of a requester.
 
-    An agent works on every ticket. A requester sees and touches only the tickets of `email`, in their own name, and
-    does not say that a ticket is answered.
+    An agent works on every ticket. A requester reads and changes only the tickets of `email`, writes only under that
+    address, and may not set the status `answered`.
     """
 
     id: str
@@ -20,19 +20,19 @@ class Principal:
     email: str | None = None
 
     @property
-    def requester(self) -> str | None:
-        """The address whose tickets are all there is for this principal; None for an agent, who sees all."""
+    def requester_email(self) -> str | None:
+        """The address whose tickets this principal is restricted to; None for an agent, who sees every ticket."""
         return None if self.role == Role.AGENT else self.email or ""
 
-    def write_as(self, email: str) -> None:
-        """Raise Forbidden unless this principal may write in the name of an address."""
-        if self.requester is not None and self.requester.lower() != email.lower():
-            raise Forbidden("a requester writes in their own name")
+    def ensure_may_write_as(self, email: str) -> None:
+        """Raise Forbidden unless this principal may write under an e-mail address."""
+        if self.requester_email is not None and self.requester_email.lower() != email.lower():
+            raise Forbidden("a requester may write only under their own e-mail address")
 
-    def set_status(self, status: TicketStatus) -> None:
-        """Raise Forbidden unless this principal may ask for a status, be it a legal transition or not."""
-        if self.requester is not None and status is TicketStatus.ANSWERED:
-            raise Forbidden("a requester does not say that a ticket is answered")
+    def ensure_may_set_status(self, status: TicketStatus) -> None:
+        """Raise Forbidden unless this principal may set a status; the transition itself is not checked here."""
+        if self.requester_email is not None and status is TicketStatus.ANSWERED:
+            raise Forbidden("a requester may not set the status answered")
 
 
 ANONYMOUS: Final = Principal("anonymous", Role.AGENT)

@@ -1,4 +1,4 @@
-"""Whether the service can do its work now."""
+"""Readiness: the state of PostgreSQL, of its schema, and of the cache."""
 
 import asyncio
 from typing import Final
@@ -19,23 +19,23 @@ _REVISION: Final = Statement("SELECT version_num FROM alembic_version")
 
 
 class HealthService:
-    """Asks the parts whether they answer. PostgreSQL is required; without Redis the service is only slower."""
+    """Checks PostgreSQL, which is required, and Redis, without which the service is only slower."""
 
     def __init__(self, database: Database, cache: TicketCache, revisions: Revisions, stopping: ShutdownState) -> None:
         self._database = database
         self._cache = cache
         self._revisions = revisions
         self._stopping = stopping
-        self._asking: asyncio.Task[tuple[DatabaseState, MigrationsState, CacheState]] | None = None
+        self._check: asyncio.Task[tuple[DatabaseState, MigrationsState, CacheState]] | None = None
 
     async def readiness(self) -> Readiness:
-        """Return the state of each part, and whether what is required is there, within some two seconds.
+        """Return the state of each part, and whether the service is ready, within about two seconds.
 
-        However many ask at once, the parts are asked once.
+        Concurrent calls share one check.
         """
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask())
-        database, migrations, cache = await asyncio.shield(self._asking)
+        if self._check is None or self._check.done():
+            self._check = asyncio.create_task(self._check_all())
+        database, migrations, cache = await asyncio.shield(self._check)
         stopping = bool(self._stopping)
         return Readiness(
             ready=database == "ok" and migrations == "ok" and not stopping,
@@ -46,16 +46,16 @@ class HealthService:
         )
 
     async def aclose(self) -> None:
-        """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+        """Cancel a check that is running."""
+        if self._check is not None:
+            self._check.cancel()
+            await asyncio.gather(self._check, return_exceptions=True)
 
-    async def _ask(self) -> tuple[DatabaseState, MigrationsState, CacheState]:
-        (database, migrations), cache = await asyncio.gather(self._ask_database(), self._ask_cache())
+    async def _check_all(self) -> tuple[DatabaseState, MigrationsState, CacheState]:
+        (database, migrations), cache = await asyncio.gather(self._check_database(), self._check_cache())
         return database, migrations, cache
 
-    async def _ask_database(self) -> tuple[DatabaseState, MigrationsState]:
+    async def _check_database(self) -> tuple[DatabaseState, MigrationsState]:
         try:
             async with self._database.probing() as connection:
                 is_writable = await connection.value(_IS_WRITABLE)
@@ -67,7 +67,7 @@ class HealthService:
             self._database.expire_all()
         return "ok" if is_writable else "read_only", "ok" if self._revisions.suffice(revision) else "behind"
 
-    async def _ask_cache(self) -> CacheState:
+    async def _check_cache(self) -> CacheState:
         silent, nodes = await self._cache.count_silent_nodes()
         if not silent:
             return "ok"

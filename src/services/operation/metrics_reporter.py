@@ -1,4 +1,4 @@
-"""Tells the metrics what the parts of the service know of themselves."""
+"""Copies the state of the cache and of the connection pools into the metrics."""
 
 import asyncio
 from dataclasses import asdict
@@ -13,41 +13,41 @@ EVERY_S: Final = 1
 
 
 class InFlight:
-    """How many requests this process answers now. A plain number: it changes twice in each request."""
+    """The number of requests in progress in this process; a plain number, because each request changes it twice."""
 
     def __init__(self) -> None:
         self.count = 0
 
 
 class MetricsReporter:
-    """Looks at the cache and the pools, which count for themselves alone, and hands on what it sees."""
+    """Reads the counters and the state that the cache and the pools keep themselves, and updates the metrics."""
 
     def __init__(self, database: Database, cache: TicketCache, in_flight: InFlight) -> None:
         self._database = database
         self._cache = cache
         self._in_flight = in_flight
-        self._told: dict[str, int] = {}
+        self._reported: dict[str, int] = {}
         self._known_shards: set[str] = set()
         for source, targets in TRANSITIONS.items():
             for target in targets:
-                metrics.transitions.labels(source, target)  # told from the start, as 0
+                metrics.transitions.labels(source, target)  # exported from the start, as 0
 
     async def report_metrics(self) -> None:
-        """Tell once a second, until cancelled, so that other processes can answer for this one."""
+        """Update the metrics every second, until cancelled: other workers export this worker's last values."""
         metrics.join()
         try:
             while True:
-                self.tell()
+                self.update()
                 await asyncio.sleep(EVERY_S)
         finally:
-            self.tell()
+            self.update()
 
-    def tell(self) -> None:
-        """Bring the metrics up to date."""
+    def update(self) -> None:
+        """Update the metrics now."""
         metrics.requests_in_flight.set(self._in_flight.count)
         for event, count in asdict(self._cache.counters).items():
-            metrics.cache_events.labels(event).inc(count - self._told.get(event, 0))
-            self._told[event] = count
+            metrics.cache_events.labels(event).inc(count - self._reported.get(event, 0))
+            self._reported[event] = count
         metrics.pending_invalidations.set(self._cache.pending_invalidations)
         self._known_shards.update(self._cache.shards)
         for shard in self._known_shards:

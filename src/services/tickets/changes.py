@@ -123,7 +123,7 @@ class TicketChanges:
     ) -> tuple[LockedTicket, ...]:
         if purpose is not None:
             await connection.run(SET_PURPOSE, purpose=purpose)
-        rows = await connection.rows(sql.LOCK, ticket_ids=ids, requester=principal.requester)
+        rows = await connection.rows(sql.LOCK, ticket_ids=ids, requester=principal.requester_email)
         found = {row.id for row in rows}
         for ticket_id in ids:
             if ticket_id not in found:

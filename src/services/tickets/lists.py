@@ -75,7 +75,7 @@ class TicketLists:
         """Return a page of what belongs to one ticket; the first column of its rows is what they are ordered by."""
         cursors = await self._cursors()
         after, _ = (0, None) if paging.cursor is None else cursors.decode(this_list, paging.cursor)
-        ticket = {"ticket_id": ticket_id, "requester": who.requester}
+        ticket = {"ticket_id": ticket_id, "requester": who.requester_email}
         async with self._database.reading() as connection:
             rows = await connection.rows(statement, after=after, limit=paging.limit + 1, **ticket)
             if not rows and await connection.one_or_none(sql.IS_VISIBLE, **ticket) is None:
@@ -113,6 +113,6 @@ def _filters(query: TicketQuery, who: Principal) -> dict[str, Any]:
     filters["status"] = sorted(set(query.status))
     if query.email is not None:
         filters["email"] = query.email.lower()
-    if who.requester is not None:
-        filters["requester"] = who.requester.lower()
+    if who.requester_email is not None:
+        filters["requester"] = who.requester_email.lower()
     return {name: value for name, value in filters.items() if value != []}

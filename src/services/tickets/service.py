@@ -35,7 +35,7 @@ class TicketService:
 
         Raises Forbidden, RequestInProgress, IdempotencyKeyReused.
         """
-        principal.write_as(new.email)
+        principal.ensure_may_write_as(new.email)
         request = IdempotentRequest.under(key, principal.id, "create", new, ticket_of)
         try:
             return ticket_of(await self._changes.create(new, principal, request=request)), False
@@ -49,7 +49,7 @@ class TicketService:
 
         Raises TicketNotFound.
         """
-        if principal.requester is not None:
+        if principal.requester_email is not None:
             # Before the cache is read: a ticket of another requester then takes the same time as a missing one.
             await self._ensure_visible(ticket_id, principal)
         read = self._cache.read_past if past_cache else partial(self._cache.read_through, ticket_id)
@@ -64,7 +64,7 @@ class TicketService:
         """
         fields = patch.model_fields_set
         if "status" in fields:
-            principal.set_status(patch.status)
+            principal.ensure_may_set_status(patch.status)
         async with self._changes.changing([ticket_id], principal, _expected(ticket_id, expected)) as (ticket,):
             if "status" in fields:
                 ticket.move_to(patch.status)
@@ -86,9 +86,9 @@ class TicketService:
         Return it with the version that it made, and whether an earlier request had added it. Raises Forbidden,
         TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition, RequestInProgress, IdempotencyKeyReused.
         """
-        principal.write_as(new.email)
+        principal.ensure_may_write_as(new.email)
         if new.status is not None:
-            principal.set_status(new.status)
+            principal.ensure_may_set_status(new.status)
         request = IdempotentRequest.under(key, principal.id, f"comment {ticket_id}", new, _comment_added)
         expected_versions = _expected(ticket_id, expected)
         try:
@@ -98,7 +98,7 @@ class TicketService:
                 ticket.add_comment(new)
         except Replayed as earlier:
             added = CommentAdded.model_validate_json(earlier.result)
-            if principal.requester is not None:  # the principal may see less than when it sent the first request
+            if principal.requester_email is not None:  # the principal may see less than when it sent the first request
                 await self._ensure_visible(ticket_id, principal)
             # The process that added it may have died before it invalidated the cache; this response acknowledges it.
             await self._cache.invalidate(ticket_id, added.version)
@@ -107,7 +107,9 @@ class TicketService:
 
     async def _ensure_visible(self, ticket_id: int, principal: Principal) -> None:
         async with self._database.reading() as connection:
-            visible = await connection.one_or_none(sql.IS_VISIBLE, ticket_id=ticket_id, requester=principal.requester)
+            visible = await connection.one_or_none(
+                sql.IS_VISIBLE, ticket_id=ticket_id, requester=principal.requester_email
+            )
         if visible is None:
             raise TicketNotFound(ticket_id)
 

@@ -1,4 +1,4 @@
-"""Create tickets, comments and their history, with the guards that hold even for hand-written SQL."""
+"""Create tickets, comments and events, with triggers that enforce the rules for hand-written SQL too."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _GUARDED = {
     "ticket_events": "UPDATE OR DELETE",
 }
 
-# The edges are those of services/ticket_status.py on the day of this migration; a test holds them against it.
+# The transitions are those of services/tickets/ticket_status.py; a test compares the two.
 _TICKETS_GUARD = """
 CREATE FUNCTION tickets_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -41,7 +41,7 @@ END
 $$
 """
 
-# FOR SHARE waits for whoever is just closing the ticket, and then sees it closed.
+# FOR SHARE waits for a transaction that closes the ticket, and then reads the status closed.
 _COMMENTS_GUARD = """
 CREATE FUNCTION comments_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -127,7 +127,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop everything."""
+    """Drop the whole schema."""
     op.drop_table("ticket_events")
     op.drop_table("comments")
     op.drop_table("tickets")

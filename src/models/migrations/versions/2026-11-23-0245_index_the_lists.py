@@ -1,4 +1,4 @@
-"""Index the lists: one index for each order, alone and by status, and one for the requester."""
+"""Index the lists: one index per sort order, with and without status, and one for the requester."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ _INDEXES = {
 
 
 def upgrade() -> None:
-    """Build the indexes while tickets are written; what an interrupted build left behind is built anew."""
+    """Build the indexes concurrently; an invalid index of an interrupted build is dropped and built again."""
     with op.get_context().autocommit_block():
         for name, columns in _INDEXES.items():
             op.drop_index(name, "tickets", if_exists=True, postgresql_concurrently=True)

@@ -1,4 +1,4 @@
-"""Remember idempotency keys and what came of their requests."""
+"""Store idempotency keys with the results of their requests."""
 
 from collections.abc import Sequence
 
@@ -27,5 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table."""
     op.drop_table("idempotency_keys")

@@ -1,7 +1,7 @@
-"""Index the words of tickets and comments, so that a search finds them in the transaction that wrote them.
+"""Index the words of tickets and comments in the transactions that write them.
 
-Triggers keep the index, and not the service's statements: what the release before this one writes while it still runs,
-and what is written by hand, is found as well.
+Triggers write the index, not the statements of the service. So a search also finds what the previous release writes
+while it still runs, and what is written by hand.
 """
 
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ down_revision: str | None = "c8b1d3e05f67"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# Words and queries are made plain in the same way. What joins or surrounds words becomes a space: in ASCII the two
-# parsers would take it apart differently, and beyond it they take it for letters where the database's locale is C. A
-# hyphen in front of a word stays, for in a query it leaves the word out. A run without any space is broken: the time of
-# the parser grows with the square of some, to over a minute for the longest text.
+# Texts and queries are normalized in the same way. Punctuation that joins or surrounds words becomes a space: the two
+# parsers split ASCII punctuation differently, and in a database of locale C they take other punctuation for letters. A
+# hyphen in front of a word stays, because in a query it excludes the word. A run without a space is split after 100
+# characters: for some runs the parser takes quadratic time, over a minute for the longest text.
 _BEYOND_ASCII = r"\u0080-\u00BF\u2000-\u206F\u2100-\u2BFF\u3000-\u303F\uFEFF"
 _PLAIN = rf"""regexp_replace(
     regexp_replace({{}}, '[/:?=&#_<>.@{_BEYOND_ASCII}]|(?<=\S)-(?=\S)', ' ', 'g'), '(\S{{{{100}}}})', '\1 ', 'g'
 )"""
-# The stemmer takes ASCII words as English. The stop word in front takes a position, so that no phrase reaches over from
-# what was said before.
+# This configuration stems ASCII words as English. The stop word in front occupies a position, so that no phrase spans
+# two texts.
 _WORDS_OF = f"""
 CREATE FUNCTION words_of(said text) RETURNS tsvector LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN to_tsvector('pg_catalog.russian', 'и ' || {_PLAIN.format("said")})
@@ -34,15 +34,15 @@ CREATE FUNCTION words_wanted(query text) RETURNS tsquery LANGUAGE sql IMMUTABLE 
 RETURN websearch_to_tsquery('pg_catalog.russian', {_PLAIN.format("query")})
 """
 
-# The words of the ticket itself have weight A, which tells them from those of its comments when they are replaced.
+# The words of the ticket itself have weight A, which separates them from the words of comments when they are replaced.
 _OWN_WORDS = """
 CREATE FUNCTION own_words(concerned tickets) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN setweight(words_of(concerned.subject) || words_of(concerned.text), 'A')
 """
 
-# A long discussion is indexed in parts, each with the words of the ticket: a tsvector may not exceed 1 MiB, of which
-# the longest text makes 0.4, and a comment should not cost a rewriting of all that was said before it. The words of the
-# ticket come last, so that what was said keeps its positions, which end at 16,383, whatever becomes of the ticket.
+# A long discussion is indexed in parts, each with the words of the ticket: a tsvector is limited to 1 MiB, of which the
+# longest text takes 0.4, and a new comment must not rewrite the words of all earlier ones. The words of the ticket come
+# last, so that the words of comments keep their positions, which end at 16,383, when the ticket is edited.
 _ADD_WORDS = """
 CREATE FUNCTION add_words(concerned bigint, added tsvector) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -125,8 +125,8 @@ _TRIGGERS = {
 
 
 def upgrade() -> None:
-    """Keep the index from now on; the next migration adds what is there already."""
-    # Both at once, and in the order in which a comment takes them: or each would wait for the other.
+    """Index new words from now on; the next migration indexes the existing tickets."""
+    # Both in one statement, in the order in which a comment locks them, which prevents deadlocks.
     op.execute("LOCK TABLE comments, tickets IN SHARE ROW EXCLUSIVE MODE")
     op.create_table(
         "search_documents",
@@ -144,7 +144,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forget the words."""
+    """Drop the index, its triggers and their functions."""
     for name, table in _TRIGGERS:
         op.execute(f"DROP TRIGGER {name} ON {table}")
     for function in reversed(_FUNCTIONS):

@@ -1,4 +1,4 @@
-"""Index the words of the tickets that were there before the index was."""
+"""Index the words of the tickets that existed before the index."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ down_revision: str | None = "e41f6a90d2b3"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# A ticket is locked, as by whoever comments on it, while its batch is indexed: so no word comes in between.
+# The tickets of a batch are locked while they are indexed, as a new comment locks them, so that no word is lost.
 _INDEX_BATCH = sa.text("""
     WITH batch AS MATERIALIZED (
         SELECT tickets FROM tickets WHERE id > :after ORDER BY id LIMIT 200 FOR NO KEY UPDATE
@@ -21,7 +21,7 @@ _INDEX_BATCH = sa.text("""
 
 
 def upgrade() -> None:
-    """Index a few tickets at a time; what was interrupted begins anew and ends the same."""
+    """Index 200 tickets at a time; an interrupted run can be repeated and ends in the same state."""
     with op.get_context().autocommit_block():
         indexed: int | None = 0
         while indexed is not None:
@@ -29,4 +29,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave the words, which go with their table."""
+    """Change nothing: the words go with their table."""

@@ -1,4 +1,4 @@
-"""Let in by API keys."""
+"""Create the table of API keys."""
 
 from collections.abc import Sequence
 
@@ -34,5 +34,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table."""
     op.drop_table("api_keys")

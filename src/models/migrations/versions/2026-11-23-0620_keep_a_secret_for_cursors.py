@@ -1,4 +1,4 @@
-"""Keep a secret by which the service knows its own page cursors."""
+"""Create the secret that signs page cursors."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """Create the table and the secret. gen_random_uuid takes 122 bits from a strong source of randomness each time."""
+    """Create the table and the secret, from three random UUIDs: gen_random_uuid has 122 secure random bits each."""
     op.create_table(
         "service_secrets",
         sa.Column("name", sa.Text(), nullable=False),
@@ -26,5 +26,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table."""
     op.drop_table("service_secrets")

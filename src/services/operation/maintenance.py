@@ -1,0 +1,73 @@
+"""Periodic work in the background: delete expired idempotency keys, and count the tickets of each status."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from core import metrics
+from core.errors import Unavailable
+from core.multiprocess_metrics import is_leader
+from db.postgres.database import Database
+from db.postgres.statements import Statement
+from models import TicketStatus
+from services.idempotency import DELETE_BATCH, DELETE_EXPIRED
+
+PURGE_EVERY_S: Final = 600
+COUNT_EVERY_S: Final = 60
+# A count scans a whole index, about 0.1 s for a million tickets. The pause after a count is 100 times its duration, so
+# that counting takes at most a hundredth of the time, however many tickets there are.
+PAUSE_PER_COUNT: Final = 100
+
+_LIMIT_COUNT: Final = Statement("SET LOCAL statement_timeout = '3s'")
+_COUNT: Final = Statement("SELECT status, count(*) FROM tickets GROUP BY status")
+
+_log = logging.getLogger(__name__)
+
+
+async def purge_expired_keys(database: Database) -> None:
+    """Delete the expired idempotency keys every ten minutes, until cancelled; a failed run is left to the next one."""
+    while True:
+        await asyncio.sleep(PURGE_EVERY_S)
+        try:
+            await delete_expired_keys(database)
+        except Unavailable as error:
+            _log.warning("cannot delete expired idempotency keys; retrying in %d s: %s", PURGE_EVERY_S, error)
+
+
+async def delete_expired_keys(database: Database) -> int:
+    """Delete the expired idempotency keys in small batches; return how many. Raises DatabaseUnavailable.
+
+    Several processes may do so at once: each skips the rows that another one has locked.
+    """
+    deleted = 0
+    while True:
+        async with database.transaction() as connection:
+            batch: int = await connection.value(DELETE_EXPIRED)
+        deleted += batch
+        if batch < DELETE_BATCH:
+            return deleted
+
+
+async def refresh_counts(database: Database) -> None:
+    """Set the gauges of tickets by status every minute, until cancelled; only the leader of the processes counts."""
+    while True:
+        began_at = time.monotonic()
+        if is_leader():
+            try:
+                counts = await count_tickets(database)
+            except Unavailable as error:
+                _log.warning("cannot count the tickets; tickets_by_status stays at its last value: %s", error)
+            else:
+                for status, count in counts.items():
+                    metrics.tickets_by_status.labels(status).set(count)
+                metrics.tickets_counted_at.set_to_current_time()
+        await asyncio.sleep(max(COUNT_EVERY_S, PAUSE_PER_COUNT * (time.monotonic() - began_at)))
+
+
+async def count_tickets(database: Database) -> dict[TicketStatus, int]:
+    """Return the number of tickets in each status. Raises DatabaseUnavailable, also after more than three seconds."""
+    async with database.transaction() as connection:
+        await connection.run(_LIMIT_COUNT)
+        counted: dict[str, int] = {row[0]: row[1] for row in await connection.rows(_COUNT)}
+    return {status: counted.get(status, 0) for status in TicketStatus}
