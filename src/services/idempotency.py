@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from core.errors import IdempotencyKeyReused, RequestInProgress
 from db.postgres.session import Session
-from db.postgres.statements import Statement, constant
+from db.postgres.statements import Statement, constant, given
 from models import IdempotencyKey, table_of
 
 KEPT_HOURS: Final = 24
@@ -24,19 +24,18 @@ DELETE_BATCH: Final = 1_000
 
 _keys: Final = table_of(IdempotencyKey)
 _expired_before: Final = func.now() - cast(constant(f"{KEPT_HOURS} hours"), Interval)
-_named: Final = {name: bindparam(f"the_{name}", type_=_keys.c[name].type) for name in ("principal", "key")}
-_stored: Final = {name: bindparam(f"the_{name}", type_=_keys.c[name].type) for name in ("fingerprint", "result")}
-
 _LOCK: Final = Statement(select(func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger))))
 _RECALL: Final = Statement(
     select(_keys.c.fingerprint, _keys.c.result).where(
-        _keys.c.principal == _named["principal"], _keys.c.key == _named["key"], _keys.c.created_at > _expired_before
+        _keys.c.principal == given(_keys.c.principal),
+        _keys.c.key == given(_keys.c.key),
+        _keys.c.created_at > _expired_before,
     )
 )
 
 
 def _remember() -> Statement:
-    new = insert(_keys).values(_named | _stored)
+    new = insert(_keys).values({name: given(_keys.c[name]) for name in ("principal", "key", "fingerprint", "result")})
     replaced = {name: new.excluded[name] for name in ("fingerprint", "result", "created_at")}
     return Statement(new.on_conflict_do_update(index_elements=[_keys.c.principal, _keys.c.key], set_=replaced))
 
@@ -97,7 +96,7 @@ class IdempotentRequest:
         digest = sha256(f"{self.principal}\0{self.key}".encode()).digest()
         if not await connection.value(_LOCK, lock=int.from_bytes(digest[:8], signed=True)):
             raise RequestInProgress
-        earlier = await connection.one_or_none(_RECALL, the_principal=self.principal, the_key=self.key)
+        earlier = await connection.one_or_none(_RECALL, principal=self.principal, key=self.key)
         if earlier is not None:
             if earlier.fingerprint != self.fingerprint:
                 raise IdempotencyKeyReused
@@ -107,10 +106,10 @@ class IdempotentRequest:
         """Store the result of the request, made from what its operation returned."""
         await connection.run(
             _REMEMBER,
-            the_principal=self.principal,
-            the_key=self.key,
-            the_fingerprint=self.fingerprint,
-            the_result=self.result_of(outcome).model_dump_json(),
+            principal=self.principal,
+            key=self.key,
+            fingerprint=self.fingerprint,
+            result=self.result_of(outcome).model_dump_json(),
         )
 
 

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import ClauseElement, Text, literal_column, text
+from sqlalchemy import BindParameter, ClauseElement, ColumnElement, Text, bindparam, literal_column, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnClause
 
 _DIALECT: Final = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+
+
+_GIVEN: Final = "given_"
 
 
 class Row(asyncpg.Record):
@@ -46,11 +49,19 @@ class Statement:
             raise ValueError(f"write the constants {constants} with constant(): {compiled}")
         self.sql: Final = str(compiled)
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - every statement here is SQL
-        self.names: Final = tuple(compiled.positiontup or ())
+        self.names: Final = tuple(name.removeprefix(_GIVEN) for name in compiled.positiontup or ())
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
         """Return the values in the order in which they are sent. Raises KeyError if one is missing."""
         return [values[name] for name in self.names]
+
+
+def given(column: ColumnElement[Any]) -> BindParameter[Any]:
+    """Return a parameter that is given under the name of a column, and has its type.
+
+    SQLAlchemy reserves the names of columns in INSERT and UPDATE, so the parameter has a prefix inside the construct.
+    """
+    return bindparam(f"{_GIVEN}{column.key}", type_=column.type)
 
 
 def constant(value: str) -> ColumnClause[str]:

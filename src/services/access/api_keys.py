@@ -5,35 +5,62 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Text,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
 from db.postgres.database import Database
-from db.postgres.statements import Row, Statement
-from models import Role
+from db.postgres.statements import Row, Statement, given
+from models import ApiKey, Role, table_of
 from services.access.api_key_format import Key, new_key
 from services.access.principal import Principal
 
 # Two, so that a key can be replaced without an interruption; a third would be a forgotten one.
 MAX_LIVE_KEYS: Final = 2
 
-_COLUMNS: Final = "id, name, role, email, secret_hash, created_at, expires_at, revoked_at, last_used_at"
-_LOCK: Final = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7415530149))")
-_SELECT_BY_NAME: Final = Statement("""
-    SELECT role, email, revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS is_live FROM api_keys
-    WHERE name = :name
-""")
-_CREATE: Final = Statement(f"""
-    INSERT INTO api_keys (id, name, role, email, secret_hash, expires_at)
-    VALUES (:id, :name, :role, :email, :secret_hash, :expires_at) RETURNING {_COLUMNS}
-""")
-_LIST: Final = Statement(f"SELECT {_COLUMNS} FROM api_keys ORDER BY name, created_at")
-_FIND: Final = Statement(f"SELECT {_COLUMNS} FROM api_keys WHERE id = :id")
-_ANY_EXIST: Final = Statement("SELECT EXISTS (SELECT FROM api_keys)")
-_REVOKE: Final = Statement(f"""
-    UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = :id RETURNING {_COLUMNS}
-""")
-_RECORD_USES: Final = Statement("""
-    UPDATE api_keys SET last_used_at = GREATEST(last_used_at, uses.at)
-    FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS uses (id, at) WHERE api_keys.id = uses.id
-""")
+_keys: Final = table_of(ApiKey)
+_CREATED_WITH: Final = ("id", "name", "role", "email", "secret_hash", "expires_at")
+_is_live: Final = and_(_keys.c.revoked_at.is_(None), or_(_keys.c.expires_at.is_(None), _keys.c.expires_at > func.now()))
+_LOCK: Final = Statement(
+    select(func.pg_advisory_xact_lock(func.hashtextextended(given(_keys.c.name), literal_column("7415530149"))))
+)
+_SELECT_BY_NAME: Final = Statement(
+    select(_keys.c.role, _keys.c.email, _is_live.label("is_live")).where(_keys.c.name == given(_keys.c.name))
+)
+_CREATE: Final = Statement(
+    insert(_keys).values({name: given(_keys.c[name]) for name in _CREATED_WITH}).returning(*_keys.c)
+)
+_LIST: Final = Statement(select(*_keys.c).order_by(_keys.c.name, _keys.c.created_at))
+_FIND: Final = Statement(select(*_keys.c).where(_keys.c.id == given(_keys.c.id)))
+_ANY_EXIST: Final = Statement(select(exists(select(literal_column("1")).select_from(_keys))))
+_REVOKE: Final = Statement(
+    update(_keys)
+    .values(revoked_at=func.coalesce(_keys.c.revoked_at, func.now()))
+    .where(_keys.c.id == given(_keys.c.id))
+    .returning(*_keys.c)
+)
+
+
+def _record_uses() -> Statement:
+    ids = bindparam("ids", type_=ARRAY(Text))
+    times = bindparam("times", type_=ARRAY(DateTime(timezone=True)))
+    uses = func.unnest(ids, times).table_valued("id", "at", name="uses").render_derived()
+    latest = func.greatest(_keys.c.last_used_at, uses.c.at)
+    return Statement(update(_keys).values(last_used_at=latest).where(_keys.c.id == uses.c.id))
+
+
+_RECORD_USES: Final = _record_uses()
 
 
 class KeyRefused(Exception):

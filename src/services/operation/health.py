@@ -3,19 +3,22 @@
 import asyncio
 from typing import Final
 
+from sqlalchemy import Boolean, cast, column, func, not_, or_, select, table
+
 from core.errors import DatabaseUnavailable
 from core.shutdown import ShutdownState
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.postgres.migrations import Revisions
-from db.postgres.statements import Statement
+from db.postgres.statements import Statement, constant
 from schemas.health import CacheState, DatabaseState, MigrationsState, Readiness
 
-_IS_WRITABLE: Final = Statement(
-    "SELECT NOT (pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool)"
-)
-_IS_MIGRATED: Final = Statement("SELECT to_regclass('alembic_version') IS NOT NULL")
-_REVISION: Final = Statement("SELECT version_num FROM alembic_version")
+_VERSION_TABLE: Final = "alembic_version"
+_is_read_only: Final = cast(func.current_setting(constant("default_transaction_read_only")), Boolean)
+
+_IS_WRITABLE: Final = Statement(select(not_(or_(func.pg_is_in_recovery(type_=Boolean), _is_read_only))))
+_IS_MIGRATED: Final = Statement(select(func.to_regclass(constant(_VERSION_TABLE)).is_not(None)))
+_REVISION: Final = Statement(select(column("version_num")).select_from(table(_VERSION_TABLE)))
 
 
 class HealthService:

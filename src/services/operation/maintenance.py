@@ -5,12 +5,14 @@ import logging
 import time
 from typing import Final
 
+from sqlalchemy import func, select, true
+
 from core import metrics
 from core.errors import Unavailable
 from core.multiprocess_metrics import is_leader
 from db.postgres.database import Database
-from db.postgres.statements import Statement
-from models import TicketStatus
+from db.postgres.statements import Statement, constant
+from models import Ticket, TicketStatus, table_of
 from services.idempotency import DELETE_BATCH, DELETE_EXPIRED
 
 PURGE_EVERY_S: Final = 600
@@ -19,8 +21,9 @@ COUNT_EVERY_S: Final = 60
 # that counting takes at most a hundredth of the time, however many tickets there are.
 PAUSE_PER_COUNT: Final = 100
 
-_LIMIT_COUNT: Final = Statement("SET LOCAL statement_timeout = '3s'")
-_COUNT: Final = Statement("SELECT status, count(*) FROM tickets GROUP BY status")
+_tickets: Final = table_of(Ticket)
+_LIMIT_COUNT: Final = Statement(select(func.set_config(constant("statement_timeout"), constant("3s"), true())))
+_COUNT: Final = Statement(select(_tickets.c.status, func.count()).group_by(_tickets.c.status))
 
 _log = logging.getLogger(__name__)
 
