@@ -82,5 +82,5 @@ def statements(door: Door) -> list[str]:
     def note(query: LoggedQuery) -> None:
         sent.append(query.query)
 
-    door.app.state.tickets._database.listen(note)  # noqa: SLF001 - seen nowhere else
+    door.app.state.tickets._database.add_statement_listener(note)  # noqa: SLF001 - seen nowhere else
     return sent

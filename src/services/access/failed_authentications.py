@@ -19,12 +19,12 @@ class FailedAuthentications:
     def is_blocked(self, address: str) -> bool:
         """Return whether to refuse a client unheard."""
         client = client_of(address)
-        return client in self._failures and not self._failures.look(client).passes
+        return client in self._failures and not self._failures.peek(client).passes
 
     def retry_after_s(self, address: str) -> int:
         """Return after how many seconds a client that is blocked may try again."""
-        return self._rate.next_after_s(self._failures.look(client_of(address)).ahead_us)
+        return self._rate.next_after_s(self._failures.peek(client_of(address)).ahead_us)
 
     def failed(self, address: str) -> None:
         """Take note that a client at this address failed."""
-        self._failures.take(client_of(address))
+        self._failures.consume(client_of(address))

@@ -67,7 +67,7 @@ class TicketService:
         if who.requester is not None:
             # Before the cache is asked: what is foreign takes as long as what is missing, warm or not.
             await self._require_seen(ticket_id, who)
-        read = self._cache.read_past if past_cache else partial(self._cache.read_through, ticket_id)
+        read = self._cache.read_uncached if past_cache else partial(self._cache.read_through, ticket_id)
         return await read(lambda: self._load(ticket_id))
 
     async def change(
