@@ -1,4 +1,4 @@
-"""What the service holds open while it runs."""
+"""Opens and closes the connections to PostgreSQL and Redis."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,9 +17,10 @@ from db.redis.rate_limit import RateLimiter
 async def open_resources(
     settings: Settings, *, body_schema: str, tracer_provider: TracerProvider | None = None
 ) -> AsyncIterator[tuple[Database, TicketCache, RateLimiter | None]]:
-    """Lend the database, the cache of bodies of one schema and the rate limiter if any, and close all at the end.
+    """Yield the database, the ticket cache and, if one is configured, the rate limiter; close all at the end.
 
-    With `tracer_provider`, what is asked of them is traced.
+    `body_schema` identifies the format of the cached bodies. With `tracer_provider`, statements and commands are
+    traced.
 
     Raises ValueError when the settings name no database or no Redis.
     """
@@ -34,7 +35,7 @@ async def open_resources(
     if tracer_provider is None:
         redis = GuardedRedis(connect(settings))
     else:
-        from db.tracing import TracedRedis, trace_statements  # noqa: PLC0415 - loaded only by those who trace
+        from db.tracing import TracedRedis, trace_statements  # noqa: PLC0415 - loaded only if tracing is configured
 
         trace_statements(tracer_provider, database)
         redis = TracedRedis(connect(settings), tracer_provider)

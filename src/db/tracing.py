@@ -1,6 +1,6 @@
-"""Spans of what is asked of PostgreSQL and Redis. Imported only by those who trace.
+"""Spans for the statements of PostgreSQL and the commands of Redis; imported only if tracing is configured.
 
-The statements are told as they are sent, with placeholders; no value comes with them.
+A span contains the statement or command with placeholders, and no values.
 """
 
 import time
@@ -13,29 +13,35 @@ from db.cache.scripts import Script
 from db.postgres.database import Database
 from db.redis.client import Client
 from db.redis.guard import GuardedRedis
-from db.redis.multiplexed import Word
+from db.redis.multiplexed import Argument
 
 
 class TracedRedis(GuardedRedis):
-    """Makes a span of each command; what it says in place of the values is what redis-py's instrumentation says."""
+    """Makes a span for each command; the placeholders are those of the OpenTelemetry instrumentation of redis-py."""
 
     def __init__(self, client: Client, tracer_provider: TracerProvider) -> None:
         super().__init__(client)
         self._tracer: Final = tracer_provider.get_tracer("redis")
 
-    async def _ask(self, key: str, words: tuple[Word, ...], budget_s: float, script: Script | None = None) -> Any:  # noqa: ANN401
-        command = str(words[0])
-        told = {"db.system": "redis", "db.statement": f"{command}{' ?' * (len(words) - 1)}"}
-        with self._tracer.start_as_current_span(command, kind=SpanKind.CLIENT, attributes=told):
-            return await super()._ask(key, words, budget_s, script)
+    async def _execute(
+        self,
+        key: str,
+        arguments: tuple[Argument, ...],
+        timeout_s: float,
+        script: Script | None = None,
+    ) -> Any:  # noqa: ANN401
+        command = str(arguments[0])
+        attributes = {"db.system": "redis", "db.statement": f"{command}{' ?' * (len(arguments) - 1)}"}
+        with self._tracer.start_as_current_span(command, kind=SpanKind.CLIENT, attributes=attributes):
+            return await super()._execute(key, arguments, timeout_s, script)
 
 
 def trace_statements(tracer_provider: TracerProvider, database: Database) -> None:
-    """Let each statement make a span; only of this database."""
+    """Make a span for each statement of `database`."""
     tracer = tracer_provider.get_tracer("asyncpg")
 
-    def tell(query: LoggedQuery) -> None:
-        """Make the span of a statement that is over; it is heard in the context of the request that asked."""
+    def record(query: LoggedQuery) -> None:
+        """Make the span of a statement that has ended, in the context of the request that executed it."""
         ended_at_ns = time.time_ns()
         host, port = query.conn_addr if isinstance(query.conn_addr, tuple) else (query.conn_addr, None)
         operation = query.query.split(maxsplit=1)[0]
@@ -59,4 +65,4 @@ def trace_statements(tracer_provider: TracerProvider, database: Database) -> Non
             span.set_status(StatusCode.ERROR)
         span.end(ended_at_ns)
 
-    database.listen(tell)
+    database.add_statement_listener(record)

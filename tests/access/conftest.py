@@ -82,5 +82,5 @@ def statements(service: GuardedService) -> list[str]:
     def append(query: LoggedQuery) -> None:
         found.append(query.query)
 
-    service.app.state.tickets._database.listen(append)  # noqa: SLF001 - not observable otherwise
+    service.app.state.tickets._database.add_statement_listener(append)  # noqa: SLF001 - not observable otherwise
     return found

@@ -62,13 +62,13 @@ class WitnessedRedis(GuardedRedis):
         self._record = record
         self._instance = instance
 
-    async def run(self, script: Script, key: str, *arguments: str | int | bytes, budget_s: float) -> Any:
+    async def run(self, script: Script, key: str, *arguments: str | int | bytes, timeout_s: float) -> Any:
         if script is not INVALIDATE:
-            return await super().run(script, key, *arguments, budget_s=budget_s)
+            return await super().run(script, key, *arguments, timeout_s=timeout_s)
         ticket_id, version = int(key.rpartition("{")[2].rstrip("}")), int(arguments[0])
         began_at, is_delivered, was_cancelled = time.monotonic(), False, False
         try:
-            answer = await super().run(script, key, *arguments, budget_s=budget_s)
+            answer = await super().run(script, key, *arguments, timeout_s=timeout_s)
             is_delivered = True
         except asyncio.CancelledError:
             was_cancelled = True

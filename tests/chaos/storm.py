@@ -114,7 +114,7 @@ async def _hits_return(client: Client, crowd: Crowd) -> list[Violation]:
             if read.how.endswith("hit"):
                 wanted.pop(read.instance, None)
             if time.monotonic() > deadline:
-                silent = {number: each.cache.silent_shards for number, each in wanted.items()}
+                silent = {number: each.cache.unresponsive_shards for number, each in wanted.items()}
                 what = f"no hit {HITS_RETURN_WITHIN_S} s after the last fault; nodes that are not asked: {silent}"
                 return [Violation(ticket_id, what, read.ended_at)]
             await asyncio.sleep(0.005)

@@ -15,10 +15,10 @@ from core.settings import Settings
 from db.cache.scripts import Script
 from db.redis.client import connect
 from db.redis.guard import GuardedRedis
-from db.redis.rate_limit import BUDGET_S, JUDGE, MAX_REMEMBERED, LocalLimit, RateLimiter
+from db.redis.rate_limit import GCRA, MAX_CLIENTS, TIMEOUT_S, LocalLimit, RateLimiter
 from support.factories import settings_for
 
-AT_A_TOLD_TIME = Script("local now = tonumber(ARGV[3])" + JUDGE)
+AT_A_TOLD_TIME = Script("local now = tonumber(ARGV[3])" + GCRA)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def redis(settings: Settings) -> AsyncIterator[GuardedRedis]:
 
 
 def limiter_of(redis: GuardedRedis, rate: Rate) -> RateLimiter:
-    return RateLimiter(redis, rate, prefix=f"test-{secrets.token_hex(4)}:", budget_s=5)
+    return RateLimiter(redis, rate, prefix=f"test-{secrets.token_hex(4)}:", timeout_s=5)
 
 
 # Long intervals: the keys expire by the real clock, which must not come first.
@@ -45,7 +45,7 @@ async def test_lua_and_python_judge_alike(redis: GuardedRedis, rate: Rate, gaps_
     for gap_us in gaps_us:
         now_us += gap_us
         verdict = rate.judge(arrival_us, now_us)
-        answer = await redis.run(AT_A_TOLD_TIME, key, rate.interval_us, rate.burst_us, now_us, budget_s=5)
+        answer = await redis.run(AT_A_TOLD_TIME, key, rate.interval_us, rate.burst_us, now_us, timeout_s=5)
         assert answer == [verdict.passes, verdict.ahead_us]
         if verdict.passes:
             arrival_us = now_us + verdict.ahead_us
@@ -53,33 +53,33 @@ async def test_lua_and_python_judge_alike(redis: GuardedRedis, rate: Rate, gaps_
 
 async def test_all_processes_share_one_count(redis: GuardedRedis) -> None:
     one = limiter_of(redis, Rate(5, 60))
-    another = RateLimiter(redis, one.rate, prefix=one.prefix, budget_s=5)
-    passed = [(await limiter.take("alice")).passes for limiter in (one, another) * 4]
+    another = RateLimiter(redis, one.rate, prefix=one.prefix, timeout_s=5)
+    passed = [(await limiter.consume("alice")).passes for limiter in (one, another) * 4]
     assert sum(passed) == 5
-    assert (await one.take("bob")).passes
+    assert (await one.consume("bob")).passes
 
 
 async def test_many_at_once_pass_no_more_than_the_quota(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(20, 3600))
-    await asyncio.gather(*(limiter.take(f"opens connection {number}") for number in range(50)))
-    verdicts = await asyncio.gather(*(limiter.take("alice") for _ in range(50)))
+    await asyncio.gather(*(limiter.consume(f"opens connection {number}") for number in range(50)))
+    verdicts = await asyncio.gather(*(limiter.consume("alice") for _ in range(50)))
     assert sum(verdict.passes for verdict in verdicts) == 20
 
 
 async def test_the_quota_comes_back_with_time(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(4, 1))
-    assert [(await limiter.take("alice")).passes for _ in range(5)] == [True] * 4 + [False]
+    assert [(await limiter.consume("alice")).passes for _ in range(5)] == [True] * 4 + [False]
     await asyncio.sleep(0.3)
-    assert (await limiter.take("alice")).passes
+    assert (await limiter.consume("alice")).passes
 
 
 async def test_a_key_lives_no_longer_than_it_counts(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(4, 8))
-    await limiter.take("alice")
+    await limiter.consume("alice")
     left_ms = await redis.run(
         Script("return redis.call('PTTL', KEYS[1])"),
         f"{limiter.prefix}rate:alice",
-        budget_s=1,
+        timeout_s=1,
     )
     assert 0 < left_ms <= 2000
 
@@ -90,9 +90,9 @@ async def test_without_redis_the_process_counts_alone_and_at_once(database_dsn: 
     try:
         limiter = RateLimiter(redis, Rate(10, 3600), prefix="")
         started = time.monotonic()
-        passed = [(await limiter.take("alice")).passes for _ in range(200)]
+        passed = [(await limiter.consume("alice")).passes for _ in range(200)]
         assert sum(passed) == 10
-        assert time.monotonic() - started < 10 * BUDGET_S + 1
+        assert time.monotonic() - started < 10 * TIMEOUT_S + 1
     finally:
         await redis.close()
 
@@ -100,25 +100,25 @@ async def test_without_redis_the_process_counts_alone_and_at_once(database_dsn: 
 async def test_the_process_goes_on_where_redis_stopped(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(10, 3600))
     for _ in range(7):
-        await limiter.take("alice")
+        await limiter.consume("alice")
     limiter._redis = GuardedRedis(connect(settings_for("postgresql://h/d", "127.0.0.1", 1, redis_cluster=False)))  # noqa: SLF001
     try:
-        assert sum([(await limiter.take("alice")).passes for _ in range(10)]) == 3
+        assert sum([(await limiter.consume("alice")).passes for _ in range(10)]) == 3
     finally:
         await limiter._redis.close()  # noqa: SLF001
 
 
 async def test_who_is_known_to_be_over_the_limit_costs_redis_nothing(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(1, 3600))
-    await limiter.take("alice")
+    await limiter.consume("alice")
     limiter._redis = None  # type: ignore[assignment] # noqa: SLF001 - whoever asks it fails
-    assert not (await limiter.take("alice")).passes
+    assert not (await limiter.consume("alice")).passes
 
 
 def test_no_more_names_are_remembered_than_there_is_room_for() -> None:
     limit = LocalLimit(Rate(1, 3600))
-    for number in range(MAX_REMEMBERED + 100):
-        limit.take(str(number))
-    assert len(limit) == MAX_REMEMBERED
-    assert limit.look("0").passes
-    assert not limit.look("100").passes
+    for number in range(MAX_CLIENTS + 100):
+        limit.consume(str(number))
+    assert len(limit) == MAX_CLIENTS
+    assert limit.peek("0").passes
+    assert not limit.peek("100").passes

@@ -1,4 +1,4 @@
-"""Connections that go nowhere: they only say what is done to them."""
+"""Fake connections for the pool: they record how they were closed."""
 
 import asyncio
 import time
@@ -6,8 +6,8 @@ import time
 from db.postgres.pool import Pool
 
 
-class Line:
-    """A connection that goes nowhere."""
+class FakeConnection:
+    """A connection without a server; `end` is how it was closed."""
 
     def __init__(self) -> None:
         self.connected_at = time.monotonic()
@@ -24,39 +24,39 @@ class Line:
         self.end = self.end or "terminated"
 
 
-class Silent(Line):
-    """One whose server does not answer a goodbye."""
+class UnresponsiveConnection(FakeConnection):
+    """A connection whose server does not respond, so that closing it takes long."""
 
     async def close(self) -> None:
         await asyncio.sleep(60)
 
 
-class Exchange:
-    """Makes the connections of a pool; it can be away, or take its time until `may_connect`."""
+class FakeServer:
+    """Creates the connections of a pool. Connecting waits for `may_connect`, and raises `error` if it is set."""
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
-        self.makes: type[Line] = Line
+        self.connections: list[FakeConnection] = []
+        self.connection_type: type[FakeConnection] = FakeConnection
         self.error: Exception | None = None
         self.may_connect = asyncio.Event()
         self.may_connect.set()
 
-    async def connect(self) -> Line:
+    async def connect(self) -> FakeConnection:
         await self.may_connect.wait()
         if self.error is not None:
             raise self.error
-        self.lines.append(self.makes())
-        return self.lines[-1]
+        self.connections.append(self.connection_type())
+        return self.connections[-1]
 
 
-async def queued(pool: Pool[Line], waiting: int = 1) -> asyncio.Task[Line]:
-    """Return somebody who waits for a connection, as the last of so many."""
+async def queued(pool: Pool[FakeConnection], waiting: int = 1) -> asyncio.Task[FakeConnection]:
+    """Return a task that waits for a connection, as the last of `waiting` tasks."""
     task = asyncio.create_task(pool.acquire())
     await asyncio.sleep(0)
     assert (task.done(), pool.state.waiting) == (False, waiting)
     return task
 
 
-async def lent(pool: Pool[Line]) -> tuple[Line, Line]:
-    """Return both connections of a pool."""
+async def both(pool: Pool[FakeConnection]) -> tuple[FakeConnection, FakeConnection]:
+    """Acquire both connections of a pool of two."""
     return await pool.acquire(), await pool.acquire()

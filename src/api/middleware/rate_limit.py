@@ -35,7 +35,7 @@ class RateLimitMiddleware:
             await self._app(scope, receive, send)
             return
         limiter = self._limiter()
-        verdict = await limiter.take(_name(scope))
+        verdict = await limiter.consume(_name(scope))
         headers = _headers(limiter.rate, verdict)
 
         async def send_with_limit(message: Message) -> None:

@@ -5,25 +5,25 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class CacheCounters:
-    """One number for each thing an operator asks about."""
+    """One counter for each event that operators monitor."""
 
     hits: int = 0
-    """Lookups answered with stored bytes."""
+    """Lookups that returned the cached body."""
     fills: int = 0
-    """Misses whose ticket was stored."""
+    """Misses whose body was stored."""
     refused_fills: int = 0
-    """Misses whose ticket had been overwritten, or whose lease had ended, before it could be stored."""
+    """Misses whose body was refused: the ticket had changed or the lease had ended before the fill."""
     failed_fills: int = 0
-    """Misses whose ticket could not be stored because Redis did not take it."""
+    """Misses whose body was not stored because Redis did not respond."""
     waits: int = 0
-    """Misses that found somebody else's lease."""
+    """Misses that found the lease of another reader."""
     shared: int = 0
-    """Misses answered by a load that was already under way in this process."""
+    """Misses that returned the result of a load already in progress in this process."""
     bypasses: int = 0
-    """Lookups that went past the cache: asked to, or because Redis did not answer."""
+    """Lookups that did not use the cache: the client asked for that, or Redis did not respond."""
     failed_invalidations: int = 0
-    """Invalidations that did not reach Redis when they were due."""
+    """Invalidations that did not reach Redis at once."""
     late_invalidations: int = 0
-    """Those of them that reached it later."""
+    """Failed invalidations that reached Redis later."""
     breaker_openings: int = 0
-    """Times a Redis node was found not to answer, and left alone."""
+    """How often the circuit breaker of a Redis node opened."""

@@ -1,7 +1,8 @@
-"""The steps of the cache protocol that must be one step each, as Lua scripts on a single key.
+"""The steps of the cache protocol that must be atomic, as Lua scripts on a single key.
 
-A ticket's key is a hash: `v` the version of the body, or without a body the floor · `b` the body · `s` the schema
-of the body · `l` the lease · `x` when the lease ends, in milliseconds of the server's clock.
+The key of a ticket is a hash. `v` is the version of the body or, without a body, the floor: the lowest version that may
+be stored. `b` is the body, and `s` the schema of the body. `l` is the lease: the token of the reader that may store a
+body. `x` is the end of the lease, in milliseconds of the server's clock.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from hashlib import sha1
 
 @dataclass(frozen=True)
 class Script:
-    """A Lua script and the digest by which a server that has seen it knows it."""
+    """A Lua script, and the SHA-1 digest by which EVALSHA names it."""
 
     source: str
     digest: str = field(init=False)
@@ -27,7 +28,8 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 LEASE = Script(
     _NOW
     + """
--- ARGV: schema, lease, its length in ms. Answers {'hit', v, b}, {'wait', v, l} or {'lease', v}; v is '' if unknown.
+-- Return the body if there is one; otherwise take the lease unless another reader has it.
+-- ARGV: schema, lease, its duration in ms. Returns {'hit', v, b}, {'wait', v, l} or {'lease', v}; v is '' if unknown.
 local v, b, s, l, x = unpack(redis.call('HMGET', KEYS[1], 'v', 'b', 's', 'l', 'x'))
 if b and s == ARGV[1] then return {'hit', v, b} end
 if l and tonumber(x) > now then return {'wait', v or '', l} end
@@ -40,8 +42,9 @@ return {'lease', v or ''}
 FILL = Script(
     _NOW
     + """
--- ARGV: schema, lease, version, body, time to live in ms. Answers 1 when stored, 0 when refused. A lease under which
--- only an overwritten version was found is given back, so that the next reader need not wait for it to end.
+-- Store a body, if the reader still has the lease and the version is not below the floor.
+-- ARGV: schema, lease, version, body, time to live in ms. Returns 1 if the body was stored, 0 if it was refused.
+-- If the version is below the floor, the lease is released, so that the next reader need not wait for its end.
 local v, l, x = unpack(redis.call('HMGET', KEYS[1], 'v', 'l', 'x'))
 if l ~= ARGV[2] or tonumber(x) <= now then return 0 end
 if v and tonumber(ARGV[3]) < tonumber(v) then
@@ -57,7 +60,8 @@ return 1
 
 RELEASE = Script(
     """
--- ARGV: lease. Gives it back unused, so that nobody waits for a fill that will not come.
+-- Release the lease without storing a body, so that no reader waits for a fill that will not happen.
+-- ARGV: lease.
 if redis.call('HGET', KEYS[1], 'l') == ARGV[1] then redis.call('HDEL', KEYS[1], 'l', 'x') end
 return 1
 """
@@ -65,6 +69,7 @@ return 1
 
 INVALIDATE = Script(
     """
+-- Raise the floor to a version. If it was lower, drop the body and the lease; if it is equal, renew its time to live.
 -- ARGV: version, the floor's time to live in ms.
 local v, b = unpack(redis.call('HMGET', KEYS[1], 'v', 'b'))
 if not v or tonumber(v) < tonumber(ARGV[1]) then

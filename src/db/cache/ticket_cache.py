@@ -1,11 +1,20 @@
-"""The ticket cache: floor and lease, so that nothing is ever stored that was already overwritten.
+"""The ticket cache. Its floor-and-lease protocol never stores a body that is already overwritten.
 
-A reader that misses takes the lease of the key, and may store what it loaded only while the lease is its own and the
-version is not below the floor. A writer raises the floor before its commit and again after it, which drops body and
-lease. Floor and lease live in one key (see `db.cache.scripts`), so they vanish together, and nothing is cross-slot.
-The protocol is checked over every order of its steps in `tests/db/cache/cache_model.py`.
+The problem: a reader loads version 7, a writer commits version 8 and deletes the cached key, and then the reader stores
+version 7. Every later reader would get the old version. The protocol has four terms:
 
-Redis is an accelerator: whatever it does, a read is answered from PostgreSQL and a write goes on.
+- lease: a reader that finds no body takes the lease of the key. Only one reader has it at a time, for at most 5 s.
+- fill: a reader stores the body that it loaded. This is refused unless the reader still has the lease and the version
+  of the body is not below the floor.
+- floor: the lowest version that may be stored. It stays in the key for 30 s after the last invalidation.
+- invalidate: a writer raises the floor to its new version, which drops an older body and the lease. It does so before
+  its commit, so that no reader can store a version that is about to become old, and again after it, in case the key was
+  evicted or expired in between.
+
+The floor and the lease are in one key (see `db.cache.scripts`): they vanish together, and no operation needs two slots.
+`tests/db/cache/cache_model.py` checks the protocol over every order of its steps, and shows why each part is needed.
+
+Redis is an accelerator: when it fails, reads load from PostgreSQL and writes continue.
 """
 
 import asyncio
@@ -23,21 +32,21 @@ from db.cache.pending_invalidations import PendingInvalidations
 from db.cache.scripts import FILL, INVALIDATE, LEASE, RELEASE
 from db.redis.guard import CacheUnavailable, GuardedRedis
 
-READ_BUDGET_S: Final = 0.1
-INVALIDATE_BUDGET_S: Final = 0.05
-PROBE_BUDGET_S: Final = 0.5
-WAIT_STEPS_S: Final = (0.025, 0.025)
+READ_TIMEOUT_S: Final = 0.1
+INVALIDATE_TIMEOUT_S: Final = 0.05
+PROBE_TIMEOUT_S: Final = 0.5
+LEASE_WAITS_S: Final = (0.025, 0.025)
 LEASE_MS: Final = 5_000
 FLOOR_MS: Final = 30_000
 BODY_MS: Final = 60_000
-# Lookups share a connection: a body of 13 MB, which 50 long comments make, held up all others of its node for 0.1 s.
+# Lookups share a connection: a body of 13 MB, the size of 50 long comments, delayed all others of its node by 0.1 s.
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
 
 class CacheOutcome(StrEnum):
-    """How a lookup was answered."""
+    """How a lookup obtained the ticket; see `CacheCounters` for the meaning of each."""
 
     HIT = "hit"
     FILLED = "filled"
@@ -55,121 +64,124 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class _Flight:
-    """A load under way in this process, and the lease under which it may be stored."""
+class _SharedLoad:
+    """A load that is in progress in this process, and the lease that allows it to fill the cache."""
 
     lease: bytes
-    landing: asyncio.Task[tuple[Stored, CacheOutcome]]
+    task: asyncio.Task[tuple[Stored, CacheOutcome]]
 
 
 Load = Callable[[], Awaitable[Stored]]
 
 
 class TicketCache:
-    """Reads tickets through Redis, and keeps overwritten ones out of it.
+    """Reads tickets through Redis, and invalidates them when they change.
 
-    `schema` names the form of the bodies: those of another form, stored by a release that runs beside this one, are
-    not read. `prefix` is put before every key.
+    `schema` identifies the format of the bodies: a body that another release stored in another format counts as
+    missing. `prefix` is prepended to every key.
     """
 
     def __init__(self, redis: GuardedRedis, *, schema: str, prefix: str = "") -> None:
         self._redis = redis
         self._schema = schema.encode()
         self._prefix = prefix
-        self._flights: dict[int, _Flight] = {}
-        self._owed = PendingInvalidations(self._deliver, lifetime_s=(BODY_MS + LEASE_MS) / 1000)
+        self._loads: dict[int, _SharedLoad] = {}
+        self._pending = PendingInvalidations(self._deliver, lifetime_s=(BODY_MS + LEASE_MS) / 1000)
         self._counters = CacheCounters()
 
     @property
     def counters(self) -> CacheCounters:
-        """What the cache did since it was made."""
+        """What the cache did since the start of the process."""
         self._counters.breaker_openings = self._redis.breaker.openings
         return self._counters
 
     @property
     def pending_invalidations(self) -> int:
-        """How many invalidations Redis has not taken yet."""
-        return len(self._owed)
+        """The number of invalidations that have not reached Redis yet."""
+        return len(self._pending)
 
     @property
     def shards(self) -> list[str]:
-        """The Redis nodes that serve keys, as far as is known, and those that do not answer."""
-        return list({*self._redis.shards, *self.silent_shards})
+        """The known Redis nodes that serve keys, and the unresponsive ones."""
+        return list({*self._redis.shards, *self.unresponsive_shards})
 
     @property
-    def silent_shards(self) -> list[str]:
-        """The Redis nodes that did not answer lately and are left alone until they do."""
+    def unresponsive_shards(self) -> list[str]:
+        """The Redis nodes whose circuit breaker is open."""
         return self._redis.breaker.open_shards
 
     async def read_through(self, ticket_id: int, load: Load) -> tuple[Stored, CacheOutcome]:
-        """Return a ticket as it is stored, or as `load` brings it from PostgreSQL, storing it when that is allowed.
+        """Return the cached ticket; otherwise return what `load` reads from PostgreSQL, and fill the cache if allowed.
 
         Raises what `load` raises.
         """
-        if ticket_id in self._owed:  # what Redis has of it may be overwritten
-            return await self.read_past(load)
+        if ticket_id in self._pending:  # the cached body may be older than the last acknowledged write
+            return await self.read_uncached(load)
         try:
             return await self._read(ticket_id, load)
         except CacheUnavailable:
-            return await self.read_past(load)
+            return await self.read_uncached(load)
 
-    async def read_past(self, load: Load) -> tuple[Stored, CacheOutcome]:
-        """Return what `load` brings, without asking or telling Redis. Raises what `load` raises."""
+    async def read_uncached(self, load: Load) -> tuple[Stored, CacheOutcome]:
+        """Return what `load` reads, without using Redis. Raises what `load` raises."""
         self._counters.bypasses += 1
         return await load(), CacheOutcome.BYPASSED
 
     async def invalidate(self, ticket_id: int, version: int) -> None:
-        """Let nothing below `version` be stored or stay stored. What Redis does not take now is made up for later."""
+        """Raise the floor of a ticket to `version`, which drops an older body and the lease.
+
+        If Redis does not respond, the invalidation stays pending and is retried in the background.
+        """
         try:
-            await self._put_floor(ticket_id, version)
+            await self._raise_floor(ticket_id, version)
         except CacheUnavailable:
             self._counters.failed_invalidations += 1
-            self._owed.add(ticket_id, version)
-        except asyncio.CancelledError:  # nobody waits for it any more, yet it must be made
-            self._owed.add(ticket_id, version)
+            self._pending.add(ticket_id, version)
+        except asyncio.CancelledError:  # the request ended, but the invalidation is still needed
+            self._pending.add(ticket_id, version)
             raise
         else:
-            self._owed.settle(ticket_id, version)
+            self._pending.confirm(ticket_id, version)
 
     async def warm_up(self) -> None:
-        """Connect, so that the first reads need not; without Redis, leave that to later."""
+        """Connect to Redis, so that the first reads need not. If Redis does not respond, later reads connect."""
         try:
             await self._redis.warm_up()
         except CacheUnavailable as error:
-            _log.warning("serving without the cache for now: %s", error)
+            _log.warning("starting without the cache, because Redis does not respond: %s", error)
 
-    async def count_silent_nodes(self) -> tuple[int, int]:
-        """Return how many of the nodes that serve keys do not answer now, and how many nodes those are."""
-        return await self._redis.count_silent(budget_s=PROBE_BUDGET_S)
+    async def count_unresponsive_nodes(self) -> tuple[int, int]:
+        """Return how many of the nodes that serve keys do not respond now, and how many nodes serve keys."""
+        return await self._redis.count_unresponsive(timeout_s=PROBE_TIMEOUT_S)
 
     async def close(self) -> None:
-        """Let the loads under way end, and give every connection back."""
-        await asyncio.gather(*(flight.landing for flight in self._flights.values()), return_exceptions=True)
-        await self._owed.close()
+        """Wait for the loads in progress, try the pending invalidations once more, and close every connection."""
+        await asyncio.gather(*(load.task for load in self._loads.values()), return_exceptions=True)
+        await self._pending.close()
         await self._redis.close()
 
     def _key(self, ticket_id: int) -> str:
         return f"{self._prefix}ticket:{{{ticket_id}}}"
 
     async def _read(self, ticket_id: int, load: Load) -> tuple[Stored, CacheOutcome]:
-        """Hit, or take the lease and lead a load, or join the one that has it, or load without storing."""
+        """Return the cached body, or take the lease and load, or join the load that has it, or load without a fill."""
         key = self._key(ticket_id)
-        version, body, schema, holder = await self._redis.read(key, "v", "b", "s", "l", budget_s=READ_BUDGET_S)
+        version, body, schema, holder = await self._redis.read(key, "v", "b", "s", "l", timeout_s=READ_TIMEOUT_S)
         if version is not None and body is not None and schema == self._schema:
             return self._hit(version, body)
-        wanted, has_waited = secrets.token_hex(8), False
-        for pause_s in (*WAIT_STEPS_S, None):
-            # Only a load under the very lease that Redis names: any invalidation since would have dropped that lease.
-            flight = self._flights.get(ticket_id)
-            if flight is not None and flight.lease == holder:
-                return await self._join(flight, int(version or 0), load)
-            answer, version, *rest = await self._redis.run(
-                LEASE, key, self._schema, wanted, LEASE_MS, budget_s=READ_BUDGET_S
+        lease, has_waited = secrets.token_hex(8), False
+        for pause_s in (*LEASE_WAITS_S, None):
+            # Join only the load whose lease is in Redis now: an invalidation since its start would have dropped it.
+            shared = self._loads.get(ticket_id)
+            if shared is not None and shared.lease == holder:
+                return await self._join(shared, int(version or 0), load)
+            result, version, *rest = await self._redis.run(
+                LEASE, key, self._schema, lease, LEASE_MS, timeout_s=READ_TIMEOUT_S
             )
-            if answer == b"hit":
+            if result == b"hit":
                 return self._hit(version, *rest)
-            if answer == b"lease":
-                return await self._lead(ticket_id, wanted, load)
+            if result == b"lease":
+                return await self._lead(ticket_id, lease, load)
             (holder,) = rest
             self._counters.waits += not has_waited
             has_waited = True
@@ -182,25 +194,28 @@ class TicketCache:
         return Stored(int(version), body), CacheOutcome.HIT
 
     async def _lead(self, ticket_id: int, lease: str, load: Load) -> tuple[Stored, CacheOutcome]:
-        """Load in a task of its own: those who join must not lose it when the request that began it is cancelled."""
-        landing = asyncio.create_task(self._load_and_fill(self._key(ticket_id), lease, load))
-        flight = _Flight(lease.encode(), landing)
-        self._flights[ticket_id] = flight
+        """Load in a separate task, so that the readers that join it keep it when the first request is cancelled."""
+        task = asyncio.create_task(self._load_and_fill(self._key(ticket_id), lease, load))
+        shared = _SharedLoad(lease.encode(), task)
+        self._loads[ticket_id] = shared
 
-        def land(landed: asyncio.Task[tuple[Stored, CacheOutcome]]) -> None:
-            if self._flights.get(ticket_id) is flight:
-                del self._flights[ticket_id]
-            if not landed.cancelled():
-                landed.exception()  # seen, even if nobody waits for it any more
+        def remove(ended: asyncio.Task[tuple[Stored, CacheOutcome]]) -> None:
+            if self._loads.get(ticket_id) is shared:
+                del self._loads[ticket_id]
+            if not ended.cancelled():
+                ended.exception()  # marks the exception as retrieved, also when every request was cancelled
 
-        landing.add_done_callback(land)
-        return await asyncio.shield(landing)
+        task.add_done_callback(remove)
+        return await asyncio.shield(task)
 
-    async def _join(self, flight: _Flight, floor: int, load: Load) -> tuple[Stored, CacheOutcome]:
-        """Share another request's load if it is new enough; its failures are not shared, they may have passed."""
-        await asyncio.wait([flight.landing])
-        if not flight.landing.cancelled() and flight.landing.exception() is None:
-            loaded, _ = flight.landing.result()
+    async def _join(self, shared: _SharedLoad, floor: int, load: Load) -> tuple[Stored, CacheOutcome]:
+        """Return the result of another request's load if its version is not below `floor`; otherwise load again.
+
+        A failure is not shared: its cause may be gone by now.
+        """
+        await asyncio.wait([shared.task])
+        if not shared.task.cancelled() and shared.task.exception() is None:
+            loaded, _ = shared.task.result()
             if loaded.version >= floor:
                 self._counters.shared += 1
                 return loaded, CacheOutcome.SHARED
@@ -215,10 +230,10 @@ class TicketCache:
         if len(loaded.body) > MAX_BODY_BYTES:
             await self._release(key, lease)
             return loaded, CacheOutcome.NOT_FILLED
-        ttl_ms = random.randint(BODY_MS * 9 // 10, BODY_MS)  # noqa: S311 - spreads expiry, guards nothing
+        ttl_ms = random.randint(BODY_MS * 9 // 10, BODY_MS)  # noqa: S311 - spreads the expiry times; no secret
         fill = (self._schema, lease, loaded.version, loaded.body, ttl_ms)
         try:
-            is_stored = await self._redis.run(FILL, key, *fill, budget_s=READ_BUDGET_S)
+            is_stored = await self._redis.run(FILL, key, *fill, timeout_s=READ_TIMEOUT_S)
         except CacheUnavailable:
             self._counters.failed_fills += 1
             return loaded, CacheOutcome.NOT_FILLED
@@ -229,17 +244,17 @@ class TicketCache:
         return loaded, CacheOutcome.FILLED
 
     async def _release(self, key: str, lease: str) -> None:
-        # A lease that can not be given back ends by itself.
+        # A lease that is not released ends after LEASE_MS.
         with contextlib.suppress(CacheUnavailable):
-            await self._redis.run(RELEASE, key, lease, budget_s=READ_BUDGET_S)
+            await self._redis.run(RELEASE, key, lease, timeout_s=READ_TIMEOUT_S)
 
-    async def _put_floor(self, ticket_id: int, version: int) -> None:
-        """Drop what is below `version` and keep it out. Raises CacheUnavailable."""
-        await self._redis.run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS, budget_s=INVALIDATE_BUDGET_S)
+    async def _raise_floor(self, ticket_id: int, version: int) -> None:
+        """Run INVALIDATE. Raises CacheUnavailable."""
+        await self._redis.run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS, timeout_s=INVALIDATE_TIMEOUT_S)
 
     async def _deliver(self, ticket_id: int, version: int) -> bool:
         try:
-            await self._put_floor(ticket_id, version)
+            await self._raise_floor(ticket_id, version)
         except CacheUnavailable:
             return False
         self._counters.late_invalidations += 1

@@ -1,4 +1,4 @@
-"""The servers of a machine that has none: what is not configured is started, and stopped at the end."""
+"""Embedded servers: PostgreSQL and Valkey that are started when none are configured, and stopped at the end."""
 
 import fcntl
 import logging
@@ -19,10 +19,10 @@ _log = logging.getLogger(__name__)
 
 
 class EmbeddedServers(AbstractContextManager["EmbeddedServers"]):
-    """PostgreSQL unless DATABASE_DSN is set, and Valkey unless REDIS_HOST is set, while the context lasts.
+    """Runs PostgreSQL unless DATABASE_DSN is set, and Valkey unless REDIS_HOST is set, for the duration of the context.
 
-    `settings` leads to them, by the names of the environment variables. Entering raises ServerDidNotStart, also
-    when another process runs them on the same data.
+    `settings` contains the environment variables by which the service connects to them. Entering the context raises
+    ServerDidNotStart, also when another process uses the same data.
     """
 
     def __init__(self, configured: Settings) -> None:
@@ -35,7 +35,7 @@ class EmbeddedServers(AbstractContextManager["EmbeddedServers"]):
         with ExitStack() as stack:
             folder = self._configured.data_dir
             stack.enter_context(_only_user_of(folder))
-            # Valkey first: a new cluster takes two seconds to accept commands, which the rest can use.
+            # Valkey first: a new cluster accepts commands after two seconds; meanwhile PostgreSQL starts.
             if self._configured.redis_host is None:
                 valkey = EmbeddedValkey(folder / "valkey")
                 self._start(valkey, stack)
@@ -53,10 +53,10 @@ class EmbeddedServers(AbstractContextManager["EmbeddedServers"]):
         self._stack.close()
 
     def restart_ended(self) -> None:
-        """Start again what has ended by itself or was killed; what does not start is tried again next time."""
+        """Restart each server that has ended; the next call tries again what does not start now."""
         for server in self._servers:
             if not server.is_running:
-                _log.warning("%s ended; starting it again", type(server).__name__)
+                _log.warning("%s ended; restarting it", type(server).__name__)
                 try:
                     server.start()
                 except ServerDidNotStart as error:
@@ -70,7 +70,7 @@ class EmbeddedServers(AbstractContextManager["EmbeddedServers"]):
 
 @contextmanager
 def postgres_dsn(settings: Settings) -> Iterator[str]:
-    """Yield the address of the configured PostgreSQL; without one, of the embedded one, started if need be."""
+    """Yield the DSN of the configured PostgreSQL, or of the embedded one, which is started if it does not run."""
     if settings.database_dsn is not None:
         yield settings.database_dsn.get_secret_value()
     elif (dsn := running_dsn(settings.data_dir / "postgres")) is not None:

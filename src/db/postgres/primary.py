@@ -1,4 +1,4 @@
-"""Connecting to the primary among several hosts, some of which may be gone without a word."""
+"""Connects to the primary among several hosts, some of which may be unreachable."""
 
 import asyncio
 from typing import Any, Final
@@ -9,22 +9,22 @@ from asyncpg.exceptions import InternalClientError, PostgresError
 from db.postgres.session import Session
 from db.postgres.statements import Row
 
-# How long the host that was the primary last is asked alone.
+# How long only the latest primary is tried before the other hosts are tried too.
 HEAD_START_S: Final = 0.5
 
 _Host = tuple[str, int]
 
 
 class PrimaryFinder:
-    """Asks the hosts at once, where the driver would wait for each in turn, and remembers who was the primary."""
+    """Tries the hosts concurrently, where the driver tries one after the other, and remembers the latest primary."""
 
     def __init__(self) -> None:
         self._latest: _Host | None = None
 
-    async def connect(self, **options: Any) -> Session:  # noqa: ANN401 - the driver's options are handed on
-        """Return a session on the host that is what `target_session_attrs` asks for.
+    async def connect(self, **options: Any) -> Session:  # noqa: ANN401 - options of the driver
+        """Return a session on a host that satisfies `target_session_attrs`.
 
-        Raises what the most talkative of the hosts said.
+        Raises the most informative error of the hosts.
         """
         hosts = options.pop("host", None)
         ports = options.pop("port", None)
@@ -54,7 +54,7 @@ class PrimaryFinder:
                     self._latest = attempts[attempt]
                     return attempt.result()
             if not pending:
-                raise max((_error_of(attempt) for attempt in attempts), key=_telling)
+                raise max((_error_of(attempt) for attempt in attempts), key=_informativeness)
 
 
 async def _session(host: tuple[str | None, int | None], options: dict[str, Any]) -> Session:
@@ -70,9 +70,9 @@ def _succeeded(attempt: asyncio.Task[Session]) -> bool:
 
 
 def _error_of(attempt: asyncio.Task[Session]) -> BaseException:
-    return attempt.exception() or OSError("no answer")
+    return attempt.exception() or OSError("no response")
 
 
-def _telling(error: BaseException) -> int:
-    """Rank what a server said over what the driver found, and that over silence."""
+def _informativeness(error: BaseException) -> int:
+    """Rank an error of the server above one of the driver, and that above a missing response."""
     return 2 if isinstance(error, PostgresError) else 1 if isinstance(error, InternalClientError) else 0

@@ -1,7 +1,7 @@
-"""A circuit breaker for each shard: a node that does not answer is left alone until it does.
+"""A circuit breaker for each shard: a node that does not respond receives no commands until it responds again.
 
-Unlike the breakers on offer, it never sends a live request to find out. A task of its own asks the shard, which is also
-where the client learns anew which node serves what; so recovery costs no request anything.
+A background task probes the shard; no request is used as a probe. The probe also discovers which node serves which
+slot, so that recovery adds no latency to requests.
 """
 
 import asyncio
@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 FAILURES_TO_OPEN: Final = 3
-PROBE_EVERY_S: Final = 0.5
-CLOSE_WITHIN_S: Final = 3
+PROBE_INTERVAL_S: Final = 0.5
+CLOSE_TIMEOUT_S: Final = 3
 
 _log = logging.getLogger(__name__)
 
 
 class Breaker:
-    """Counts the failures in a row of each shard; open means that the shard is not to be asked.
+    """Counts the consecutive failures of each shard. While the breaker of a shard is open, commands are not sent to it.
 
-    `probe` is awaited with a shard's name and returns whether it answers again.
+    `probe` is awaited with the name of a shard and returns whether the shard responds again.
     """
 
     def __init__(self, probe: Callable[[str], Awaitable[bool]]) -> None:
@@ -31,42 +31,42 @@ class Breaker:
 
     @property
     def open_shards(self) -> list[str]:
-        """The shards that are not to be asked now."""
+        """The shards whose breaker is open."""
         return list(self._probing)
 
     def is_open(self, shard: str) -> bool:
-        """Return whether a shard is not to be asked now."""
+        """Return whether the breaker of a shard is open."""
         return shard in self._probing
 
-    def succeeded(self, shard: str) -> None:
-        """Take note that a shard answered."""
+    def record_success(self, shard: str) -> None:
+        """Reset the failure count of a shard."""
         if self._failures:
             self._failures.pop(shard, None)
 
-    def failed(self, shard: str) -> None:
-        """Take note that a shard did not answer, and open at the third time in a row."""
+    def record_failure(self, shard: str) -> None:
+        """Count a failure of a shard; at the third in a row, open its breaker and start to probe it."""
         self._failures[shard] = self._failures.get(shard, 0) + 1
         if self._failures[shard] >= FAILURES_TO_OPEN and not (shard in self._probing or self._is_closing):
-            _log.warning("the cache is off for %s until it answers again", shard)
+            _log.warning("circuit breaker opened for %s: the cache does not use it until it responds", shard)
             self.openings += 1
-            self._probing[shard] = asyncio.create_task(self._close_when_well(shard))
+            self._probing[shard] = asyncio.create_task(self._probe_until_it_responds(shard))
 
     async def close(self) -> None:
-        """Stop asking."""
-        # The flag as well: a client that waits in a way of its own may swallow a cancellation.
+        """Stop probing."""
+        # The flag is needed too: a probe may swallow its cancellation.
         self._is_closing = True
         if tasks := list(self._probing.values()):
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks, timeout=CLOSE_WITHIN_S)
+            await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT_S)
 
-    async def _close_when_well(self, shard: str) -> None:
+    async def _probe_until_it_responds(self, shard: str) -> None:
         try:
-            is_well = False
-            while not is_well and not self._is_closing:
-                await asyncio.sleep(PROBE_EVERY_S)
-                is_well = await self._probe(shard)
+            responds = False
+            while not responds and not self._is_closing:
+                await asyncio.sleep(PROBE_INTERVAL_S)
+                responds = await self._probe(shard)
         finally:
             self._failures.pop(shard, None)
             del self._probing[shard]
-        _log.warning("the cache is on again for %s", shard)
+        _log.warning("circuit breaker closed for %s: the cache uses it again", shard)

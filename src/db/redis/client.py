@@ -1,4 +1,4 @@
-"""The client of Redis, a cluster or a single server, by the settings."""
+"""Creates the redis-py client, for a cluster or a single server, from the settings."""
 
 import ssl
 from typing import Any, Final
@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from core.settings import Settings
 from db.redis.multiplexed import Address, Login
 
-# A little under what the cache gives an operation, so that the client itself notices a node that is a black hole.
+# Slightly less than the time limit of a cache operation, so that the client itself detects an unreachable node.
 SOCKET_TIMEOUT_S: Final = 0.09
 MAX_CONNECTIONS: Final = 64
 
@@ -19,9 +19,9 @@ Client = RedisCluster | Redis
 
 
 def connect(settings: Settings) -> Client:
-    """Return a client of the configured Redis. Nothing is connected before the first use.
+    """Return a client of the configured Redis. It connects at its first use.
 
-    It does not retry: a cache that has to be asked twice is slower than PostgreSQL.
+    It does not retry: a second attempt would take longer than reading from PostgreSQL.
     """
     password = settings.redis_password
     options: dict[str, Any] = {
@@ -42,7 +42,7 @@ def connect(settings: Settings) -> Client:
 
 
 def login_of(client: Client) -> Login:
-    """Return how a connection begins that this client would make."""
+    """Return how this client authenticates and encrypts its connections."""
     options = _options_of(client)
     is_encrypted = "ssl_ca_certs" in options
     return Login(
@@ -53,7 +53,7 @@ def login_of(client: Client) -> Login:
 
 
 def address_of(client: Client) -> Address | None:
-    """Return where the one server is that a client asks; None if it asks a cluster."""
+    """Return the address of the single server; None for a cluster."""
     if isinstance(client, RedisCluster):
         return None
     options = _options_of(client)

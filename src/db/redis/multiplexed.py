@@ -1,8 +1,8 @@
-"""One connection to each Redis node, shared by all requests: what they ask in one turn of the event loop is one piece.
+"""One connection to each Redis node, shared by all requests; the commands of one event-loop turn are sent in one write.
 
-Redis answers in the order of the questions, so nobody needs a connection to himself. A lookup costs 15 µs this way,
-where the client of a cluster took 130 µs to borrow a connection for it; the client is kept for what is rare: to learn
-which node serves what, and to follow keys that move.
+Redis replies in the order of the commands, so a reply needs no identifier and concurrent requests can share a
+connection. A lookup costs 15 µs this way; redis-py's cluster client takes 130 µs to acquire a connection for it. That
+client is used for rare operations only: to discover which node serves which slot, and to follow redirections.
 """
 
 import asyncio
@@ -14,111 +14,111 @@ from weakref import WeakSet
 
 from hiredis import HiredisError, Reader, ReplyError, pack_command
 
-# An answer is given up this long after its time at the soonest, and twice as long at the latest.
-LOOK_EVERY_S: Final = 0.005
+# A command fails at the earliest this long after its deadline, and at the latest twice as long after it.
+TIMEOUT_CHECK_INTERVAL_S: Final = 0.005
 
-Word = str | int | bytes
+Argument = str | int | bytes
 Address = tuple[str, int]
 
 
-class RedisRefused(Exception):
-    """The server answered with an error, of which this is the text."""
+class RedisErrorReply(Exception):
+    """The server replied with an error; the message is the text of the reply."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """How a connection begins."""
+    """How a connection is authenticated and encrypted."""
 
     username: str | None = None
     password: str | None = None
     tls: SSLContext | None = None
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """The command that says who we are; empty where nobody asks."""
+    def command(self) -> tuple[str, ...]:
+        """The AUTH command; empty without a password."""
         if self.password is None:
             return ()
         return ("AUTH", self.password) if self.username is None else ("AUTH", self.username, self.password)
 
 
-class _Asked:
-    """What was asked, and is not answered yet."""
+class _PendingReply:
+    """The reply of a command that was sent, or will be, and the deadline for it."""
 
-    __slots__ = ("answer", "expires_at")
+    __slots__ = ("deadline", "future")
 
-    def __init__(self, answer: asyncio.Future[Any], expires_at: float) -> None:
-        self.answer = answer
-        self.expires_at = expires_at
+    def __init__(self, future: asyncio.Future[Any], deadline: float) -> None:
+        self.future = future
+        self.deadline = deadline
 
 
 class MultiplexedConnection(asyncio.Protocol):
-    """A connection. Once it kept somebody waiting for too long it takes no more questions, and ends with the last."""
+    """One connection. After a timeout it accepts no more commands, and it closes when no reply is pending."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._reader = Reader()
         self._transport: asyncio.Transport | None = None
         self._outgoing: list[bytes] = []
-        self._asked: deque[_Asked] = deque()
+        self._pending: deque[_PendingReply] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._looked_at = 0.0
+        self._checked_at = 0.0
         self._lost = asyncio.Event()
         self.is_usable = False
 
-    def ask(self, command: bytes, *, until: float) -> asyncio.Future[Any]:
-        """Return what will be the answer: a reply, TimeoutError, OSError, or RedisRefused.
+    def execute(self, command: bytes, *, until: float) -> asyncio.Future[Any]:
+        """Send a packed command; return the future of its reply, which raises TimeoutError, OSError, RedisErrorReply.
 
-        `until` is when it comes too late, by the clock of the event loop.
+        `until` is the deadline, by the clock of the event loop.
         """
-        answer = self._loop.create_future()
-        if self._lost.is_set():  # between its making and this first question
-            answer.set_exception(ConnectionError("the connection was lost at once"))
-            return answer
-        self._asked.append(_Asked(answer, until))
+        future = self._loop.create_future()
+        if self._lost.is_set():  # lost between connecting and this first command
+            future.set_exception(ConnectionError("the connection was lost immediately"))
+            return future
+        self._pending.append(_PendingReply(future, until))
         if not self._outgoing:
             self._loop.call_soon(self._send)
         self._outgoing.append(command)
         if self._timer is None:
-            self._look_later()
-        return answer
+            self._schedule_check()
+        return future
 
-    def hang_up(self) -> None:
-        """End it; what was not answered fails."""
+    def terminate(self) -> None:
+        """Abort the connection; pending commands fail."""
         self.is_usable = False
         if self._transport is not None:
             self._transport.abort()
 
     async def close(self) -> None:
-        """End it, and return when that is done."""
-        self.hang_up()
+        """Abort the connection, and return when it is closed."""
+        self.terminate()
         if self._transport is not None:
             await self._lost.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take questions from now on."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        """Accept commands from now on."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's class does not derive from it
         self.is_usable = True
 
     def data_received(self, data: bytes) -> None:
-        """Hand the answers to those who asked."""
+        """Assign each reply to the oldest pending command."""
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not False:
-                answer = self._asked.popleft().answer
-                if answer.done():  # nobody waits for it any more
+                future = self._pending.popleft().future
+                if future.done():  # cancelled, or timed out
                     continue
                 if isinstance(reply, ReplyError):
-                    answer.set_exception(RedisRefused(str(reply)))
+                    future.set_exception(RedisErrorReply(str(reply)))
                 else:
-                    answer.set_result(reply)
-        except (HiredisError, IndexError) as error:  # no Redis, or one that talks unasked
-            self._fail(OSError(f"not the answer of a Redis: {error}"))
-            self.hang_up()
+                    future.set_result(reply)
+        except (HiredisError, IndexError) as error:  # another protocol, or a reply without a command
+            self._fail(OSError(f"not a reply of a Redis server: {error}"))
+            self.terminate()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell those who wait."""
+        """Let every pending command fail."""
         self.is_usable = False
-        self._fail(ConnectionError(f"the connection was lost: {exc or 'the server hung up'}"))
+        self._fail(ConnectionError(f"the connection was lost: {exc or 'the server closed it'}"))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -129,89 +129,92 @@ class MultiplexedConnection(asyncio.Protocol):
             self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
 
-    def _look_later(self) -> None:
-        self._looked_at = self._loop.time()
-        self._timer = self._loop.call_later(LOOK_EVERY_S, self._look)
+    def _schedule_check(self) -> None:
+        self._checked_at = self._loop.time()
+        self._timer = self._loop.call_later(TIMEOUT_CHECK_INTERVAL_S, self._check_timeouts)
 
-    def _look(self) -> None:
-        """Give up what was late at the last look already: since then, what had arrived has been read.
+    def _check_timeouts(self) -> None:
+        """Let the commands fail whose deadline had passed at the previous check.
 
-        So nobody takes a Redis for silent only because this process was too busy to listen.
+        Between the two checks the event loop has read what had arrived. So a command does not fail only because this
+        process was too busy to read its reply.
         """
-        for asked in self._asked:
-            if asked.expires_at <= self._looked_at:
+        for pending in self._pending:
+            if pending.deadline <= self._checked_at:
                 self.is_usable = False
-                if not asked.answer.done():
-                    asked.answer.set_exception(TimeoutError("no answer in time"))
+                if not pending.future.done():
+                    pending.future.set_exception(TimeoutError("no reply in time"))
         self._timer = None
-        if any(not asked.answer.done() for asked in self._asked):
-            self._look_later()
+        if any(not pending.future.done() for pending in self._pending):
+            self._schedule_check()
         elif not self.is_usable:
-            self.hang_up()
+            self.terminate()
 
     def _fail(self, error: OSError) -> None:
-        while self._asked:
-            answer = self._asked.popleft().answer
-            if not answer.done():
-                answer.set_exception(error)
+        while self._pending:
+            future = self._pending.popleft().future
+            if not future.done():
+                future.set_exception(error)
 
 
 class MultiplexedConnections:
-    """The pipes to all nodes, each made when it is first needed, and again when it broke."""
+    """The connections to all nodes. Each is opened at its first use, and again after it was lost."""
 
     def __init__(self, login: Login, *, connect_timeout_s: float) -> None:
         self._login = login
-        self._connects_within_s = connect_timeout_s
-        self._pipes: dict[Address, MultiplexedConnection] = {}
+        self._connect_timeout_s = connect_timeout_s
+        self._connections: dict[Address, MultiplexedConnection] = {}
         self._connecting: dict[Address, asyncio.Task[MultiplexedConnection]] = {}
-        self._made: WeakSet[MultiplexedConnection] = WeakSet()  # those as well that another took the place of
+        self._opened: WeakSet[MultiplexedConnection] = WeakSet()  # includes those that were replaced
 
-    async def ask(self, address: Address, words: tuple[Word, ...], *, until: float) -> Any:  # noqa: ANN401 - as Redis answers
-        """Return what the node at an address answers until then, by the clock of the event loop.
+    async def execute(self, address: Address, arguments: tuple[Argument, ...], *, until: float) -> Any:  # noqa: ANN401 - as Redis replies
+        """Return the reply of the node at an address; `until` is the deadline, by the clock of the event loop.
 
-        Raises RedisRefused, OSError, TimeoutError.
+        Raises RedisErrorReply, OSError, TimeoutError.
         """
-        pipe = self._pipes.get(address)
-        if pipe is None or not pipe.is_usable:
+        connection = self._connections.get(address)
+        if connection is None or not connection.is_usable:
             async with asyncio.timeout_at(until):
-                pipe = await self._connected(address)
-        return await pipe.ask(_packed(words), until=until)
+                connection = await self._connected(address)
+        return await connection.execute(_packed(arguments), until=until)
 
     async def close(self) -> None:
-        """Hang up everywhere."""
+        """Close every connection."""
         for connecting in self._connecting.values():
             connecting.cancel()
         await asyncio.gather(*self._connecting.values(), return_exceptions=True)
-        await asyncio.gather(*(pipe.close() for pipe in list(self._made)))
+        await asyncio.gather(*(connection.close() for connection in list(self._opened)))
 
     async def _connected(self, address: Address) -> MultiplexedConnection:
-        """Wait for the one attempt that is made for all who want it; it goes on when one of them gives up."""
+        """Wait for the one attempt that all callers share; it continues when one of them times out."""
         connecting = self._connecting.get(address)
         if connecting is None:
             connecting = self._connecting[address] = asyncio.create_task(self._connect(address))
-            connecting.add_done_callback(lambda ended: self._take(address, ended))
+            connecting.add_done_callback(lambda ended: self._store(address, ended))
         return await asyncio.shield(connecting)
 
-    def _take(self, address: Address, ended: asyncio.Task[MultiplexedConnection]) -> None:
+    def _store(self, address: Address, ended: asyncio.Task[MultiplexedConnection]) -> None:
         del self._connecting[address]
         if not ended.cancelled() and ended.exception() is None:
-            self._pipes[address] = ended.result()
+            self._connections[address] = ended.result()
 
     async def _connect(self, address: Address) -> MultiplexedConnection:
         loop = asyncio.get_running_loop()
         host, port = address
-        async with asyncio.timeout(self._connects_within_s):
-            _, pipe = await loop.create_connection(lambda: MultiplexedConnection(loop), host, port, ssl=self._login.tls)
-            self._made.add(pipe)
-            if self._login.words:
+        async with asyncio.timeout(self._connect_timeout_s):
+            _, connection = await loop.create_connection(
+                lambda: MultiplexedConnection(loop), host, port, ssl=self._login.tls
+            )
+            self._opened.add(connection)
+            if self._login.command:
                 try:
-                    await pipe.ask(_packed(self._login.words), until=loop.time() + self._connects_within_s)
+                    await connection.execute(_packed(self._login.command), until=loop.time() + self._connect_timeout_s)
                 except BaseException:
-                    pipe.hang_up()
+                    connection.terminate()
                     raise
-        return pipe
+        return connection
 
 
-def _packed(words: tuple[Word, ...]) -> bytes:
-    packed: bytes = pack_command(cast("Any", words))  # any number of words, unlike its annotation
+def _packed(arguments: tuple[Argument, ...]) -> bytes:
+    packed: bytes = pack_command(cast("Any", arguments))  # takes any number of arguments, unlike its annotation
     return packed

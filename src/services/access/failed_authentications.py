@@ -19,12 +19,12 @@ class FailedAuthentications:
     def is_blocked(self, address: str) -> bool:
         """Return whether a client has used up its failures, so that its credentials are not verified."""
         client = client_of(address)
-        return client in self._failures and not self._failures.look(client).passes
+        return client in self._failures and not self._failures.peek(client).passes
 
     def retry_after_s(self, address: str) -> int:
         """Return after how many seconds a blocked client may try again."""
-        return self._rate.next_after_s(self._failures.look(client_of(address)).ahead_us)
+        return self._rate.next_after_s(self._failures.peek(client_of(address)).ahead_us)
 
     def record(self, address: str) -> None:
         """Count one failure of the client at an address."""
-        self._failures.take(client_of(address))
+        self._failures.consume(client_of(address))

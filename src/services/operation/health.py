@@ -71,7 +71,7 @@ class HealthService:
         return "ok" if is_writable else "read_only", "ok" if self._revisions.suffice(revision) else "behind"
 
     async def _check_cache(self) -> CacheState:
-        silent, nodes = await self._cache.count_silent_nodes()
+        silent, nodes = await self._cache.count_unresponsive_nodes()
         if not silent:
             return "ok"
         return "unavailable" if silent >= nodes else "degraded"

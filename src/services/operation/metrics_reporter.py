@@ -51,7 +51,7 @@ class MetricsReporter:
         metrics.pending_invalidations.set(self._cache.pending_invalidations)
         self._known_shards.update(self._cache.shards)
         for shard in self._known_shards:
-            metrics.breaker_open.labels(shard).set(shard in self._cache.silent_shards)
+            metrics.breaker_open.labels(shard).set(shard in self._cache.unresponsive_shards)
         for name, pool in self._database.pools.items():
             metrics.pool_size.labels(name).set(pool.size)
             metrics.pool_in_use.labels(name).set(pool.in_use)

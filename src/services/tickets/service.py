@@ -52,7 +52,7 @@ class TicketService:
         if principal.requester_email is not None:
             # Before the cache is read: a ticket of another requester then takes the same time as a missing one.
             await self._ensure_visible(ticket_id, principal)
-        read = self._cache.read_past if past_cache else partial(self._cache.read_through, ticket_id)
+        read = self._cache.read_uncached if past_cache else partial(self._cache.read_through, ticket_id)
         return await read(lambda: self._load(ticket_id))
 
     async def change(

@@ -1,18 +1,18 @@
-"""The protocol of the ticket cache, checked over every order of its steps; start here to learn it.
+"""A model of the cache protocol, checked over every order of its steps. Start here to learn the protocol.
 
-One ticket, readers that read it once each and writers that change it once each:
+The model has one ticket. Each reader reads it once, and each writer changes it once:
 
-    reader   look → hit, or else: join a load of its own process, or ask for the lease, or be told to wait
-             lease → load → fill            wait → look again, or load without storing
-    writer   lock → put the floor → commit, or roll back → invalidate again → acknowledge
+    reader   look up → hit, or: join a load of its process, take the lease, or wait for the lease of another reader
+             lease → load → fill            wait → look up again, or load without a fill
+    writer   lock the row → invalidate (raise the floor) → commit or roll back → invalidate again → acknowledge
 
-`cache_steps` tells each of these steps. `check` walks through every order in which they can follow each other and
-returns the shortest that ends in a stale read, if there is one. Why each part of the protocol is there is shown by the
-broken ones: each lacks one, and the check finds what that costs. To see them: `python tests/db/cache/cache_model.py`.
+`cache_steps` defines these steps. `check` explores every order of them, and returns the shortest order that ends in a
+stale read, if one exists. `BROKEN` shows why each part of the protocol is needed: each of its protocols lacks one part,
+and `check` finds a stale read. To print all of them, run `python tests/db/cache/cache_model.py`.
 
-So that fewer states need be seen, and none that differs is lost: a read begins when Redis is asked, a write is
-acknowledged as soon as its last invalidation was made (later beginnings and earlier acknowledgements demand more); and
-of readers, or writers, that have no difference but their number, the lower number begins first.
+Two simplifications reduce the number of states without hiding a stale read. A read begins when its lookup reaches
+Redis, and a write is acknowledged immediately after its last invalidation: both make the promise stricter. Of readers
+or writers that differ in their number only, the lower number begins first.
 """
 
 import sys
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING or __package__:
     from .cache_steps import Case, Fault, Key, Protocol, Reader, State, Writer, steps
-else:  # run by its path
+else:  # executed by its path
     from cache_steps import Case, Fault, Key, Protocol, Reader, State, Writer, steps
 
 REAL: Final = Protocol()
@@ -40,23 +40,23 @@ ONE_PROCESS: Final = ("A1", "A1")
 TWO_RELEASES: Final = ("A1", "B2")
 THREE: Final = ("A1", "A1", "B1")
 
-_ANY: Final = frozenset[Fault]({"evict floor", "end lease", "roll back", "crash", "fail load", "lose floor"})
-_FLOORS_LAST: Final = _ANY - {"evict floor", "lose floor"} | frozenset[Fault]({"evict"})
+_ANY: Final = frozenset[Fault]({"evict floor", "expire lease", "roll back", "crash", "fail load", "lose floor"})
+_KEEPS_FLOORS: Final = _ANY - {"evict floor", "lose floor"} | frozenset[Fault]({"evict"})
 
-# What the design claims: what was acknowledged is read whatever is lost, what was committed is as long as a floor
-# outlives its transaction.
+# The guarantees of the design. A read never returns less than an acknowledged version, whatever Redis loses; and never
+# less than a committed version, as long as a floor is not evicted before its transaction ends.
 HOLDING: Final = (
     Case("two processes, any fault", REAL, "acknowledged", _ANY),
-    Case("two processes, floors last", REAL, "committed", _FLOORS_LAST),
+    Case("two processes, floors kept", REAL, "committed", _KEEPS_FLOORS),
     Case("one process, any fault", REAL, "acknowledged", _ANY, ONE_PROCESS),
-    Case("one process, floors last", REAL, "committed", _FLOORS_LAST, ONE_PROCESS),
-    Case("two releases, floors last", REAL, "committed", _FLOORS_LAST, TWO_RELEASES),
+    Case("one process, floors kept", REAL, "committed", _KEEPS_FLOORS, ONE_PROCESS),
+    Case("two releases, floors kept", REAL, "committed", _KEEPS_FLOORS, TWO_RELEASES),
     Case("three readers, any fault", REAL, "acknowledged", _ANY, THREE, writers=1, expiries=1),
-    Case("three readers, floors last", REAL, "committed", _FLOORS_LAST, THREE, writers=1, expiries=1),
+    Case("three readers, floors kept", REAL, "committed", _KEEPS_FLOORS, THREE, writers=1, expiries=1),
     Case("three readers, two writers", REAL, "acknowledged", frozenset({"evict floor"}), THREE, expiries=1),
 )
 
-# One part missing each, and the fewest faults that show it.
+# Protocols that lack one part each, with the fewest faults that lead to a stale read.
 BROKEN: Final = (
     Case("plain DEL", PLAIN_DEL, "acknowledged"),
     Case("version only", VERSION_ONLY, "acknowledged"),
@@ -64,20 +64,18 @@ BROKEN: Final = (
     Case("lease only", LEASE_ONLY, "committed"),
     Case("no floor before the commit", NOT_BEFORE, "committed"),
     Case("no invalidation after the commit", NOT_AFTER, "acknowledged", frozenset({"evict floor"})),
-    Case("shared flight, versions not compared", JOIN_OLD, "acknowledged", readers=ONE_PROCESS),
-    Case(
-        "shared flight, leases not compared", JOIN_OTHER_LEASE, "acknowledged", frozenset({"evict"}), THREE, writers=1
-    ),
+    Case("joined load, versions not compared", JOIN_OLD, "acknowledged", readers=ONE_PROCESS),
+    Case("joined load, leases not compared", JOIN_OTHER_LEASE, "acknowledged", frozenset({"evict"}), THREE, writers=1),
 )
 
-# What the design does not claim: between a commit and its acknowledgement, if the floor was lost before the commit.
+# Not guaranteed: after a floor was evicted before its commit, reads may be stale until the write is acknowledged.
 BEYOND: Final = (Case("a floor evicted before its commit", REAL, "committed", frozenset({"evict floor"})),)
 
 Trail = tuple["Trail", str] | None
 
 
 def check(case: Case) -> tuple[int, list[str]]:
-    """Return how many states were seen, and in words the shortest way to a stale read; none if the promise holds."""
+    """Return the number of states, and the shortest sequence of steps to a stale read; empty if the promise holds."""
     start = State(1, 1, Key(), (Reader(),) * len(case.readers), (Writer(),) * case.writers, case.expiries)
     seen = {start}
     queue: deque[tuple[State, Trail]] = deque([(start, None)])
@@ -85,29 +83,29 @@ def check(case: Case) -> tuple[int, list[str]]:
         now, trail = queue.popleft()
         for step in steps(case, now):
             if step.stale:
-                return len(seen), [*_words((trail, step.words)), step.stale]
-            if step.then not in seen:
-                seen.add(step.then)
-                queue.append((step.then, (trail, step.words)))
+                return len(seen), [*_descriptions((trail, step.description)), step.stale]
+            if step.state not in seen:
+                seen.add(step.state)
+                queue.append((step.state, (trail, step.description)))
     return len(seen), []
 
 
-def _words(trail: Trail) -> list[str]:
-    return [] if trail is None else [*_words(trail[0]), trail[1]]
+def _descriptions(trail: Trail) -> list[str]:
+    return [] if trail is None else [*_descriptions(trail[0]), trail[1]]
 
 
 def main() -> None:
-    """Print what holds in how many states, and what goes wrong where something is missing."""
-    for title, cases in (("the protocol", HOLDING), ("without one of its parts", BROKEN), ("beyond its claim", BEYOND)):
-        sys.stdout.write(f"{title:38} {'promised is what was':20} {'states':>7} {'seconds':>8}\n")
+    """Print whether each protocol holds and in how many states, and the sequence of steps that breaks it."""
+    for title, cases in (("the protocol", HOLDING), ("without one part", BROKEN), ("not guaranteed", BEYOND)):
+        sys.stdout.write(f"{title:38} {'promise':20} {'states':>7} {'seconds':>8}\n")
         for case in cases:
             began_at = process_time()
-            states, way = check(case)
+            states, path = check(case)
             took_s = process_time() - began_at
             sys.stdout.write(
-                f"  {case.name:36} {case.promise:20} {states:7} {took_s:8.2f}  {'FAILS' if way else 'holds'}\n"
+                f"  {case.name:36} {case.promise:20} {states:7} {took_s:8.2f}  {'FAILS' if path else 'holds'}\n"
             )
-            sys.stdout.writelines(f"      {words}\n" for words in way)
+            sys.stdout.writelines(f"      {description}\n" for description in path)
         sys.stdout.write("\n")
 
 

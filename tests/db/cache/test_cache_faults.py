@@ -1,4 +1,4 @@
-"""The cache while nodes of its cluster die, freeze, are replaced, move their slots, and come back empty."""
+"""The cache while nodes of its cluster are killed, frozen or replaced, move their slots, and restart empty."""
 
 import asyncio
 import secrets
@@ -21,7 +21,7 @@ TICKETS = range(1, 31)
 
 
 class Cluster(EmbeddedValkey):
-    """Three primaries that can be given replicas."""
+    """Three primaries, to which replicas can be added."""
 
     def add_replicas(self, folder: Path) -> None:
         primaries = list(self.nodes)
@@ -29,13 +29,13 @@ class Cluster(EmbeddedValkey):
         for node in replicas:
             node.start()
             self.nodes.append(node)
-            order(primaries[0], "CLUSTER MEET", "127.0.0.1", node.port, node.bus_port)
+            execute(primaries[0], "CLUSTER MEET", "127.0.0.1", node.port, node.bus_port)
         self.wait_until_formed()
         for primary, replica in zip(primaries, replicas, strict=True):
-            order(replica, "CLUSTER REPLICATE", order(primary, "CLUSTER MYID"))
+            execute(replica, "CLUSTER REPLICATE", execute(primary, "CLUSTER MYID"))
         for replica in replicas:
             deadline = time.monotonic() + 20
-            while "master_link_status:up" not in str(order(replica, "INFO", "replication", raw=True)):
+            while "master_link_status:up" not in str(execute(replica, "INFO", "replication", raw=True)):
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
 
@@ -48,8 +48,8 @@ class Cluster(EmbeddedValkey):
         return [ticket_id for ticket_id in TICKETS if self.port_of(cache, ticket_id) == node.port]
 
 
-def order(node: ValkeyNode, *words: object, raw: bool = False) -> object:
-    """Give an order to one node, whatever it thinks of its cluster."""
+def execute(node: ValkeyNode, *words: object, raw: bool = False) -> object:
+    """Execute a command on one node, whatever the state of its cluster is."""
     with node.client() as client:
         if raw:
             client.response_callbacks.clear()
@@ -57,7 +57,7 @@ def order(node: ValkeyNode, *words: object, raw: bool = False) -> object:
 
 
 def client_of(cache: TicketCache) -> RedisCluster:
-    client = cache._redis._client  # noqa: SLF001 - what leaks is seen nowhere else
+    client = cache._redis._client  # noqa: SLF001 - leaks are visible nowhere else
     assert isinstance(client, RedisCluster)
     return client
 
@@ -92,7 +92,7 @@ async def cache(settings: Settings) -> AsyncIterator[TicketCache]:
 
 
 async def read_all(cache: TicketCache, tickets: list[int] | range = TICKETS) -> dict[int, CacheOutcome]:
-    """Read tickets one after the other; each must come, whatever Redis does."""
+    """Read tickets one after the other; each read must return the ticket, whatever Redis does."""
     outcomes = {}
     for ticket_id in tickets:
         stored, outcomes[ticket_id] = await cache.read_through(ticket_id, Loader(1))
@@ -101,15 +101,15 @@ async def read_all(cache: TicketCache, tickets: list[int] | range = TICKETS) -> 
 
 
 async def outcome_in_time(cache: TicketCache, ticket_id: int, timeout_s: float = 5) -> CacheOutcome:
-    """Read a ticket until Redis is asked in time, which a machine that is busy may fail to do."""
+    """Read a ticket until Redis replies within the timeout, which may need several attempts on a busy machine."""
     async with asyncio.timeout(timeout_s):
         while (outcome := (await read_all(cache, [ticket_id]))[ticket_id]) is CacheOutcome.BYPASSED:
             await asyncio.sleep(0.05)
     return outcome
 
 
-async def until_nothing_is_owed(cache: TicketCache, timeout_s: float = 5) -> None:
-    """Wait for what a machine that is busy did not get through in time."""
+async def until_nothing_is_pending(cache: TicketCache, timeout_s: float = 5) -> None:
+    """Wait until the invalidations that timed out on a busy machine have reached Redis."""
     async with asyncio.timeout(timeout_s):
         while cache.pending_invalidations:
             await asyncio.sleep(0.02)
@@ -122,24 +122,24 @@ async def until_all_hit(cache: TicketCache, timeout_s: float = 20) -> None:
 
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-async def test_a_node_that_fails_costs_its_own_tickets_their_cache_and_no_other(
+async def test_a_failed_node_disables_the_cache_of_its_own_tickets_only(
     cache: TicketCache, cluster: Cluster, fault: signal.Signals
 ) -> None:
     await until_all_hit(cache)
     failing = cluster.nodes[0]
-    its_tickets = cluster.tickets_on(cache, failing)
+    affected = cluster.tickets_on(cache, failing)
     failing.signal(fault)
     for _ in range(3):
         outcomes = await read_all(cache)
-    assert {ticket_id for ticket_id in TICKETS if outcomes[ticket_id] is not CacheOutcome.HIT} == set(its_tickets)
-    assert cache.silent_shards == [f"127.0.0.1:{failing.port}"]
+    assert {ticket_id for ticket_id in TICKETS if outcomes[ticket_id] is not CacheOutcome.HIT} == set(affected)
+    assert cache.unresponsive_shards == [f"127.0.0.1:{failing.port}"]
     if fault is signal.SIGSTOP:
         failing.signal(signal.SIGCONT)
         await until_all_hit(cache)
-        assert cache.silent_shards == []
+        assert cache.unresponsive_shards == []
 
 
-async def test_a_promoted_replica_takes_over_without_a_restart(
+async def test_a_promoted_replica_is_used_without_a_restart(
     cache: TicketCache, cluster: Cluster, server_folder: Path
 ) -> None:
     cluster.add_replicas(server_folder / secrets.token_hex(4))
@@ -148,25 +148,25 @@ async def test_a_promoted_replica_takes_over_without_a_restart(
     await until_all_hit(cache)
 
 
-async def test_slots_may_move_while_tickets_are_read(cache: TicketCache, cluster: Cluster) -> None:
+async def test_slots_can_move_while_tickets_are_read(cache: TicketCache, cluster: Cluster) -> None:
     await until_all_hit(cache)
     source, target, *_ = cluster.nodes
     moving = cluster.tickets_on(cache, source)
     assert moving
     for ticket_id in moving:
         key = key_of(cache, ticket_id)
-        slot = order(source, "CLUSTER KEYSLOT", key)
-        order(target, "CLUSTER SETSLOT", slot, "IMPORTING", order(source, "CLUSTER MYID"))
-        order(source, "CLUSTER SETSLOT", slot, "MIGRATING", order(target, "CLUSTER MYID"))
+        slot = execute(source, "CLUSTER KEYSLOT", key)
+        execute(target, "CLUSTER SETSLOT", slot, "IMPORTING", execute(source, "CLUSTER MYID"))
+        execute(source, "CLUSTER SETSLOT", slot, "MIGRATING", execute(target, "CLUSTER MYID"))
         await read_all(cache, [ticket_id])
-        order(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+        execute(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
         assert await outcome_in_time(cache, ticket_id) is CacheOutcome.HIT
         for node in (target, source, cluster.nodes[2]):
-            order(node, "CLUSTER SETSLOT", slot, "NODE", order(target, "CLUSTER MYID"))
+            execute(node, "CLUSTER SETSLOT", slot, "NODE", execute(target, "CLUSTER MYID"))
         assert await outcome_in_time(cache, ticket_id) is CacheOutcome.HIT
 
 
-async def test_what_is_written_while_its_slot_moves_to_a_node_without_our_scripts_is_not_read_stale(
+async def test_an_invalidation_reaches_a_moving_slot_whose_new_node_lacks_the_scripts(
     cache: TicketCache, cluster: Cluster, settings: Settings
 ) -> None:
     await until_all_hit(cache)
@@ -176,24 +176,24 @@ async def test_what_is_written_while_its_slot_moves_to_a_node_without_our_script
     async with cache_of(settings) as other:
         for ticket_id in moving:
             key = key_of(cache, ticket_id)
-            slot = order(source, "CLUSTER KEYSLOT", key)
-            order(target, "CLUSTER SETSLOT", slot, "IMPORTING", order(source, "CLUSTER MYID"))
-            order(source, "CLUSTER SETSLOT", slot, "MIGRATING", order(target, "CLUSTER MYID"))
-            order(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
-            order(target, "SCRIPT FLUSH")
-            await cache.invalidate(ticket_id, 2)  # by ASK
-            await until_nothing_is_owed(cache)
+            slot = execute(source, "CLUSTER KEYSLOT", key)
+            execute(target, "CLUSTER SETSLOT", slot, "IMPORTING", execute(source, "CLUSTER MYID"))
+            execute(source, "CLUSTER SETSLOT", slot, "MIGRATING", execute(target, "CLUSTER MYID"))
+            execute(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+            execute(target, "SCRIPT FLUSH")
+            await cache.invalidate(ticket_id, 2)  # redirected by ASK
+            await until_nothing_is_pending(cache)
             assert (await other.read_through(ticket_id, Loader(2)))[0] == Loader(2).stored
             for node in (target, source, cluster.nodes[2]):
-                order(node, "CLUSTER SETSLOT", slot, "NODE", order(target, "CLUSTER MYID"))
-            order(target, "SCRIPT FLUSH")
-            await cache.invalidate(ticket_id, 3)  # by MOVED
-            await until_nothing_is_owed(cache)
+                execute(node, "CLUSTER SETSLOT", slot, "NODE", execute(target, "CLUSTER MYID"))
+            execute(target, "SCRIPT FLUSH")
+            await cache.invalidate(ticket_id, 3)  # redirected by MOVED
+            await until_nothing_is_pending(cache)
             assert (await other.read_through(ticket_id, Loader(3)))[0] == Loader(3).stored
 
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["down", "frozen"])
-async def test_with_every_node_away_reads_go_on_and_connections_stay_bounded(
+async def test_without_any_node_reads_continue_and_the_number_of_connections_is_bounded(
     cache: TicketCache, cluster: Cluster, fault: signal.Signals
 ) -> None:
     await until_all_hit(cache)
@@ -201,14 +201,14 @@ async def test_with_every_node_away_reads_go_on_and_connections_stay_bounded(
         node.signal(fault)
     loader = Loader(1)
     for _ in range(3):
-        answers = await asyncio.gather(*(cache.read_through(ticket_id % 30 + 1, loader) for ticket_id in range(400)))
-        assert {outcome for _, outcome in answers} == {CacheOutcome.BYPASSED}
-    assert len(cache.silent_shards) == 3
+        results = await asyncio.gather(*(cache.read_through(ticket_id % 30 + 1, loader) for ticket_id in range(400)))
+        assert {outcome for _, outcome in results} == {CacheOutcome.BYPASSED}
+    assert len(cache.unresponsive_shards) == 3
     for known in client_of(cache).get_nodes():
-        assert len(known._connections) <= MAX_CONNECTIONS  # noqa: SLF001 - what leaks is seen nowhere else
+        assert len(known._connections) <= MAX_CONNECTIONS  # noqa: SLF001 - leaks are visible nowhere else
 
 
-async def test_a_cluster_that_comes_back_empty_is_filled_again(cache: TicketCache, cluster: Cluster) -> None:
+async def test_a_cluster_that_restarts_empty_is_filled_again(cache: TicketCache, cluster: Cluster) -> None:
     await until_all_hit(cache)
     for node in cluster.nodes:
         node.signal(signal.SIGKILL)
@@ -218,7 +218,7 @@ async def test_a_cluster_that_comes_back_empty_is_filled_again(cache: TicketCach
     await until_all_hit(cache)
 
 
-async def test_what_could_not_be_invalidated_is_not_read_and_is_made_up_for(
+async def test_a_failed_invalidation_bypasses_the_cache_and_is_retried(
     cache: TicketCache, cluster: Cluster, settings: Settings
 ) -> None:
     await until_all_hit(cache)
@@ -229,7 +229,7 @@ async def test_what_could_not_be_invalidated_is_not_read_and_is_made_up_for(
     assert cache.counters.failed_invalidations == len(TICKETS)
     for node in cluster.nodes:
         node.signal(signal.SIGCONT)
-    # The bodies are still there, overwritten; this process knows, and another is told as soon as Redis listens.
+    # Redis still has the old bodies. This process bypasses them until the retried invalidation has dropped them.
     for ticket_id in TICKETS:
         assert (await cache.read_through(ticket_id, Loader(2)))[0] == Loader(2).stored
     async with asyncio.timeout(20):
@@ -254,10 +254,10 @@ async def test_cancelled_reads_leak_no_connection(cache: TicketCache) -> None:
     await until_all_hit(cache)
     for node in client_of(cache).get_nodes():
         assert len(node._free) == len(node._connections) <= MAX_CONNECTIONS  # noqa: SLF001 - as above
-    assert cache._redis._places._value == MAX_CONNECTIONS  # noqa: SLF001 - as above
+    assert cache._redis._client_permits._value == MAX_CONNECTIONS  # noqa: SLF001 - as above
 
 
-async def test_a_service_may_start_before_its_redis(cluster: Cluster, settings: Settings) -> None:
+async def test_the_service_can_start_before_redis(cluster: Cluster, settings: Settings) -> None:
     for node in cluster.nodes:
         node.signal(signal.SIGSTOP)
     async with cache_of(settings) as cache:
@@ -267,12 +267,12 @@ async def test_a_service_may_start_before_its_redis(cluster: Cluster, settings: 
         await until_all_hit(cache)
 
 
-async def test_a_process_that_is_held_up_while_it_closes_leaves_no_connection_open(
+async def test_an_event_loop_that_is_blocked_during_close_leaves_no_connection_open(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     close = asyncio.StreamWriter.close
 
-    def close_and_be_held_up(writer: asyncio.StreamWriter) -> None:
+    def close_and_block(writer: asyncio.StreamWriter) -> None:
         close(writer)
         time.sleep(SOCKET_TIMEOUT_S)
 
@@ -281,7 +281,7 @@ async def test_a_process_that_is_held_up_while_it_closes_leaves_no_connection_op
         client = client_of(cache)
         nodes = [*client.nodes_manager.startup_nodes.values(), *client.get_nodes()]
         assert any_open(nodes)
-        monkeypatch.setattr(asyncio.StreamWriter, "close", close_and_be_held_up)
+        monkeypatch.setattr(asyncio.StreamWriter, "close", close_and_block)
     assert not any_open(nodes)
 
 

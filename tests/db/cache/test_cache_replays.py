@@ -1,7 +1,7 @@
-"""The orders in which lesser caches serve what was overwritten, on real servers: each is survived.
+"""Replays, on real servers, the orders of steps in which simpler caches return an overwritten version.
 
-They are the ways to a stale read that `cache_model` finds, and their relatives. Two services on one Redis stand for
-two processes; a step is held at a gate until others were made, so that a test reads as the order that it replays.
+These are the sequences that `cache_model` finds, and similar ones. Two services on one Redis represent two processes. A
+test pauses a process at a step while others continue, so that the test reads as the order that it replays.
 """
 
 import asyncio
@@ -16,20 +16,20 @@ from schemas.tickets import TicketCreate
 from services.access.principal import ANONYMOUS
 from support.factories import a_ticket, settings_for
 
-from .held_processes import TIMEOUT_S, CachedKey, Held, Process
+from .paused_processes import TIMEOUT_S, CachedKey, Paused, Process
 
-HIT, FILLED, NOT_FILLED, SHARED = (CacheOutcome(how) for how in ("hit", "filled", "not filled", "shared"))
+HIT, FILLED, NOT_FILLED, SHARED = (CacheOutcome(name) for name in ("hit", "filled", "not filled", "shared"))
 
 
 @pytest.fixture
 async def own_settings(database_dsn: str, redis_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Settings:
-    # Orders are replayed here, not times: no step is to fail because the machine is busy.
-    for budget in (
-        "db.cache.ticket_cache.READ_BUDGET_S",
-        "db.cache.ticket_cache.INVALIDATE_BUDGET_S",
+    # The tests replay orders, not times: no step may time out because the machine is busy.
+    for timeout in (
+        "db.cache.ticket_cache.READ_TIMEOUT_S",
+        "db.cache.ticket_cache.INVALIDATE_TIMEOUT_S",
         "db.redis.client.SOCKET_TIMEOUT_S",
     ):
-        monkeypatch.setattr(budget, TIMEOUT_S)
+        monkeypatch.setattr(timeout, TIMEOUT_S)
     return settings_for(database_dsn, *redis_address)
 
 
@@ -38,9 +38,9 @@ async def processes(own_settings: Settings) -> AsyncIterator[list[Process]]:
     processes = [Process(own_settings), Process(own_settings)]
     yield processes
     for process in processes:
-        process.redis.is_dead = False  # the dead one's connections are ours to close
+        process.redis.is_crashed = False  # its connections must be closed too
         await process.cache.close()
-        await process.gates.close()
+        await process.database.close()
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def other(processes: list[Process]) -> Process:
 
 @pytest.fixture
 async def ticket(one: Process) -> int:
-    """A new ticket, in version 1 and not yet cached."""
+    """A new ticket, at version 1 and not cached."""
     created, _ = await one.service.create(TicketCreate(**a_ticket()), ANONYMOUS)
     return created.id
 
@@ -67,111 +67,111 @@ async def key(own_settings: Settings, ticket: int) -> AsyncIterator[CachedKey]:
     await client.aclose()
 
 
-async def test_a_load_that_a_write_overtook_is_not_stored(one: Process, other: Process, ticket: int) -> None:
-    read = await one.gates.after_read.hold(one.read(ticket))
+async def test_a_load_followed_by_a_write_is_not_stored(one: Process, other: Process, ticket: int) -> None:
+    read = await one.database.after_read.pause(one.read(ticket))
     assert await other.write(ticket) == 2
-    assert await read.go_on() == (1, NOT_FILLED)
+    assert await read.finish() == (1, NOT_FILLED)
     assert await one.read(ticket) == (2, FILLED)
     assert await other.read(ticket) == (2, HIT)
 
 
-LOST = ("never", "after lease", "after database read", "before commit", "after commit", "after acknowledgement")
+EVICTIONS = ("never", "after lease", "after database read", "before commit", "after commit", "after acknowledgement")
 
 
-@pytest.mark.parametrize("lost", LOST)
-@pytest.mark.parametrize("begun", ["before the floor", "under the floor"])
-async def test_an_overtaken_load_is_not_stored_wherever_the_key_is_lost(
-    one: Process, other: Process, ticket: int, key: CachedKey, lost: str, begun: str
+@pytest.mark.parametrize("evicted", EVICTIONS)
+@pytest.mark.parametrize("started", ["before the floor", "after the floor"])
+async def test_a_load_of_an_old_version_is_not_stored_wherever_the_key_is_evicted(
+    one: Process, other: Process, ticket: int, key: CachedKey, evicted: str, started: str
 ) -> None:
-    async def now(point: str) -> None:
-        if point == lost:
+    async def evict_at(point: str) -> None:
+        if point == evicted:
             await key.evict()
 
-    async def begin_to_write() -> Held[int]:
-        write = await other.gates.before_commit.hold(other.write(ticket))
-        await now("before commit")
+    async def start_write() -> Paused[int]:
+        write = await other.database.before_commit.pause(other.write(ticket))
+        await evict_at("before commit")
         return write
 
-    write = await begin_to_write() if begun == "under the floor" else None
-    read = await one.gates.after_lease.hold(one.read(ticket))
-    await now("after lease")
-    await read.go_on_to(one.gates.after_read)
-    await now("after database read")
-    write = write or await begin_to_write()
-    await write.go_on_to(other.gates.after_commit)
-    await now("after commit")
-    assert await write.go_on() == 2
-    await now("after acknowledgement")
-    assert await read.go_on() == (1, NOT_FILLED)
+    write = await start_write() if started == "after the floor" else None
+    read = await one.database.after_lease.pause(one.read(ticket))
+    await evict_at("after lease")
+    await read.continue_to(one.database.after_read)
+    await evict_at("after database read")
+    write = write or await start_write()
+    await write.continue_to(other.database.after_commit)
+    await evict_at("after commit")
+    assert await write.finish() == 2
+    await evict_at("after acknowledgement")
+    assert await read.finish() == (1, NOT_FILLED)
     assert (await other.read(ticket))[0] == (await one.read(ticket))[0] == 2
 
 
-async def test_what_was_stored_while_the_floor_was_lost_is_gone_with_the_acknowledgement(
+async def test_a_body_stored_after_the_floor_was_evicted_is_dropped_before_the_acknowledgement(
     one: Process, other: Process, ticket: int, key: CachedKey
 ) -> None:
-    write = await other.gates.before_commit.hold(other.write(ticket))
+    write = await other.database.before_commit.pause(other.write(ticket))
     await key.evict()
     assert await one.read(ticket) == (1, FILLED)
-    assert await write.go_on() == 2
+    assert await write.finish() == 2
     assert await one.read(ticket) == (2, FILLED)
 
 
-async def test_of_two_writers_the_later_is_read_though_the_earlier_invalidates_last(
+async def test_the_later_of_two_writes_is_read_although_the_earlier_invalidates_last(
     one: Process, other: Process, ticket: int
 ) -> None:
-    oldest = await one.gates.after_read.hold(one.read(ticket))
-    earlier = await one.gates.after_commit.hold(one.write(ticket))
-    older = await other.gates.after_read.hold(other.read(ticket))
+    oldest = await one.database.after_read.pause(one.read(ticket))
+    earlier = await one.database.after_commit.pause(one.write(ticket))
+    older = await other.database.after_read.pause(other.read(ticket))
     assert await other.write(ticket) == 3
-    assert await oldest.go_on() == (1, NOT_FILLED)
-    assert await older.go_on() == (2, NOT_FILLED)
+    assert await oldest.finish() == (1, NOT_FILLED)
+    assert await older.finish() == (2, NOT_FILLED)
     assert await other.read(ticket) == (3, FILLED)
-    assert await earlier.go_on() == 2
+    assert await earlier.finish() == 2
     assert await one.read(ticket) == (3, HIT)
 
 
-async def test_of_two_loads_only_the_one_that_took_over_the_ended_lease_is_stored(
+async def test_of_two_loads_only_the_one_that_took_the_expired_lease_is_stored(
     one: Process, other: Process, ticket: int, key: CachedKey
 ) -> None:
-    first = await one.gates.after_read.hold(one.read(ticket))
+    first = await one.database.after_read.pause(one.read(ticket))
     await key.end_lease()
-    second = await other.gates.after_read.hold(other.read(ticket))
-    assert await first.go_on() == (1, NOT_FILLED)
-    assert await second.go_on() == (1, FILLED)
+    second = await other.database.after_read.pause(other.read(ticket))
+    assert await first.finish() == (1, NOT_FILLED)
+    assert await second.finish() == (1, FILLED)
 
 
 @pytest.mark.parametrize("is_evicted", [False, True])
-async def test_an_overtaken_load_whose_lease_ended_and_was_taken_over_is_not_stored(
+async def test_a_load_of_an_old_version_whose_lease_another_reader_took_is_not_stored(
     one: Process, other: Process, ticket: int, key: CachedKey, is_evicted: bool
 ) -> None:
-    old = await one.gates.after_read.hold(one.read(ticket))
+    old = await one.database.after_read.pause(one.read(ticket))
     await key.end_lease()
     assert await other.write(ticket) == 2
     if is_evicted:
         await key.evict()
-    new = await other.gates.after_read.hold(other.read(ticket))
-    assert await old.go_on() == (1, NOT_FILLED)
-    assert await new.go_on() == (2, FILLED)
+    new = await other.database.after_read.pause(other.read(ticket))
+    assert await old.finish() == (1, NOT_FILLED)
+    assert await new.finish() == (2, FILLED)
     assert await one.read(ticket) == (2, HIT)
 
 
-async def test_what_a_writer_committed_that_died_before_its_second_invalidation_is_read_at_once(
+async def test_a_write_that_crashed_before_its_second_invalidation_is_read_at_once(
     one: Process, other: Process, ticket: int
 ) -> None:
     assert await one.read(ticket) == (1, FILLED)
-    write = await other.gates.before_commit.hold(other.write(ticket))
-    read = await one.gates.after_read.hold(one.read(ticket))
-    await write.go_on_to(other.gates.after_commit)
-    other.redis.is_dead = True
+    write = await other.database.before_commit.pause(other.write(ticket))
+    read = await one.database.after_read.pause(one.read(ticket))
+    await write.continue_to(other.database.after_commit)
+    other.redis.is_crashed = True
     await write.cancel()
-    assert await read.go_on() == (1, NOT_FILLED)
+    assert await read.finish() == (1, NOT_FILLED)
     assert (await one.read(ticket))[0] == 2
 
 
-async def test_after_a_rolled_back_write_reads_go_on_and_the_next_version_is_stored(
+async def test_after_a_rolled_back_write_reads_continue_and_the_next_version_is_stored(
     one: Process, other: Process, ticket: int
 ) -> None:
-    write = await other.gates.before_commit.hold(other.write(ticket))
+    write = await other.database.before_commit.pause(other.write(ticket))
     await write.cancel()
     assert await one.read(ticket) == (1, NOT_FILLED)
     assert await other.write(ticket) == 2
@@ -179,42 +179,42 @@ async def test_after_a_rolled_back_write_reads_go_on_and_the_next_version_is_sto
 
 
 async def test_a_reader_joins_a_load_that_is_new_enough(one: Process, ticket: int) -> None:
-    leader = await one.gates.after_read.hold(one.read(ticket))
+    leader = await one.database.after_read.pause(one.read(ticket))
     follower = asyncio.create_task(one.read(ticket))
-    await one.redis.has_looked(2)
-    assert await leader.go_on() == (1, FILLED)
+    await one.redis.has_read(2)
+    assert await leader.finish() == (1, FILLED)
     assert await follower == (1, SHARED)
 
 
-async def test_a_reader_does_not_take_from_a_load_what_was_overwritten_before_it_joined(
+async def test_a_reader_rejects_the_result_of_a_load_that_was_overwritten_before_it_joined(
     one: Process, other: Process, ticket: int
 ) -> None:
-    write = await other.gates.before_commit.hold(other.write(ticket))
-    leader = await one.gates.after_read.hold(one.read(ticket))
-    assert await write.go_on() == 2
+    write = await other.database.before_commit.pause(other.write(ticket))
+    leader = await one.database.after_read.pause(one.read(ticket))
+    assert await write.finish() == 2
     follower = asyncio.create_task(one.read(ticket))
-    await one.redis.has_looked(2)
-    assert await leader.go_on() == (1, NOT_FILLED)
+    await one.redis.has_read(2)
+    assert await leader.finish() == (1, NOT_FILLED)
     assert await follower == (2, NOT_FILLED)
-    assert one.cache.counters.waits == 0  # it did join
+    assert one.cache.counters.waits == 0  # it joined the load
 
 
 async def test_a_reader_does_not_join_a_load_whose_lease_an_invalidation_dropped(
     one: Process, other: Process, ticket: int
 ) -> None:
-    leader = await one.gates.after_read.hold(one.read(ticket))
+    leader = await one.database.after_read.pause(one.read(ticket))
     assert await other.write(ticket) == 2
     assert await one.read(ticket) == (2, FILLED)
-    assert await leader.go_on() == (1, NOT_FILLED)
+    assert await leader.finish() == (1, NOT_FILLED)
 
 
 async def test_a_reader_does_not_join_a_load_while_another_process_has_the_lease(
     one: Process, other: Process, ticket: int, key: CachedKey
 ) -> None:
-    leader = await one.gates.after_read.hold(one.read(ticket))
+    leader = await one.database.after_read.pause(one.read(ticket))
     assert await other.write(ticket) == 2
     await key.evict()
-    third = await other.gates.after_lease.hold(other.read(ticket))
+    third = await other.database.after_lease.pause(other.read(ticket))
     assert await one.read(ticket) == (2, NOT_FILLED)
-    assert await leader.go_on() == (1, NOT_FILLED)
-    assert await third.go_on() == (2, FILLED)
+    assert await leader.finish() == (1, NOT_FILLED)
+    assert await third.finish() == (2, FILLED)

@@ -1,23 +1,23 @@
-"""A pool of connections that go nowhere."""
+"""A pool of fake connections."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from db.postgres.pool import Pool
-from support.fake_connections import Exchange, Line
+from support.fake_connections import FakeConnection, FakeServer
 
 
 @pytest.fixture
-def exchange() -> Exchange:
-    return Exchange()
+def server() -> FakeServer:
+    return FakeServer()
 
 
 @pytest.fixture
-async def pool(exchange: Exchange) -> AsyncIterator[Pool[Line]]:
+async def pool(server: FakeServer) -> AsyncIterator[Pool[FakeConnection]]:
     """A pool of two."""
-    pool = Pool(exchange.connect, size=2, acquire_timeout_s=5)
+    pool = Pool(server.connect, size=2, acquire_timeout_s=5)
     yield pool
-    exchange.may_connect.set()
+    server.may_connect.set()
     await pool.close()
-    assert all(line.end for line in exchange.lines)
+    assert all(connection.end for connection in server.connections)

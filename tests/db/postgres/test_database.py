@@ -1,4 +1,4 @@
-"""What is lent, in which state it comes back, and what is known of a write that failed."""
+"""Connections after use, failed transactions, deadlines, and what is known about a write that failed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +28,7 @@ ALL = Statement("SELECT name FROM things ORDER BY name")
 SLEEP = Statement("SELECT pg_sleep(:seconds)")
 SLOW_WRITE = Statement("INSERT INTO things (name) SELECT :name FROM pg_sleep(5) RETURNING id")
 MISSING = Statement("SELECT * FROM nothing")
-# At its commit a transaction fails, or loses its connection, where it names a thing so.
+# The commit of a transaction that inserts the name "conflict" fails; with the name "lost" it loses its connection.
 AT_COMMIT = """
     CREATE TABLE things (id bigint GENERATED ALWAYS AS IDENTITY, name text CHECK (name <> 'forbidden'));
     CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -52,7 +52,7 @@ async def dsn(postgres_dsn: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
-    """With one connection for work; its tables are empty."""
+    """A database with one connection in its main pool, and empty tables."""
     sql = await asyncpg.connect(dsn)
     await sql.execute("TRUNCATE things RESTART IDENTITY")
     await sql.close()
@@ -67,7 +67,7 @@ async def pid_of(connection: Session) -> int:
 
 
 async def pid(database: Database) -> int:
-    """Return which session is lent."""
+    """Return the backend process id of an acquired connection."""
     async with database.reading() as connection:
         return await pid_of(connection)
 
@@ -78,7 +78,7 @@ async def names(database: Database) -> list[str]:
 
 
 async def write_in_block(database: Database, name: str, then: Callable[[Session], Awaitable[object]] = pid_of) -> None:
-    """Write in a transaction that does something more."""
+    """Insert in a transaction, then call `then` in it."""
     async with database.transaction() as connection:
         await connection.one(WRITE, name=name)
         await then(connection)
@@ -92,16 +92,16 @@ async def fail(_connection: Session) -> None:
     raise LookupError
 
 
-async def overlook_a_failure(connection: Session) -> None:
+async def ignore_a_failure(connection: Session) -> None:
     with suppress(UndefinedTableError):
         await connection.rows(MISSING)
 
 
-async def test_a_write_is_there_when_it_returns(database: Database, dsn: str) -> None:
+async def test_a_write_is_committed_when_it_returns(database: Database, dsn: str) -> None:
     row = await database.write(WRITE, name="first")
     assert (row.id, row.name, dict(row)) == (1, "first", {"id": 1, "name": "first"})
     with pytest.raises(AttributeError):
-        row.color  # noqa: B018 - what is not there must not be None
+        row.color  # noqa: B018 - a missing column must not be None
     other = await asyncpg.connect(dsn)
     assert await other.fetchval("SELECT count(*) FROM things") == 1
     await other.close()
@@ -109,27 +109,27 @@ async def test_a_write_is_there_when_it_returns(database: Database, dsn: str) ->
 
 @pytest.mark.parametrize("write", [lambda database, name: database.write(WRITE, name=name), write_in_block])
 @pytest.mark.parametrize(("name", "error"), [("conflict", DatabaseUnavailable), ("lost", OutcomeUnknown)])
-async def test_what_is_told_of_a_commit_that_failed_is_what_the_server_said(
+async def test_a_failed_commit_raises_according_to_the_response_of_the_server(
     database: Database, write: Callable[[Database, str], Awaitable[object]], name: str, error: type[Exception]
 ) -> None:
-    """With its error nothing was committed; without a word of it nobody knows."""
+    """After an error nothing was committed; without a response the outcome is unknown."""
     with pytest.raises(error):
         await write(database, name)
     assert await names(database) == []
 
 
-async def test_a_wrong_statement_is_no_outage(database: Database) -> None:
+async def test_a_wrong_statement_is_not_an_outage(database: Database) -> None:
     before = await pid(database)
     with pytest.raises(CheckViolationError):
         await database.write(WRITE, name="forbidden")
-    for borrowed in (database.reading, database.transaction):
+    for acquire in (database.reading, database.transaction):
         with pytest.raises(UndefinedTableError):
-            async with borrowed() as connection:
+            async with acquire() as connection:
                 await connection.rows(MISSING)
     assert await pid(database) == before
 
 
-async def test_a_server_that_does_not_answer_a_write_in_time_leaves_it_unknown(
+async def test_a_write_without_a_response_in_time_has_an_unknown_outcome(
     dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_connections, "COMMAND_TIMEOUT_S", 0.3)
@@ -144,7 +144,7 @@ async def test_a_server_that_does_not_answer_a_write_in_time_leaves_it_unknown(
     await database.close()
 
 
-async def test_the_deadline_says_what_is_known_when_it_comes(database: Database) -> None:
+async def test_a_deadline_raises_according_to_what_was_sent(database: Database) -> None:
     before = await pid(database)
     token = deadline.begin(0.2)
     with pytest.raises(OutcomeUnknown):
@@ -159,7 +159,7 @@ async def test_the_deadline_says_what_is_known_when_it_comes(database: Database)
     assert await names(database) == []
 
 
-async def test_what_waits_for_a_connection_was_not_sent(database: Database) -> None:
+async def test_a_write_that_waits_for_a_connection_was_not_sent(database: Database) -> None:
     async with database.reading():
         token = deadline.begin(0.1)
         with pytest.raises(DeadlineExceeded):
@@ -177,14 +177,14 @@ async def test_a_transaction_is_rolled_back_when_its_block_raises(database: Data
     assert await pid(database) == before
 
 
-async def test_a_transaction_that_failed_is_not_taken_for_committed(database: Database) -> None:
-    """PostgreSQL answers the COMMIT of a transaction that failed without an error."""
+async def test_a_failed_transaction_does_not_count_as_committed(database: Database) -> None:
+    """PostgreSQL replies to the COMMIT of a failed transaction without an error."""
     with pytest.raises(InvalidTransactionStateError):
-        await write_in_block(database, "rolled back", overlook_a_failure)
+        await write_in_block(database, "rolled back", ignore_a_failure)
     assert await names(database) == []
 
 
-async def test_sessions_that_know_the_tables_as_they_were_are_replaced(dsn: str) -> None:
+async def test_sessions_with_outdated_prepared_statements_are_replaced(dsn: str) -> None:
     database = Database(async_dsn(dsn), pool_size=2)
 
     async def read_in_both() -> None:
@@ -202,15 +202,15 @@ async def test_sessions_that_know_the_tables_as_they_were_are_replaced(dsn: str)
     await database.close()
 
 
-async def test_who_is_cancelled_leaves_no_transaction_to_the_next(database: Database) -> None:
-    began = asyncio.Event()
+async def test_a_cancelled_transaction_does_not_leak_to_the_next_caller(database: Database) -> None:
+    started = asyncio.Event()
 
     async def be_slow(connection: Session) -> None:
-        began.set()
+        started.set()
         await sleep(connection)
 
     task = asyncio.create_task(write_in_block(database, "rolled back", be_slow))
-    await began.wait()
+    await started.wait()
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
@@ -219,7 +219,7 @@ async def test_who_is_cancelled_leaves_no_transaction_to_the_next(database: Data
     assert await names(database) == ["next"]
 
 
-async def test_a_search_ends_in_its_time_whether_it_waits_or_works(database: Database) -> None:
+async def test_a_search_times_out_while_it_waits_and_while_it_runs(database: Database) -> None:
     with pytest.raises(SearchTimeout):
         async with database.searching() as connection:
             await connection.rows(SLEEP, seconds=5)
@@ -229,17 +229,17 @@ async def test_a_search_ends_in_its_time_whether_it_waits_or_works(database: Dat
                 pass
 
 
-async def test_each_statement_is_told_to_who_listens_without_a_further_one(database: Database) -> None:
-    said: list[str] = []
-    database.listen(lambda query: said.append(query.query))
+async def test_listeners_receive_each_statement_and_cause_no_other(database: Database) -> None:
+    statements: list[str] = []
+    database.add_statement_listener(lambda query: statements.append(query.query))
     await database.write(WRITE, name="first")
     async with database.transaction() as connection:
         await connection.rows(ALL)
     await asyncio.sleep(0)
-    assert said == [WRITE.sql, "BEGIN", ALL.sql, "COMMIT"]
+    assert statements == [WRITE.sql, "BEGIN", ALL.sql, "COMMIT"]
 
 
-def test_a_statement_is_sent_with_its_values_by_number() -> None:
+def test_a_statement_is_sent_with_numbered_parameters() -> None:
     statement = Statement("SELECT name::text, :b, :a, CAST(:b AS text) WHERE 5 % 3 = 2")
     assert statement.sql == "SELECT name::text, $1, $2, CAST($1 AS text) WHERE 5 % 3 = 2"
     assert statement.arguments({"a": 1, "b": 2, "unused": 3}) == [2, 1]

@@ -1,4 +1,4 @@
-"""Which connections are not lent again, and what becomes of all at the end."""
+"""Which connections the pool replaces, and how it closes."""
 
 import asyncio
 import time
@@ -7,75 +7,75 @@ import pytest
 
 from db.postgres import pool as pool_module
 from db.postgres.pool import Pool, PoolClosed, PoolState
-from support.fake_connections import Exchange, Line, Silent, lent, queued
+from support.fake_connections import FakeConnection, FakeServer, UnresponsiveConnection, both, queued
 
 
-async def test_a_connection_that_broke_while_it_was_lent_is_replaced(pool: Pool[Line], exchange: Exchange) -> None:
-    first, second = await lent(pool)
+async def test_a_connection_that_broke_while_in_use_is_replaced(pool: Pool[FakeConnection], server: FakeServer) -> None:
+    first, second = await both(pool)
     waiter = await queued(pool)
     first.is_broken = True
     pool.release(first)
-    assert await waiter is exchange.lines[2]
+    assert await waiter is server.connections[2]
     assert first.end == "terminated"
     pool.release(second)
     assert await pool.acquire() is second
 
 
-async def test_a_connection_that_broke_while_nobody_used_it_is_replaced(pool: Pool[Line], exchange: Exchange) -> None:
-    for line in await lent(pool):
-        pool.release(line)
-        line.is_broken = True
-    assert set(await lent(pool)) == set(exchange.lines[2:])
-    assert len(exchange.lines) == 4
+async def test_a_connection_that_broke_while_idle_is_replaced(pool: Pool[FakeConnection], server: FakeServer) -> None:
+    for connection in await both(pool):
+        pool.release(connection)
+        connection.is_broken = True
+    assert set(await both(pool)) == set(server.connections[2:])
+    assert len(server.connections) == 4
 
 
-async def test_a_connection_that_breaks_on_its_way_to_who_waits_is_replaced(
-    pool: Pool[Line], exchange: Exchange
+async def test_a_connection_that_breaks_after_its_release_is_replaced_for_the_waiting_caller(
+    pool: Pool[FakeConnection], server: FakeServer
 ) -> None:
-    first, _ = await lent(pool)
+    first, _ = await both(pool)
     waiter = await queued(pool)
     pool.release(first)
     first.is_broken = True
-    assert await waiter is exchange.lines[2]
+    assert await waiter is server.connections[2]
     assert pool.state == PoolState(size=2, in_use=2, waiting=0)
 
 
-async def test_what_is_distrusted_is_replaced_when_it_is_lent_or_given_back(
-    pool: Pool[Line], exchange: Exchange
+async def test_expired_connections_are_replaced_when_they_are_acquired_or_released(
+    pool: Pool[FakeConnection], server: FakeServer
 ) -> None:
-    idle, used = await lent(pool)
+    idle, used = await both(pool)
     pool.release(idle)
     pool.expire_all()
-    assert await pool.acquire() is exchange.lines[2]
+    assert await pool.acquire() is server.connections[2]
     pool.release(used)
-    assert await pool.acquire() is exchange.lines[3]
+    assert await pool.acquire() is server.connections[3]
     assert (idle.end, used.end) == ("terminated", "terminated")
 
 
-async def test_it_is_not_distrusted_again_and_again(pool: Pool[Line], exchange: Exchange) -> None:
+async def test_connections_expire_at_most_once_a_second(pool: Pool[FakeConnection], server: FakeServer) -> None:
     for _ in range(5):
         pool.release(await pool.acquire())
         pool.expire_all()
-    assert len(exchange.lines) == 2
+    assert len(server.connections) == 2
 
 
 async def test_a_connection_that_is_too_old_is_replaced(
-    pool: Pool[Line], exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+    pool: Pool[FakeConnection], server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, young = await lent(pool)
+    old, young = await both(pool)
     pool.release(young)
     pool.release(old)
     old.connected_at -= pool_module.RECYCLE_AFTER_S + 1
     young.connected_at -= pool_module.RECYCLE_AFTER_S - 1
     assert await pool.acquire() is young
-    assert len(exchange.lines) == 2
+    assert len(server.connections) == 2
     monkeypatch.setattr(pool_module, "RECYCLE_AFTER_S", 0)
     pool.release(young)
     assert young.end == "terminated"
 
 
-async def test_closing_says_goodbye_and_hangs_up_where_somebody_is_in_the_way(pool: Pool[Line]) -> None:
-    idle, used = await lent(pool)
+async def test_closing_closes_idle_connections_and_terminates_those_in_use(pool: Pool[FakeConnection]) -> None:
+    idle, used = await both(pool)
     waiter = await queued(pool)
     waiter.cancel()
     await asyncio.wait([waiter])
@@ -87,35 +87,35 @@ async def test_closing_says_goodbye_and_hangs_up_where_somebody_is_in_the_way(po
         await pool.acquire()
 
 
-async def test_closing_refuses_who_waits(pool: Pool[Line], exchange: Exchange) -> None:
-    await lent(pool)
+async def test_closing_fails_waiting_callers(pool: Pool[FakeConnection], server: FakeServer) -> None:
+    await both(pool)
     waiter = await queued(pool)
     await pool.close()
     with pytest.raises(PoolClosed):
         await waiter
-    assert len(exchange.lines) == 2
+    assert len(server.connections) == 2
 
 
-async def test_what_was_being_connected_when_it_was_closed_is_not_left_open(
-    pool: Pool[Line], exchange: Exchange
+async def test_a_connection_that_is_opened_while_the_pool_closes_is_terminated(
+    pool: Pool[FakeConnection], server: FakeServer
 ) -> None:
-    exchange.may_connect.clear()
+    server.may_connect.clear()
     waiter = await queued(pool)
     await pool.close()
-    exchange.may_connect.set()
+    server.may_connect.set()
     with pytest.raises(PoolClosed):
         await waiter
-    assert [line.end for line in exchange.lines] == ["terminated"]
+    assert [connection.end for connection in server.connections] == ["terminated"]
 
 
-async def test_closing_does_not_wait_for_a_server_that_is_silent(
-    pool: Pool[Line], exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+async def test_closing_does_not_wait_for_an_unresponsive_server(
+    pool: Pool[FakeConnection], server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_module, "CLOSE_TIMEOUT_S", 0.05)
-    exchange.makes = Silent
-    line = await pool.acquire()
-    pool.release(line)
+    server.connection_type = UnresponsiveConnection
+    connection = await pool.acquire()
+    pool.release(connection)
     began_at = time.monotonic()
     await pool.close()
     assert time.monotonic() - began_at < 1
-    assert line.end == "terminated"
+    assert connection.end == "terminated"

@@ -1,4 +1,4 @@
-"""One connection that all requests share: on the event loop of the service as well as on asyncio's own."""
+"""One connection that all requests share, tested on uvloop, which the service uses, and on the loop of asyncio."""
 
 import asyncio
 import secrets
@@ -11,9 +11,15 @@ import pytest
 import uvloop
 
 from db.embedded.valkey import ValkeyNode
-from db.redis.multiplexed import LOOK_EVERY_S, Login, MultiplexedConnection, MultiplexedConnections, RedisRefused
+from db.redis.multiplexed import (
+    TIMEOUT_CHECK_INTERVAL_S,
+    Login,
+    MultiplexedConnection,
+    MultiplexedConnections,
+    RedisErrorReply,
+)
 
-AMPLE_S = 5
+LONG_S = 5
 SHORT_S = 0.05
 
 
@@ -35,174 +41,176 @@ Run = Callable[[Steps], None]
 
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest, server: ValkeyNode) -> Run:
-    """Return what runs steps on an event loop of their own."""
+    """Return a function that runs steps on a new event loop."""
 
-    async def with_pipes(steps: Steps) -> None:
-        pipes = MultiplexedConnections(Login(), connect_timeout_s=AMPLE_S)
+    async def with_connections(steps: Steps) -> None:
+        connections = MultiplexedConnections(Login(), connect_timeout_s=LONG_S)
         try:
-            async with asyncio.timeout(4 * AMPLE_S):
-                await steps(pipes, ("127.0.0.1", server.port))
+            async with asyncio.timeout(4 * LONG_S):
+                await steps(connections, ("127.0.0.1", server.port))
         finally:
-            await pipes.close()
+            await connections.close()
 
-    return lambda steps: request.param(with_pipes(steps))
+    return lambda steps: request.param(with_connections(steps))
 
 
 @asynccontextmanager
-async def saying(words: bytes | None) -> AsyncIterator[tuple[str, int]]:
-    """Lend the address of a server that says its words to whoever asks, and hangs up; None says nothing at all."""
+async def server_sending(reply: bytes | None) -> AsyncIterator[tuple[str, int]]:
+    """Yield the address of a server that sends `reply` to each client and closes; with None it sends nothing."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(-1 if words is None else 100)
-        writer.write(words or b"")
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1 if reply is None else 100)
+        writer.write(reply or b"")
         writer.close()
         await writer.wait_closed()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listener:
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
         host, port = listener.sockets[0].getsockname()
         yield host, port
 
 
-async def connections_of(pipes: MultiplexedConnections, address: tuple[str, int]) -> int:
-    clients: bytes = await pipes.ask(address, ("CLIENT", "LIST"), until=after(AMPLE_S))
+async def client_count(connections: MultiplexedConnections, address: tuple[str, int]) -> int:
+    clients: bytes = await connections.execute(address, ("CLIENT", "LIST"), until=after(LONG_S))
     return len(clients.splitlines())
 
 
-def test_each_gets_the_answer_to_what_it_asked_over_one_connection_and_in_one_piece(
+def test_each_caller_gets_its_own_reply_over_one_connection_and_in_one_write(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pieces = 0
-    send = MultiplexedConnection._send  # noqa: SLF001 - what is sent together is seen nowhere else
+    writes = 0
+    send = MultiplexedConnection._send  # noqa: SLF001 - writes are visible nowhere else
 
-    def counted(pipe: MultiplexedConnection) -> None:
-        nonlocal pieces
-        pieces += 1
-        send(pipe)
+    def counted(connection: MultiplexedConnection) -> None:
+        nonlocal writes
+        writes += 1
+        send(connection)
 
-    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
-        nonlocal pieces
-        before = await connections_of(pipes, address)
-        pieces = 0
-        echoes = [pipes.ask(address, ("ECHO", number), until=after(AMPLE_S)) for number in range(500)]
+    async def steps(connections: MultiplexedConnections, address: tuple[str, int]) -> None:
+        nonlocal writes
+        before = await client_count(connections, address)
+        writes = 0
+        echoes = [connections.execute(address, ("ECHO", number), until=after(LONG_S)) for number in range(500)]
         assert await asyncio.gather(*echoes) == [str(number).encode() for number in range(500)]
-        assert pieces == 1
-        assert await connections_of(pipes, address) == before
+        assert writes == 1
+        assert await client_count(connections, address) == before
 
     monkeypatch.setattr(MultiplexedConnection, "_send", counted)
     run(steps)
 
 
-def test_what_the_server_refuses_is_refused_to_nobody_else(run: Run) -> None:
-    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
-        answers = await asyncio.gather(
-            pipes.ask(address, ("NONSENSE",), until=after(AMPLE_S)),
-            pipes.ask(address, ("ECHO", b"\r\n\0"), until=after(AMPLE_S)),
+def test_an_error_reply_affects_only_its_own_command(run: Run) -> None:
+    async def steps(connections: MultiplexedConnections, address: tuple[str, int]) -> None:
+        replies = await asyncio.gather(
+            connections.execute(address, ("NONSENSE",), until=after(LONG_S)),
+            connections.execute(address, ("ECHO", b"\r\n\0"), until=after(LONG_S)),
             return_exceptions=True,
         )
-        assert isinstance(answers[0], RedisRefused)
-        assert answers[1] == b"\r\n\0"
+        assert isinstance(replies[0], RedisErrorReply)
+        assert replies[1] == b"\r\n\0"
 
     run(steps)
 
 
-def test_who_gives_up_waiting_takes_nobody_elses_answer(run: Run) -> None:
-    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
-        await pipes.ask(address, ("PING",), until=after(AMPLE_S))
-        for steps_made in range(4):
-            asking = [asyncio.create_task(pipes.ask(address, ("ECHO", n), until=after(AMPLE_S))) for n in range(20)]
-            for _ in range(steps_made):
+def test_a_cancelled_command_does_not_take_the_reply_of_another(run: Run) -> None:
+    async def steps(connections: MultiplexedConnections, address: tuple[str, int]) -> None:
+        await connections.execute(address, ("PING",), until=after(LONG_S))
+        for turns in range(4):
+            commands = [
+                asyncio.create_task(connections.execute(address, ("ECHO", n), until=after(LONG_S))) for n in range(20)
+            ]
+            for _ in range(turns):
                 await asyncio.sleep(0)
-            for task in asking[::2]:
+            for task in commands[::2]:
                 task.cancel()
-            answers = await asyncio.gather(*asking, return_exceptions=True)
-            assert answers[1::2] == [str(number).encode() for number in range(1, 20, 2)]
+            replies = await asyncio.gather(*commands, return_exceptions=True)
+            assert replies[1::2] == [str(number).encode() for number in range(1, 20, 2)]
 
     run(steps)
 
 
-def test_a_silent_server_costs_its_budget_and_the_connection(run: Run) -> None:
-    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
-        before = await pipes.ask(address, ("CLIENT", "ID"), until=after(AMPLE_S))
-        await pipes.ask(address, ("CLIENT", "PAUSE", 400), until=after(AMPLE_S))
-        patient = asyncio.create_task(pipes.ask(address, ("ECHO", "late"), until=after(AMPLE_S)))
+def test_a_timeout_ends_the_command_at_its_deadline_and_replaces_the_connection(run: Run) -> None:
+    async def steps(connections: MultiplexedConnections, address: tuple[str, int]) -> None:
+        before = await connections.execute(address, ("CLIENT", "ID"), until=after(LONG_S))
+        await connections.execute(address, ("CLIENT", "PAUSE", 400), until=after(LONG_S))
+        patient = asyncio.create_task(connections.execute(address, ("ECHO", "late"), until=after(LONG_S)))
         began_at = time.monotonic()
         with pytest.raises(TimeoutError):
-            await pipes.ask(address, ("ECHO", "never"), until=after(SHORT_S))
+            await connections.execute(address, ("ECHO", "never"), until=after(SHORT_S))
         assert time.monotonic() - began_at >= SHORT_S
-        # Who has time gets the answer still; who comes now gets another connection.
+        # A command with a later deadline still gets its reply; a new command gets another connection.
         assert await patient == b"late"
-        assert await pipes.ask(address, ("CLIENT", "ID"), until=after(AMPLE_S)) != before
-        # The one before ends with the last who waited for it.
-        while b"id=%d " % before in await pipes.ask(address, ("CLIENT", "LIST"), until=after(AMPLE_S)):
-            await asyncio.sleep(LOOK_EVERY_S)
+        assert await connections.execute(address, ("CLIENT", "ID"), until=after(LONG_S)) != before
+        # The old connection closes after its last pending command.
+        while b"id=%d " % before in await connections.execute(address, ("CLIENT", "LIST"), until=after(LONG_S)):
+            await asyncio.sleep(TIMEOUT_CHECK_INTERVAL_S)
 
     run(steps)
 
 
-def test_a_process_that_is_held_up_takes_no_server_for_silent(run: Run) -> None:
-    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
-        await pipes.ask(address, ("PING",), until=after(AMPLE_S))
-        asking = asyncio.create_task(pipes.ask(address, ("ECHO", "there"), until=after(SHORT_S)))
+def test_a_blocked_event_loop_does_not_cause_timeouts(run: Run) -> None:
+    async def steps(connections: MultiplexedConnections, address: tuple[str, int]) -> None:
+        await connections.execute(address, ("PING",), until=after(LONG_S))
+        commands = asyncio.create_task(connections.execute(address, ("ECHO", "there"), until=after(SHORT_S)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        time.sleep(SHORT_S + 5 * LOOK_EVERY_S)  # noqa: ASYNC251 - the loop can not listen meanwhile
-        assert await asking == b"there"
+        time.sleep(SHORT_S + 5 * TIMEOUT_CHECK_INTERVAL_S)  # noqa: ASYNC251 - blocks the loop on purpose
+        assert await commands == b"there"
 
     run(steps)
 
 
-def test_a_connection_that_breaks_fails_those_who_wait_and_is_made_again(run: Run) -> None:
-    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
-        await pipes.ask(address, ("PING",), until=after(AMPLE_S))
-        goodbye = asyncio.create_task(pipes.ask(address, ("QUIT",), until=after(AMPLE_S)))
-        unheard = asyncio.create_task(pipes.ask(address, ("PING",), until=after(AMPLE_S)))
-        assert await goodbye == b"OK"
+def test_a_lost_connection_fails_its_pending_commands_and_is_opened_again(run: Run) -> None:
+    async def steps(connections: MultiplexedConnections, address: tuple[str, int]) -> None:
+        await connections.execute(address, ("PING",), until=after(LONG_S))
+        quitting = asyncio.create_task(connections.execute(address, ("QUIT",), until=after(LONG_S)))
+        pending = asyncio.create_task(connections.execute(address, ("PING",), until=after(LONG_S)))
+        assert await quitting == b"OK"
         with pytest.raises(ConnectionError):
-            await unheard
-        assert await pipes.ask(address, ("ECHO", "anew"), until=after(AMPLE_S)) == b"anew"
+            await pending
+        assert await connections.execute(address, ("ECHO", "again"), until=after(LONG_S)) == b"again"
 
     run(steps)
 
 
-def test_what_is_no_redis_is_left(run: Run) -> None:
-    async def steps(pipes: MultiplexedConnections, _address: tuple[str, int]) -> None:
-        async with saying(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address:
+def test_a_server_with_another_protocol_is_rejected(run: Run) -> None:
+    async def steps(connections: MultiplexedConnections, _address: tuple[str, int]) -> None:
+        async with server_sending(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address:
             for _ in range(2):
-                with pytest.raises(OSError, match="not the answer of a Redis"):
-                    await pipes.ask(address, ("PING",), until=after(AMPLE_S))
+                with pytest.raises(OSError, match="not a reply of a Redis server"):
+                    await connections.execute(address, ("PING",), until=after(LONG_S))
 
     run(steps)
 
 
-def test_nobody_waits_longer_than_the_budget_for_a_connection(run: Run) -> None:
-    async def steps(_pipes: MultiplexedConnections, _address: tuple[str, int]) -> None:
-        async with saying(None) as address:
-            knocking = MultiplexedConnections(Login(password="pass-word"), connect_timeout_s=2 * AMPLE_S)
+def test_the_deadline_includes_the_time_to_connect(run: Run) -> None:
+    async def steps(_connections: MultiplexedConnections, _address: tuple[str, int]) -> None:
+        async with server_sending(None) as address:
+            connecting = MultiplexedConnections(Login(password="pass-word"), connect_timeout_s=2 * LONG_S)
             began_at = time.monotonic()
             with pytest.raises(TimeoutError):
-                await knocking.ask(address, ("PING",), until=after(SHORT_S))
-            assert time.monotonic() - began_at < AMPLE_S
-            await knocking.close()
+                await connecting.execute(address, ("PING",), until=after(SHORT_S))
+            assert time.monotonic() - began_at < LONG_S
+            await connecting.close()
 
     run(steps)
 
 
-def test_those_who_come_at_once_share_one_connection(run: Run) -> None:
-    async def steps(pipes: MultiplexedConnections, address: tuple[str, int]) -> None:
-        asking = [pipes.ask(address, ("CLIENT", "ID"), until=after(AMPLE_S)) for _ in range(20)]
-        assert len(set(await asyncio.gather(*asking))) == 1
+def test_concurrent_first_commands_share_one_connection(run: Run) -> None:
+    async def steps(connections: MultiplexedConnections, address: tuple[str, int]) -> None:
+        commands = [connections.execute(address, ("CLIENT", "ID"), until=after(LONG_S)) for _ in range(20)]
+        assert len(set(await asyncio.gather(*commands))) == 1
 
     run(steps)
 
 
-def test_a_server_that_hangs_up_after_the_password_keeps_nobody_waiting(run: Run) -> None:
-    async def steps(_pipes: MultiplexedConnections, _address: tuple[str, int]) -> None:
-        async with saying(b"+OK\r\n") as address:
-            pipes = MultiplexedConnections(Login(password="pass-word"), connect_timeout_s=AMPLE_S)
+def test_a_server_that_closes_after_the_password_fails_every_command_at_once(run: Run) -> None:
+    async def steps(_connections: MultiplexedConnections, _address: tuple[str, int]) -> None:
+        async with server_sending(b"+OK\r\n") as address:
+            connections = MultiplexedConnections(Login(password="pass-word"), connect_timeout_s=LONG_S)
             for _ in range(20):
-                asking = [pipes.ask(address, ("PING",), until=after(AMPLE_S)) for _ in range(3)]
-                answers = await asyncio.gather(*asking, return_exceptions=True)
-                assert {type(answer) for answer in answers} <= {ConnectionError, ConnectionResetError}
-            await pipes.close()
+                commands = [connections.execute(address, ("PING",), until=after(LONG_S)) for _ in range(3)]
+                replies = await asyncio.gather(*commands, return_exceptions=True)
+                assert {type(reply) for reply in replies} <= {ConnectionError, ConnectionResetError}
+            await connections.close()
 
     run(steps)

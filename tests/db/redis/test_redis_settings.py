@@ -1,4 +1,4 @@
-"""The kinds of Redis that settings can name: a single server, behind a password, behind TLS, several start nodes."""
+"""The Redis deployments that the settings support: a single server, a password, TLS, several start nodes."""
 
 import asyncio
 import secrets
@@ -32,11 +32,11 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 async def tls_port(server: ValkeyNode, authority: trustme.CA) -> AsyncIterator[int]:
-    """A port that speaks TLS and hands everything on to the server, which was built without it."""
+    """A port that accepts TLS and forwards everything to the server, which was built without TLS."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
 
-    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", server.port)
         async with asyncio.TaskGroup() as group:
             group.create_task(pump(reader, server_writer))
@@ -48,12 +48,12 @@ async def tls_port(server: ValkeyNode, authority: trustme.CA) -> AsyncIterator[i
             await writer.drain()
         writer.close()
 
-    listener = await asyncio.start_server(hand_on, "127.0.0.1", 0, ssl=context)
+    listener = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
     yield int(listener.sockets[0].getsockname()[1])
     listener.close()
 
 
-def single(server: ValkeyNode, **others: Any) -> Settings:
+def single_server(server: ValkeyNode, **others: Any) -> Settings:
     address = ("127.0.0.1", others.pop("redis_port", server.port))
     return settings_for("postgresql://nobody@127.0.0.1/nothing", *address, redis_cluster=False, **others)
 
@@ -67,33 +67,33 @@ CACHED = [CacheOutcome.FILLED, CacheOutcome.HIT]
 UNCACHED = [CacheOutcome.BYPASSED, CacheOutcome.BYPASSED]
 
 
-async def test_a_single_server_serves_as_well_as_a_cluster(server: ValkeyNode) -> None:
-    assert await outcomes(single(server)) == CACHED
+async def test_a_single_server_works_like_a_cluster(server: ValkeyNode) -> None:
+    assert await outcomes(single_server(server)) == CACHED
 
 
-async def test_a_single_server_that_went_away_is_used_again_when_it_returns(server: ValkeyNode) -> None:
-    async with cache_of(single(server)) as cache:
+async def test_a_single_server_is_used_again_after_a_restart(server: ValkeyNode) -> None:
+    async with cache_of(single_server(server)) as cache:
         await cache.read_through(1, Loader(7))
         server.stop()
         for _ in range(5):
             assert (await cache.read_through(1, Loader(7)))[1] is CacheOutcome.BYPASSED
-        assert cache.silent_shards
+        assert cache.unresponsive_shards
         server.start()
         async with asyncio.timeout(20):
             while (await cache.read_through(1, Loader(7)))[1] is not CacheOutcome.HIT:
                 await asyncio.sleep(0.05)
 
 
-async def test_an_acl_user_is_asked_for_its_password(server: ValkeyNode) -> None:
+async def test_an_acl_user_authenticates_with_its_password(server: ValkeyNode) -> None:
     with server.client() as client:
         client.execute_command("ACL SETUSER", "tickets", "on", ">pass-word", "~*", "+@all")
         client.execute_command("ACL SETUSER", "default", "off")
-    assert await outcomes(single(server, redis_username="tickets", redis_password="pass-word")) == CACHED
-    assert await outcomes(single(server, redis_username="tickets", redis_password="wrong")) == UNCACHED
-    assert await outcomes(single(server)) == UNCACHED
+    assert await outcomes(single_server(server, redis_username="tickets", redis_password="pass-word")) == CACHED
+    assert await outcomes(single_server(server, redis_username="tickets", redis_password="wrong")) == UNCACHED
+    assert await outcomes(single_server(server)) == UNCACHED
 
 
-async def test_a_cluster_may_ask_for_a_password(server_folder: Path) -> None:
+async def test_a_cluster_may_require_a_password(server_folder: Path) -> None:
     node = ValkeyNode(server_folder / secrets.token_hex(4))
     node.start()
     try:
@@ -109,17 +109,22 @@ async def test_a_cluster_may_ask_for_a_password(server_folder: Path) -> None:
         node.stop()
 
 
-async def test_tls_is_spoken_with_a_server_that_is_trusted(
+async def test_tls_accepts_only_a_server_with_a_trusted_certificate(
     server: ValkeyNode, tls_port: int, authority: trustme.CA, tmp_path: Path
 ) -> None:
-    trusted, stranger = tmp_path / "trusted.pem", tmp_path / "stranger.pem"
+    trusted, untrusted = tmp_path / "trusted.pem", tmp_path / "untrusted.pem"
     authority.cert_pem.write_to_path(str(trusted))
-    trustme.CA().cert_pem.write_to_path(str(stranger))
-    assert await outcomes(single(server, redis_port=tls_port, redis_tls=True, redis_tls_ca_file=trusted)) == CACHED
-    assert await outcomes(single(server, redis_port=tls_port, redis_tls=True, redis_tls_ca_file=stranger)) == UNCACHED
+    trustme.CA().cert_pem.write_to_path(str(untrusted))
+    assert (
+        await outcomes(single_server(server, redis_port=tls_port, redis_tls=True, redis_tls_ca_file=trusted)) == CACHED
+    )
+    assert (
+        await outcomes(single_server(server, redis_port=tls_port, redis_tls=True, redis_tls_ca_file=untrusted))
+        == UNCACHED
+    )
 
 
-async def test_any_of_several_start_nodes_will_do(redis_address: tuple[str, int]) -> None:
+async def test_one_reachable_start_node_of_several_is_enough(redis_address: tuple[str, int]) -> None:
     host, port = redis_address
     nodes = f"127.0.0.1:{free_port()}, {host}:{port}"
     assert await outcomes(settings_for("postgresql://nobody@127.0.0.1/nothing", nodes, 6379)) == CACHED

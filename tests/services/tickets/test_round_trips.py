@@ -57,7 +57,7 @@ class Wire:
 
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    wire, send, ask = Wire(), RedisConnection.send_packed_command, MultiplexedConnection.ask
+    wire, send, ask = Wire(), RedisConnection.send_packed_command, MultiplexedConnection.execute
 
     async def sent(self: RedisConnection, *args: Any, **options: Any) -> None:
         wire.send()
@@ -69,7 +69,7 @@ def wire() -> Iterator[Wire]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RedisConnection, "send_packed_command", sent)
-        patch.setattr(MultiplexedConnection, "ask", asked)
+        patch.setattr(MultiplexedConnection, "execute", asked)
         yield wire
 
 
@@ -86,7 +86,7 @@ async def agent(settings: Settings, wire: Wire) -> AsyncIterator[httpx2.AsyncCli
     """A client with an agent's key, of a service that has done each thing before."""
     assert settings.database_dsn is not None
     async with running(settings) as (app, client):
-        app.state.tickets._database.listen(wire.ask)  # noqa: SLF001 - the one that every service of the application has
+        app.state.tickets._database.add_statement_listener(wire.ask)  # noqa: SLF001 - the one that every service of the application has
         database = Database(settings.database_dsn.get_secret_value(), pool_size=1)
         key, _ = await ApiKeys(database).create("round-trips", Role.AGENT)
         await database.close()

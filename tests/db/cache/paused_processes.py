@@ -1,4 +1,4 @@
-"""Processes of the service whose steps can be held, so that a test decides which comes after which."""
+"""Processes of the service that a test can pause at certain steps, so that it controls their order."""
 
 import asyncio
 import json
@@ -24,72 +24,70 @@ TIMEOUT_S: Final = 10
 Result = TypeVar("Result")
 
 
-class Held(Generic[Result]):
-    """A read or a write that stands at a gate."""
+class Paused(Generic[Result]):
+    """A read or a write that is paused at a pause point."""
 
     def __init__(self, steps: Coroutine[Any, Any, Result]) -> None:
         self._task = asyncio.create_task(steps)
-        self._may_go = asyncio.Event()
+        self._may_continue = asyncio.Event()
 
-    async def go_on_to(self, gate: "Gate") -> None:
-        """Let it make its steps up to another gate."""
-        self._may_go.set()
-        self._may_go = asyncio.Event()
-        await gate.reached_by(self._may_go)
+    async def continue_to(self, point: "PausePoint") -> None:
+        """Let it run up to another pause point."""
+        self._may_continue.set()
+        self._may_continue = asyncio.Event()
+        await point.reached_by(self._may_continue)
 
-    async def go_on(self) -> Result:
-        """Let it end."""
-        self._may_go.set()
+    async def finish(self) -> Result:
+        """Let it run to its end; return its result."""
+        self._may_continue.set()
         async with asyncio.timeout(TIMEOUT_S):
             return await self._task
 
     async def cancel(self) -> None:
-        """End it where it stands, as a request whose client has gone is ended."""
+        """Cancel it at its pause point, as the server cancels a request whose client disconnected."""
         self._task.cancel()
         await asyncio.wait([self._task], timeout=TIMEOUT_S)
         assert self._task.cancelled()
 
 
-class Gate:
-    """A point in the steps of a process; it holds the first who comes, if somebody is to be held there."""
+class PausePoint:
+    """A point in the steps of a process. It pauses the first read or write that reaches it after `pause`."""
 
     def __init__(self) -> None:
-        self._may_go: asyncio.Event | None = None
+        self._may_continue: asyncio.Event | None = None
         self._is_reached = asyncio.Event()
 
-    async def hold(self, steps: Coroutine[Any, Any, Result]) -> Held[Result]:
-        """Let a read or a write make its steps up to here."""
-        held = Held(steps)
-        await held.go_on_to(self)
-        return held
+    async def pause(self, steps: Coroutine[Any, Any, Result]) -> Paused[Result]:
+        """Start a read or a write, and let it run up to this point."""
+        paused = Paused(steps)
+        await paused.continue_to(self)
+        return paused
 
-    async def reached_by(self, may_go: asyncio.Event) -> None:
-        """Return when somebody stands here, until `may_go`."""
-        self._may_go = may_go
+    async def reached_by(self, may_continue: asyncio.Event) -> None:
+        """Return when a read or a write is paused here; it stays paused until `may_continue` is set."""
+        self._may_continue = may_continue
         self._is_reached.clear()
         async with asyncio.timeout(TIMEOUT_S):
             await self._is_reached.wait()
 
     async def passed(self) -> None:
-        """Stand here if that is wanted."""
-        may_go, self._may_go = self._may_go, None
-        if may_go is not None:
+        """Pause here if a test requested it."""
+        may_continue, self._may_continue = self._may_continue, None
+        if may_continue is not None:
             self._is_reached.set()
             async with asyncio.timeout(TIMEOUT_S):
-                await may_go.wait()
+                await may_continue.wait()
 
 
-class GatedDatabase(Database):
-    """Has a gate on both sides of a read and of a commit."""
+class PausableDatabase(Database):
+    """Has pause points before and after a read, and before and after a commit."""
 
     def __init__(self, dsn: str) -> None:
         super().__init__(dsn, pool_size=5)
-        self.after_lease, self.after_read, self.before_commit, self.after_commit = (
-            Gate(),
-            Gate(),
-            Gate(),
-            Gate(),
-        )
+        self.after_lease = PausePoint()
+        self.after_read = PausePoint()
+        self.before_commit = PausePoint()
+        self.after_commit = PausePoint()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Session]:
@@ -107,38 +105,38 @@ class GatedDatabase(Database):
 
 
 class WatchedRedis(GuardedRedis):
-    """Counts the looks for a body, and sends nothing once the process is dead."""
+    """Counts the reads, and runs no script after a crash of the process."""
 
-    looks = 0
-    is_dead = False
+    reads = 0
+    is_crashed = False
 
-    async def has_looked(self, times: int) -> None:
-        """Return when so many reads have looked, and done what follows without waiting."""
+    async def has_read(self, times: int) -> None:
+        """Return when so many reads have replied, and their callers have run up to their next wait."""
         async with asyncio.timeout(TIMEOUT_S):
-            while self.looks < times:
+            while self.reads < times:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.01)
 
-    async def read(self, key: str, *fields: str, budget_s: float) -> list[bytes | None]:
-        answer = await super().read(key, *fields, budget_s=budget_s)
-        self.looks += 1
-        return answer
+    async def read(self, key: str, *fields: str, timeout_s: float) -> list[bytes | None]:
+        values = await super().read(key, *fields, timeout_s=timeout_s)
+        self.reads += 1
+        return values
 
-    async def run(self, script: Script, key: str, *arguments: str | int | bytes, budget_s: float) -> Any:
-        if self.is_dead:
+    async def run(self, script: Script, key: str, *arguments: str | int | bytes, timeout_s: float) -> Any:
+        if self.is_crashed:
             raise asyncio.CancelledError
-        return await super().run(script, key, *arguments, budget_s=budget_s)
+        return await super().run(script, key, *arguments, timeout_s=timeout_s)
 
 
 class Process:
-    """One process of the service; reads return the version and how it was found, writes the version they made."""
+    """One process of the service. A read returns the version and the outcome, a write the new version."""
 
     def __init__(self, settings: Settings) -> None:
         assert settings.database_dsn is not None
-        self.gates = GatedDatabase(settings.database_dsn.get_secret_value())
+        self.database = PausableDatabase(settings.database_dsn.get_secret_value())
         self.redis = WatchedRedis(connect(settings))
         self.cache = TicketCache(self.redis, schema=lookup_schema(), prefix=settings.redis_prefix)
-        self.service = TicketService(self.gates, self.cache, TicketChanges(self.gates, self.cache))
+        self.service = TicketService(self.database, self.cache, TicketChanges(self.database, self.cache))
 
     async def read(self, ticket: int) -> tuple[int, CacheOutcome]:
         stored, outcome = await self.service.look_up(ticket, ANONYMOUS)
@@ -150,7 +148,7 @@ class Process:
 
 
 class CachedKey:
-    """A hand on the ticket's key in Redis."""
+    """Changes the key of a ticket in Redis."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
