@@ -97,7 +97,7 @@ async def test_without_a_limit_nothing_is_told_and_nothing_stands_in_the_way(
     app: FastAPI, client: httpx2.AsyncClient
 ) -> None:
     assert "RateLimit" not in (await client.get("/tickets")).headers
-    assert "RateLimit" not in [getattr(middleware.cls, "__name__", "") for middleware in app.user_middleware]
+    assert "RateLimitMiddleware" not in [getattr(middleware.cls, "__name__", "") for middleware in app.user_middleware]
 
 
 async def test_a_limit_stands_while_redis_is_away(database_dsn: str) -> None:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api.http.allow import allowed_methods
+from api.http.headers import allowed_methods
 from api.middleware.request_id import REQUEST_ID_HEADER, request_id
 from api.middleware.security_headers import secured
 from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, ProblemType, problem_type_for
@@ -107,7 +107,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     """Answer without saying what went wrong: that is in the log, once; the server need not say it again."""
     _log.error("request %s failed: %s", request_id(request), type(error).__name__, exc_info=error)
     request.scope[FAILURE_KEY] = error
-    # This one is answered outside of the front door.
+    # This response is sent outside of `RequestIdMiddleware`, which adds these headers to all others.
     answer = _response(request, STATUS_PROBLEMS[500])
     answer.raw_headers = secured(answer.raw_headers, request.scope)
     return answer

@@ -1,11 +1,11 @@
 """The tickets."""
 
 from fastapi import APIRouter, Request, Response, status
-from fastapi.routing import APIRoute
 
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
-from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag, link_to_next, lookup_headers
-from api.http.idempotency import IdempotencyKey, replayed
+from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag
+from api.http.headers import IdempotencyKey, link_to_next, replayed
+from api.http.serialized import list_response, lookup_response
 from api.openapi import responses as answers
 from api.openapi.request_bodies import TAKES_MERGE_PATCH, NewTicket, Patch
 from api.openapi.responses import READING, WRITING, responses
@@ -51,9 +51,8 @@ async def list_tickets(wanted: WantedTickets, lists: Lists, who: Caller, request
     the same however deep it lies; a cursor belongs to the filters and the order of the page that gave it. Comments are
     not in the list.
     """
-    # Nearly always answered before it comes here: see `api.middleware.fast_path`.
-    found = await lists.tickets(wanted, who)
-    return Response(found.body, headers=link_to_next(request.scope, found.next_cursor), media_type="application/json")
+    # `FastPathMiddleware` calls this function directly for nearly all requests.
+    return list_response(request.scope, await lists.tickets(wanted, who))
 
 
 @router.get(
@@ -69,14 +68,9 @@ async def get_ticket(
     The latest 50 comments, in the order in which they were written; the comments' own list has them all. The answer
     comes from the cache where it can, which never gives what a change that was acknowledged has overwritten.
     """
-    # Nearly always answered before it comes here: see `api.middleware.fast_path`.
-    found, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
-    if known is None or found.version in known:
-        answer = Response(status_code=status.HTTP_304_NOT_MODIFIED)
-    else:
-        answer = Response(found.body, media_type="application/json")
-    answer.raw_headers += lookup_headers(found.version, outcome)
-    return answer
+    # `FastPathMiddleware` calls this function directly for nearly all requests.
+    stored, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
+    return lookup_response(stored, outcome, known)
 
 
 @router.patch(
@@ -110,8 +104,3 @@ async def list_history(
     found = await lists.history(ticket_id, page, who)
     response.headers.update(link_to_next(request.scope, found.next_cursor))
     return found
-
-
-def routes() -> dict[str, APIRoute]:
-    """Return the routes, by the names of their operations."""
-    return {route.name: route for route in router.routes if isinstance(route, APIRoute)}

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from core.errors import DatabaseUnavailable
-from core.shutdown import ShutdownState
+from core.process import ShutdownState
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.postgres.migrations import Revisions
