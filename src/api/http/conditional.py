@@ -12,8 +12,8 @@ from starlette.types import Scope
 _ETAG: Final = r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
 _ETAGS: Final = re.compile(rf"[ \t,]*{_ETAG}(?:[ \t]*,[ \t,]*{_ETAG})*[ \t,]*")
 _VERSION: Final = re.compile("[1-9][0-9]{0,9}")
-# The usual value, which needs no further parsing.
-_ONE_VERSION: Final = re.compile('"([1-9][0-9]{0,9})"')
+# Nearly every If-None-Match: one tag, which this expression parses faster than the others.
+_ONE_TAG: Final = re.compile(b'"([1-9][0-9]{0,9})"')
 
 
 def etag(version: int) -> str:
@@ -70,13 +70,15 @@ def joined(headers: Headers, name: str) -> str:
 def known_versions(scope: Scope) -> Set[int] | None:
     """Return the versions in If-None-Match: none without the header, None (any version) for `*`."""
     tags = [value for name, value in scope["headers"] if name == b"if-none-match"]
-    return versions_in(b", ".join(tags).decode("latin-1")) if tags else frozenset()
+    if not tags:
+        return frozenset()
+    if len(tags) == 1 and (one := _ONE_TAG.fullmatch(tags[0])):
+        return frozenset((int(one[1]),))
+    return versions_in(b", ".join(tags).decode("latin-1"))
 
 
 def versions_in(tags: str) -> Set[int] | None:
     """Return the versions that a list of entity tags names; None (any version) for `*`, none for a malformed list."""
-    if one := _ONE_VERSION.fullmatch(tags):
-        return frozenset((int(one[1]),))
     if tags.strip() == "*":
         return None
     if not _ETAGS.fullmatch(tags):

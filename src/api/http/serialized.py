@@ -4,7 +4,7 @@ from collections.abc import Set
 from typing import Final
 
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from api.http.headers import link_to_next
 from db.cache.ticket_cache import CacheOutcome, Stored
@@ -26,14 +26,20 @@ _REVALIDATE: Final = (b"cache-control", b"no-cache")
 class SerializedResponse(Response):
     """A response that renders nothing: a JSON body in bytes, or no body (None)."""
 
+    background = None
+
     def __init__(self, status_code: int, headers: list[tuple[bytes, bytes]], body: bytes | None = None) -> None:
         # Not by the base class: it encodes header by header, which takes as long as the rest of the response.
         self.status_code = status_code
         self.raw_headers = headers
         self.body = body or b""
-        self.background = None
         if body is not None:
             headers += (_JSON, (b"content-length", b"%d" % len(body)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+        """Send the response."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def lookup_response(stored: Stored, outcome: CacheOutcome, known: Set[int] | None) -> SerializedResponse:

@@ -85,7 +85,7 @@ def _query(query_string: bytes) -> TicketQuery | None:
 
 
 def _has_cache_control(scope: Scope) -> bool:
-    return any(name == b"cache-control" for name, _ in scope["headers"])
+    return b"cache-control" in [name for name, _ in scope["headers"]]
 
 
 def _route_of(router: APIRouter, endpoint: Callable[..., object]) -> APIRoute:

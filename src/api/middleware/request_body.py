@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.paths import PUBLIC
 from api.problems.handlers import problem_response
 
-_BODY_HEADERS: Final = (b"content-length", b"transfer-encoding")
+_BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class RequestBodyMiddleware:
@@ -63,4 +63,4 @@ def _replay(messages: list[Message], receive: Receive) -> Receive:
 
 
 def _has_body(scope: Scope) -> bool:
-    return any(name in _BODY_HEADERS for name, _ in scope["headers"])
+    return not _BODY_HEADERS.isdisjoint([name for name, _ in scope["headers"]])

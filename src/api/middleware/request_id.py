@@ -20,7 +20,7 @@ SCOPE_KEY: Final = "request_id"
 
 _HEADER: Final = REQUEST_ID_HEADER.lower().encode()
 _WELL_FORMED: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_CLOSE: Final = {b"connection": b"close"}
+_CLOSE: Final = (b"connection", b"close")
 
 
 def request_id(connection: HTTPConnection) -> str:
@@ -58,9 +58,10 @@ class RequestIdMiddleware:
 
         async def send_completed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = {_HEADER: id_} | (_CLOSE if self._shutdown else {})
-                others = [header for header in message["headers"] if header[0] not in own]
-                message["headers"] = [*secured(others, scope), *own.items()]
+                own = [(_HEADER, id_), _CLOSE] if self._shutdown else [(_HEADER, id_)]
+                replaced = {name for name, _ in own}
+                others = [header for header in message["headers"] if header[0] not in replaced]
+                message["headers"] = secured(others, scope) + own
             elif is_head:
                 message = {**message, "body": b""}
             await send(message)

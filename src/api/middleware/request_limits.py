@@ -18,6 +18,8 @@ MAX_HEADER_BYTES: Final = 16 * 1024
 _JSON: Final = re.compile(
     rb"|(?:\*/\*|application/(?:\*|json|problem\+json))\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:;|$)).*)?", re.IGNORECASE
 )
+# What most clients send, and what needs no parsing.
+_ANYTHING: Final = [b"*/*"]
 # A Content-Length with more digits exceeds every limit. Converting all of them to a number would only take time.
 _MAX_LENGTH_DIGITS: Final = 20
 # The client need not send the rest of a request that is too large.
@@ -56,10 +58,10 @@ class RequestLimitsMiddleware:
             return 431
         if length.isdigit() and int(length[:_MAX_LENGTH_DIGITS]) > self._max_body_bytes:
             return 413
-        if accept and scope["path"] in JSON_ONLY and not _accepts_json(b",".join(accept)):
-            return 406
-        return None
+        return None if _accepts_json(accept) or scope["path"] not in JSON_ONLY else 406
 
 
-def _accepts_json(accept: bytes) -> bool:
-    return any(_JSON.fullmatch(media_range.strip()) for media_range in accept.split(b","))
+def _accepts_json(accept: list[bytes]) -> bool:
+    if not accept or accept == _ANYTHING:
+        return True
+    return any(_JSON.fullmatch(media_range.strip()) for media_range in b",".join(accept).split(b","))
