@@ -108,4 +108,4 @@ def test_what_led_to_an_error_is_told_and_cycles_end() -> None:
     first, second = raised(ValueError("first")), raised(KeyError("second"))
     second.__cause__, first.__cause__ = first, second
     told = json.loads(JsonLines().format(a_record("x", error=ExceptionGroup("both", [second]))))["error"]
-    assert [word in told for word in ("first", "second", "which led to:", "of which one is:")] == [True] * 4
+    assert [word in told for word in ("first", "second", "which caused:", "one of them:")] == [True] * 4
