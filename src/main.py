@@ -1,4 +1,12 @@
-"""The application: everything is wired here, once, from the settings."""
+"""The wiring of the service: `create_app` builds the ASGI application from the settings.
+
+Every object is created and connected here, once. The order below is the order of events:
+
+create_app    routes, middleware, error handlers and the OpenAPI document; nothing is connected yet
+lifespan      connects to PostgreSQL and Redis, builds the services on them, starts the background tasks; on exit, the
+              same in reverse
+_middleware   what a request passes before its route, from the outside in
+"""
 
 import asyncio
 import logging
@@ -9,24 +17,25 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
+from starlette.middleware import Middleware
 
-from api import paths, tracing
+from api import tracing
 from api.http.shutdown import graceful_shutdown
-from api.middleware.access_log import AccessLogMiddleware, RouteScope
+from api.middleware.access_log import AccessLogMiddleware, RouteScopeMiddleware
 from api.middleware.authentication import AuthenticationMiddleware
 from api.middleware.concurrency import ConcurrencyLimiter, ConcurrencyMiddleware
 from api.middleware.deadline import DeadlineMiddleware
-from api.middleware.fast_path import FastPath
+from api.middleware.fast_path import FastPathMiddleware
 from api.middleware.rate_limit import RateLimitMiddleware
 from api.middleware.request_body import RequestBodyMiddleware
-from api.middleware.request_limits import RequestLimits
+from api.middleware.request_id import RequestIdMiddleware
+from api.middleware.request_limits import RequestLimitsMiddleware
 from api.openapi import document
 from api.problems import handlers
 from api.routes import ROUTERS
-from api.routes.tickets import routes
-from core import gc_tuning, logs
+from core import logs, process
+from core.process import ShutdownState
 from core.settings import Settings
-from core.shutdown import ShutdownState
 from db.postgres.migrations import known_revisions
 from db.resources import open_resources
 from services.access.api_key_cache import ApiKeyCache
@@ -48,15 +57,18 @@ _log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the service as an ASGI application; uvicorn calls this in every worker."""
-    is_alone = settings is None  # in a process that is all ours
+    """Return the service as an ASGI application; uvicorn calls this function in each worker process.
+
+    Without `settings`, the process belongs to the service: the settings come from the environment, and the logging and
+    the garbage collector of the process are configured.
+    """
+    owns_process = settings is None
     if settings is None:
         settings = Settings()
         logs.configure(settings)
-    tracer_provider = tracing.started(settings)
+    tracer_provider = tracing.tracer_provider(settings)
     in_flight = InFlight()
-
-    stopping = ShutdownState()
+    shutdown = ShutdownState()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -68,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.rate_limiter = limiter
             app.state.tickets = TicketService(database, cache, TicketChanges(database, cache))
             app.state.lists = TicketLists(database)
-            app.state.health = HealthService(database, cache, known_revisions(), stopping)
+            app.state.health = HealthService(database, cache, known_revisions(), shutdown)
             app.state.observation = MetricsReporter(database, cache, in_flight)
             app.state.api_key_cache = api_key_cache = ApiKeyCache(ApiKeys(database))
             app.state.authenticator = Authenticator(
@@ -83,9 +95,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 )
             )
             await stack.enter_async_context(aclosing(app.state.health))
-            stack.enter_context(graceful_shutdown(stopping, delay_s=settings.shutdown_delay))
-            if is_alone:
-                gc_tuning.freeze_startup_objects()
+            stack.enter_context(graceful_shutdown(shutdown, delay_s=settings.shutdown_delay))
+            if owns_process:
+                process.freeze_startup_objects()
             yield
 
     app = FastAPIOffline(
@@ -98,33 +110,57 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
         lifespan=lifespan,
+        middleware=_middleware(settings, in_flight, shutdown, is_traced=tracer_provider is not None),
         telemetry=tracing.telemetry(tracer_provider),
         generate_unique_id_function=_operation_id,
     )
     for router in ROUTERS:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
-    # The last one added is the first one passed.
-    if tracer_provider is None:  # of what is answered there the framework, which makes the spans, knows nothing
-        app.add_middleware(FastPath, routes=routes())
-    app.add_middleware(RouteScope)
-    app.add_middleware(ConcurrencyMiddleware, places=ConcurrencyLimiter(settings.max_concurrent_requests))
-    app.add_middleware(RequestBodyMiddleware, timeout_s=settings.slow_client_timeout, max_bytes=MAX_BODY_BYTES)
-    if settings.rate_limit is not None:
-        app.add_middleware(RateLimitMiddleware, limiter=lambda: app.state.rate_limiter)
-    app.add_middleware(AuthenticationMiddleware, failures=FailedAuthentications(settings.auth_failure_limit))
-    app.add_middleware(RequestLimits, max_bytes=MAX_BODY_BYTES, json_places=paths.JSON, stopping=stopping)
-    app.add_middleware(DeadlineMiddleware, seconds=settings.request_timeout)
-    app.add_middleware(AccessLogMiddleware, in_flight=in_flight)
     handlers.install(app)
     document.install(app)
     return app
 
 
+def _middleware(
+    settings: Settings, in_flight: InFlight, shutdown: ShutdownState, *, is_traced: bool
+) -> list[Middleware]:
+    """Return the middleware, the outermost first: a request passes the list from top to bottom."""
+    failures = FailedAuthentications(settings.auth_failure_limit)
+    limiter = ConcurrencyLimiter(settings.max_concurrent_requests)
+    chain = [
+        # First, so that every request is in the metrics and in the log, whichever part below refuses it.
+        Middleware(AccessLogMiddleware, in_flight=in_flight),
+        # Before anything that waits.
+        Middleware(DeadlineMiddleware, timeout_s=settings.request_timeout),
+        # Before anything that creates a response: each response needs the id and the security headers.
+        Middleware(RequestIdMiddleware, shutdown=shutdown),
+        # The cheapest refusals come first: these need the address and the headers alone.
+        Middleware(RequestLimitsMiddleware, max_body_bytes=MAX_BODY_BYTES),
+        # Before the rate limit, which counts by principal, and before any part of the body is read.
+        Middleware(AuthenticationMiddleware, failures=failures),
+        Middleware(RateLimitMiddleware),
+        # Before the concurrency limit: a slow upload occupies no slot.
+        Middleware(RequestBodyMiddleware, timeout_s=settings.slow_client_timeout, max_bytes=MAX_BODY_BYTES),
+        Middleware(ConcurrencyMiddleware, limiter=limiter),
+        # After everything that copies the scope: the access log reads the route from it.
+        Middleware(RouteScopeMiddleware),
+        # Last: it calls the endpoints of the most frequent requests in place of the router.
+        Middleware(FastPathMiddleware),
+    ]
+    disabled: set[object] = set()
+    if settings.rate_limit is None:
+        disabled.add(RateLimitMiddleware)
+    if is_traced:  # FastAPI creates the spans in its router, which the fast path bypasses
+        disabled.add(FastPathMiddleware)
+    return [middleware for middleware in chain if middleware.cls not in disabled]
+
+
 @asynccontextmanager
 async def _in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run coroutines as background tasks, and cancel them on exit."""
     tasks = [asyncio.create_task(work) for work in works]
     for task in tasks:
-        task.add_done_callback(_tell_if_it_failed)
+        task.add_done_callback(_log_failure)
     try:
         yield
     finally:
@@ -133,9 +169,9 @@ async def _in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[Non
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _tell_if_it_failed(task: asyncio.Task[None]) -> None:
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("work in the background ended", exc_info=error)
+        _log.error("a background task failed", exc_info=error)
 
 
 def _token_verifier(settings: Settings) -> TokenVerifier | None:
@@ -150,5 +186,5 @@ def _token_verifier(settings: Settings) -> TokenVerifier | None:
 
 
 def _operation_id(route: APIRoute) -> str:
-    """Name the operation after its function, so that generated clients read `create_ticket(…)`."""
+    """Name the operation after its function, so that generated clients have `create_ticket(…)`."""
     return route.name

@@ -1,33 +1,34 @@
-"""The places of the service, by their paths."""
+"""Sets of paths that the middleware treats alike."""
 
 from typing import Final
 
 
 class PathSet:
-    """Some places, and all that is below them: `path in AREA`."""
+    """Some paths and everything below them; `path in PATHS` tests a path."""
 
-    def __init__(self, *places: str) -> None:
-        self.places: Final = places
-        self._exact = frozenset(places)
-        self._below = tuple(f"{place}/" for place in places)
+    def __init__(self, *paths: str) -> None:
+        self.paths: Final = paths
+        self._exact = frozenset(paths)
+        self._prefixes = tuple(f"{path}/" for path in paths)
 
     def __contains__(self, path: str) -> bool:
-        return path in self._exact or path.startswith(self._below)
+        return path in self._exact or path.startswith(self._prefixes)
 
     def __or__(self, other: "PathSet") -> "PathSet":
-        return PathSet(*self.places, *other.places)
+        return PathSet(*self.paths, *other.paths)
 
 
 PROBES: Final = PathSet("/livez", "/readyz")
 METRICS: Final = PathSet("/metrics")
-PAGES: Final = PathSet("/docs")
-ABOUT: Final = PathSet("/openapi.json", "/problems")
+DOCS: Final = PathSet("/docs")
 TICKETS: Final = PathSet("/tickets")
-JSON: Final = TICKETS | PathSet("/workflow")
 
-# What anybody may see: the probes, and what the service says of itself.
-OPEN: Final = PROBES | PAGES | ABOUT
-# What machines ask for every few seconds.
+# Respond in JSON only.
+JSON_ONLY: Final = TICKETS | PathSet("/workflow")
+# Require no authentication, and take no body.
+PUBLIC: Final = PROBES | DOCS | PathSet("/openapi.json", "/problems")
+# Requested by load balancers and Prometheus every few seconds.
 POLLED: Final = PROBES | METRICS
-# What no limit applies to: what is polled must not be turned away, nor the pages' files.
-UNLIMITED: Final = POLLED | PAGES
+# Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
+# file breaks a page.
+UNLIMITED: Final = POLLED | DOCS

@@ -1,1 +1,1 @@
-"""Settings and the error tree: what every layer may use and nothing here uses a layer."""
+"""The foundation that every layer may import, and that imports no layer: settings, errors, logs, metrics, deadlines."""

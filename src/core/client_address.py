@@ -1,15 +1,18 @@
-"""What an address says of who is there: what counts as one client, and whether it is on this machine."""
+"""Client addresses: which of them count as one client, and which belong to this machine."""
 
 import ipaddress
 from functools import lru_cache
 from typing import Final
 
-REMEMBERED: Final = 4_096
+CACHE_SIZE: Final = 4_096
 
 
-@lru_cache(maxsize=REMEMBERED)  # to read an address takes 10 µs, and each request has one
+@lru_cache(maxsize=CACHE_SIZE)  # parsing takes 10 µs, and each request has an address
 def client_of(address: str) -> str:
-    """Return the name of the client at an address; in IPv6 a network of 64 bits, which any host may have, is one."""
+    """Return the name of the client at an address: the address for IPv4, its /64 network for IPv6.
+
+    A single IPv6 host usually has a whole /64 network at its disposal.
+    """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -22,7 +25,7 @@ def client_of(address: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address, or the one name that always leads to it, is that of this machine alone."""
+    """Return whether a host is a loopback address or `localhost`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

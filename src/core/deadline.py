@@ -1,6 +1,6 @@
-"""Until when the work for the request at hand must be done.
+"""The deadline of the current request.
 
-A task that is started for a request inherits its deadline, as it does every context variable.
+It is a context variable, so a task that is started for a request inherits the deadline.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 def begin(seconds: float) -> Token[float | None]:
-    """Give what runs in this context `seconds` from now; hand the token to `end`."""
+    """Set the deadline of this context to `seconds` from now; pass the token to `end`."""
     return _deadline.set(asyncio.get_running_loop().time() + seconds)
 
 
 def end(token: Token[float | None]) -> None:
-    """Forget the deadline again."""
+    """Remove the deadline."""
     _deadline.reset(token)
 
 
 def current() -> float | None:
-    """Return the deadline by the clock of the event loop; None for work that no request waits for."""
+    """Return the deadline by the clock of the event loop; None for work outside of a request."""
     return _deadline.get()

@@ -1,8 +1,8 @@
-"""Log lines: JSON for programs, text for people at a terminal; one line for each thing that happened.
+"""Log lines: one for each event, as JSON for programs or as text for a terminal.
 
-Whatever a client sent can not begin a line of its own, nor steer a terminal: JSON escapes all that is not ASCII, the
-text form all that is not printable. What an exception says is told as far as its first line: the driver's further lines
-hold the rows it stumbled over.
+Text from a client can neither start a line of its own nor control a terminal: JSON escapes all characters that are not
+ASCII, the text form escapes all that are not printable. Only the first line of an exception's message is logged:
+further lines of the database driver contain values of the rows that caused the error.
 """
 
 import json
@@ -25,21 +25,21 @@ ID_KEY: Final = "request_id"
 FAILURE_KEY: Final = "failure"
 
 request: ContextVar[Mapping[str, Any] | None] = ContextVar("request", default=None)
-"""The request this task works for: its id, and the exception that was already told, under the keys above."""
+"""The request that this task processes: its id, and the exception that was logged already, under the keys above."""
 
-# The server repeats what the handler of unexpected errors has told, without the request.
-_REPEATS: Final = "uvicorn.error"
+# uvicorn logs an unexpected error again, without the request, after the error handler has logged it.
+_REPEATING: Final = "uvicorn.error"
 _ACCESS: Final = "uvicorn.access"
 _SERVER: Final = ("uvicorn", "uvicorn.error", _ACCESS, "uvicorn.asgi")
 
 
 def configure(settings: Settings) -> None:
-    """Let everything that this process logs, the server and Python's warnings included, go to stderr in one form."""
+    """Send all log records of this process, including uvicorn's and Python's warnings, to stderr in one format."""
     logging.captureWarnings(capture=True)
     for name in _SERVER:
         logger = logging.getLogger(name)
         logger.handlers.clear()
-        # The server's own lines of requests hold their queries; without a handler it makes none.
+        # uvicorn's access log contains the query strings. Without a handler, uvicorn does not write it.
         logger.propagate = name != _ACCESS
     root = logging.getLogger()
     for handler in list(root.handlers):
@@ -49,25 +49,25 @@ def configure(settings: Settings) -> None:
 
 
 def stderr(settings: Settings | None = None) -> logging.Handler:
-    """Return the handler; uvicorn's `log_config.json` asks for it, for the lines that come before the application."""
+    """Return the handler. `log_config.json` names it for what uvicorn logs before it loads the application."""
     settings = settings or Settings()
-    # What no line shows need not be found out for each.
-    for fact in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
-        setattr(logging, fact, False)
+    # No format contains these values, so they need not be determined for each record.
+    for value in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
+        setattr(logging, value, False)
     handler = logging.StreamHandler(sys.stderr)
     is_traced = settings.otel_exporter_otlp_endpoint is not None
     handler.setFormatter(JsonLines(is_traced=is_traced) if is_json(settings) else TextLines(is_traced=is_traced))
-    handler.addFilter(_is_news)
+    handler.addFilter(_is_new)
     return handler
 
 
 def is_json(settings: Settings) -> bool:
-    """Return whether the lines are JSON."""
+    """Return whether the log format is JSON."""
     return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line. `fields` of a record, a dictionary, become members of it."""
+    """One JSON object per line. The dictionary `fields` of a record is merged into it."""
 
     def __init__(self, *, is_traced: bool = False) -> None:
         super().__init__()
@@ -88,12 +88,12 @@ class JsonLines(logging.Formatter):
             line["error"] = error
         try:
             return to_json(line, ensure_ascii=True, fallback=repr).decode()
-        except PydanticSerializationError:  # half of a surrogate pair, as in the name of a file that is not UTF-8
+        except PydanticSerializationError:  # a lone surrogate, as in a file name that is not UTF-8
             return json.dumps(line, default=repr)
 
 
 class TextLines(logging.Formatter):
-    """One line of text; an error's trace follows, indented so that nothing in it looks like another line."""
+    """One line of text. The traceback of an error follows, indented so that no line of it looks like a new record."""
 
     def __init__(self, *, is_traced: bool = False) -> None:
         super().__init__()
@@ -102,21 +102,21 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines of a record."""
         context = _context(record, is_traced=self._is_traced)
-        told = [f"{_second(int(record.created))}Z", f"{record.levelname:<7}", record.getMessage()]
-        told += [f"{name}={value}" for name, value in context.items()]
-        lines = [" ".join(told), *(f"    {line}" for line in _error(record).splitlines())]
+        parts = [f"{_second(int(record.created))}Z", f"{record.levelname:<7}", record.getMessage()]
+        parts += [f"{name}={value}" for name, value in context.items()]
+        lines = [" ".join(parts), *(f"    {line}" for line in _error(record).splitlines())]
         return "\n".join(_printable(line) for line in lines)
 
 
 def _context(record: logging.LogRecord, *, is_traced: bool) -> dict[str, Any]:
-    about: dict[str, Any] = {}
+    context: dict[str, Any] = {}
     current = request.get()
     if current is not None and ID_KEY in current:
-        about[ID_KEY] = current[ID_KEY]
+        context[ID_KEY] = current[ID_KEY]
     if is_traced and (span := trace.get_current_span().get_span_context()).is_valid:
-        about["trace_id"] = f"{span.trace_id:032x}"
-    about.update(getattr(record, "fields", ()))
-    return about
+        context["trace_id"] = f"{span.trace_id:032x}"
+    context.update(getattr(record, "fields", ()))
+    return context
 
 
 @lru_cache(maxsize=2)
@@ -126,23 +126,23 @@ def _second(second: int) -> str:
 
 def _error(record: logging.LogRecord) -> str:
     error = record.exc_info[1] if record.exc_info else None
-    return "" if error is None else "\n".join(_told(error, set()))
+    return "" if error is None else "\n".join(_described(error, set()))
 
 
-def _told(error: BaseException, seen: set[int]) -> Iterator[str]:
-    """Tell an exception with its trace, after those that led to it."""
+def _described(error: BaseException, seen: set[int]) -> Iterator[str]:
+    """Return the lines of an exception and its traceback, after the exceptions that caused it."""
     seen.add(id(error))
-    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if before is not None and id(before) not in seen:
-        yield from _told(before, seen)
-        yield "which led to:"
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None and id(cause) not in seen:
+        yield from _described(cause, seen)
+        yield "which caused:"
     for frame in format_tb(error.__traceback__):
         yield frame.rstrip("\n")
     yield f"{type(error).__qualname__}: {str(error).strip().partition(chr(10))[0]}"
     for part in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
         if id(part) not in seen:
-            yield "of which one is:"
-            yield from _told(part, seen)
+            yield "one of them:"
+            yield from _described(part, seen)
 
 
 def _printable(line: str) -> str:
@@ -153,8 +153,9 @@ def _printable(line: str) -> str:
     )
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    if record.name != _REPEATS or not record.exc_info:
+def _is_new(record: logging.LogRecord) -> bool:
+    """Return False for an exception that the error handler has logged for the same request."""
+    if record.name != _REPEATING or not record.exc_info:
         return True
     current = request.get()
     return current is None or current.get(FAILURE_KEY) is not record.exc_info[1]

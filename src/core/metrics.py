@@ -1,8 +1,8 @@
-"""Everything that is counted for operators, and how it is told at /metrics.
+"""The metrics of the service, and their exposition at /metrics.
 
-With several workers, the processes share their counts through files in the folder that PROMETHEUS_MULTIPROC_DIR names
-(see `core.multiprocess_metrics`), so that each of them reports the sum. Without the folder a process reports its own
-counts. prometheus-client reads the variable when it is first imported.
+With several workers, the processes share their values through files in the folder that PROMETHEUS_MULTIPROC_DIR names
+(see `core.multiprocess_metrics`), so each of them exposes the sum. Without the folder, a process exposes its own
+values. prometheus-client reads the variable when it is first imported.
 """
 
 import os
@@ -22,86 +22,97 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from core import multiprocess_metrics as metrics_folder
+from core import multiprocess_metrics
 
-# Files know none, so that they would be told by one process and not by several.
+# The shared files contain no creation times, so only a single process could expose them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REGISTRY: Final = CollectorRegistry()
-# From a cached lookup, which takes a millisecond, to what the database's timeouts let through.
+# From a cached lookup, which takes one millisecond, to the timeouts of the database.
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 request_seconds: Final = Histogram(
     "tickets_http_request_duration_seconds",
-    "How long requests took until their answer was complete; the count is the number of requests.",
+    "Time from the arrival of an HTTP request to the end of its response, in seconds, by method, route and status. "
+    "The route is the path template. The status is 499 if the client closed the connection first.",
     ["method", "route", "status"],
     buckets=SECONDS,
     registry=REGISTRY,
 )
 requests_in_flight: Final = Gauge(
     "tickets_http_requests_in_flight",
-    "Requests that are being answered, told once a second.",
+    "HTTP requests in progress; updated every second.",
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 rate_limited_requests: Final = Counter(
-    "tickets_rate_limited_requests_total", "Requests refused because their sender sent too many.", registry=REGISTRY
+    "tickets_rate_limited_requests_total",
+    "HTTP requests refused (429) because the client exceeded the rate limit.",
+    registry=REGISTRY,
 )
 failed_authentications: Final = Counter(
     "tickets_failed_authentications_total",
-    "Requests whose credentials were wrong, expired or revoked.",
+    "HTTP requests refused because their credentials were invalid, expired or revoked, "
+    "or because their address had too many failed authentications.",
     registry=REGISTRY,
 )
-tickets_created: Final = Counter("tickets_created_total", "Tickets opened.", registry=REGISTRY)
+tickets_created: Final = Counter("tickets_created_total", "Tickets created.", registry=REGISTRY)
 transitions: Final = Counter(
-    "tickets_transitions_total", "Committed transitions, by edge.", ["from", "to"], registry=REGISTRY
+    "tickets_transitions_total",
+    "Committed status transitions of tickets, by the status before (from) and after (to).",
+    ["from", "to"],
+    registry=REGISTRY,
 )
 tickets_by_status: Final = Gauge(
     "tickets_by_status",
-    "Tickets in each status when they were last counted.",
+    "Tickets in the database at the last count, by status.",
     ["status"],
     multiprocess_mode="livemostrecent",
     registry=REGISTRY,
 )
 tickets_counted_at: Final = Gauge(
     "tickets_counted_timestamp_seconds",
-    "When the tickets were last counted.",
+    "Time of the last count of tickets, in seconds since the Unix epoch.",
     multiprocess_mode="livemostrecent",
     registry=REGISTRY,
 )
 cache_events: Final = Counter(
-    "tickets_cache_events_total", "What the cache did, by event.", ["event"], registry=REGISTRY
+    "tickets_cache_events_total",
+    "Events of the ticket cache, by event, for example hits, fills or failed_invalidations.",
+    ["event"],
+    registry=REGISTRY,
 )
 breaker_open: Final = Gauge(
     "tickets_cache_breaker_open",
-    "Processes that leave a Redis node alone because it did not answer.",
+    "Worker processes that send no requests to a Redis node because their circuit breaker for it is open, "
+    "by the shard of the node.",
     ["shard"],
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 pending_invalidations: Final = Gauge(
     "tickets_cache_invalidations_owed",
-    "Invalidations that Redis has not taken yet.",
+    "Cache invalidations that Redis has not confirmed yet.",
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 pool_size: Final = Gauge(
     "tickets_database_pool_size",
-    "Connections that a pool may have.",
+    "Maximum number of PostgreSQL connections, by pool.",
     ["pool"],
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 pool_in_use: Final = Gauge(
     "tickets_database_pool_in_use",
-    "Connections of a pool that are lent.",
+    "PostgreSQL connections in use, by pool.",
     ["pool"],
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 pool_waiting: Final = Gauge(
     "tickets_database_pool_waiting",
-    "Who waits for a connection of a pool.",
+    "Operations waiting for a PostgreSQL connection, by pool.",
     ["pool"],
     multiprocess_mode="livesum",
     registry=REGISTRY,
@@ -109,26 +120,28 @@ pool_waiting: Final = Gauge(
 
 
 def exposition() -> bytes:
-    """Return everything counted, in the text format of Prometheus."""
-    folder = metrics_folder.shared()
-    told = CollectorRegistry()
+    """Return all metrics in the text format of Prometheus."""
+    folder = multiprocess_metrics.shared()
+    exposed = CollectorRegistry()
     if folder is None:
-        told.register(_Together([REGISTRY, _Processes([os.getpid()])]))
+        exposed.register(_Combined([REGISTRY, _Processes([os.getpid()])]))
     else:
-        living = metrics_folder.living_workers(folder)
+        live = multiprocess_metrics.live_workers(folder)
         shared = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
-        told.register(_Together([shared, _Processes(living)]))
-    return generate_latest(told)
+        exposed.register(_Combined([shared, _Processes(live)]))
+    return generate_latest(exposed)
 
 
 def join() -> None:
-    """Take part in what the processes of this start count together, if they do."""
-    folder = metrics_folder.shared()
+    """Register this process as a live worker if the worker processes share their metrics."""
+    folder = multiprocess_metrics.shared()
     if folder is not None:
-        metrics_folder.enter(folder)
+        multiprocess_metrics.register_worker(folder)
 
 
-class _Together(Collector):
+class _Combined(Collector):
+    """The metrics of several collectors."""
+
     def __init__(self, collectors: Iterable[Collector]) -> None:
         self._collectors = collectors
 
@@ -138,7 +151,7 @@ class _Together(Collector):
 
 
 class _Processes(Collector):
-    """What the kernel says of each process, told apart by the label `worker`."""
+    """CPU, memory and file descriptors of each process; the label `worker` is the process id."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         self._pids = pids
@@ -147,7 +160,7 @@ class _Processes(Collector):
         metrics: dict[str, Metric] = {}
         for pid in self._pids:
             for metric in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():  # type: ignore[misc]
-                together = metrics.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
+                merged = metrics.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
                 for sample in metric.samples:
-                    together.add_sample(sample.name, {**sample.labels, "worker": str(pid)}, sample.value)
+                    merged.add_sample(sample.name, {**sample.labels, "worker": str(pid)}, sample.value)
         return metrics.values()

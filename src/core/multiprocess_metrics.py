@@ -1,9 +1,9 @@
-"""The folder through which the processes of one start share what they count.
+"""The folder through which the worker processes of one service share their metrics.
 
-Who is alive is told by locks, which end with their process however it ends and which no other process inherits by
-getting the same number: the starter holds the folder itself, each worker a file in it. So a start can remove what
-earlier ones left behind that were killed, and the gauges of a worker that died are not told any more; its counters are,
-or they would go down.
+File locks mark live processes: the parent process locks the folder, and each worker locks a file in it. A lock ends
+with its process, even after SIGKILL, and a process that reuses a process id does not inherit it. So a new service can
+remove the folders of killed ones, and the gauges of a dead worker are no longer exposed. Its counters still are: a
+counter must not decrease.
 """
 
 import fcntl
@@ -20,80 +20,80 @@ VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 _PREFIX: Final = "tickets-metrics-"
 _WORKER: Final = "worker-"
-# Kept open, since a lock ends with its descriptor.
-_held: Final[dict[Path, int]] = {}
+# The descriptors stay open, because a lock ends with its descriptor.
+_locked: Final[dict[Path, int]] = {}
 
 
 def make() -> Path:
-    """Make a folder for this start and remove those of starts that ended. Raises OSError.
+    """Create and lock a folder for this service, and remove the folders of services that ended. Raises OSError.
 
-    It stays held by this process, also when another program takes the process's place.
+    The lock survives `exec`: the program that replaces this one holds it.
     """
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        if _hold(folder, inheritable=True) and folder.exists():
+        if _lock(folder, inheritable=True) and folder.exists():
             break
     for other in folder.parent.glob(f"{_PREFIX}*"):
         if other != folder:
             with suppress(OSError):
-                _remove_if_left(other)
+                _remove_if_abandoned(other)
     return folder
 
 
 def remove(folder: Path) -> None:
-    """Remove the folder at the end of its start."""
+    """Remove the folder when its service ends."""
     shutil.rmtree(folder, ignore_errors=True)
-    os.close(_held.pop(folder))
+    os.close(_locked.pop(folder))
 
 
 def shared() -> Path | None:
-    """Return the folder of this start; None where every process counts for itself."""
+    """Return the folder of this service; None if its processes do not share their metrics."""
     folder = Path(os.environ.get(VARIABLE) or "/nowhere")
     return folder if folder.is_dir() else None
 
 
-def enter(folder: Path) -> None:
-    """Tell that this process is alive, until it ends."""
-    _hold_new(folder / f"{_WORKER}{os.getpid()}")
+def register_worker(folder: Path) -> None:
+    """Mark this process as a live worker until it ends."""
+    _create_locked(folder / f"{_WORKER}{os.getpid()}")
 
 
-def living_workers(folder: Path) -> list[int]:
-    """Return the numbers of the processes that live, having dropped the gauges of those that do not."""
-    living = []
+def live_workers(folder: Path) -> list[int]:
+    """Return the process ids of the live workers, and remove the gauges of dead ones."""
+    live = []
     for worker in sorted(folder.glob(f"{_WORKER}*")):
         pid = int(worker.name.removeprefix(_WORKER))
-        if worker in _held or _is_held(worker):
-            living.append(pid)
+        if worker in _locked or _is_locked(worker):
+            live.append(pid)
         else:
             mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
             worker.unlink(missing_ok=True)
-    return living
+    return live
 
 
 def is_leader() -> bool:
-    """Return whether this process is the one that counts what is the same for all; when it dies, another becomes it."""
+    """Return whether this process updates the metrics that all processes share; when it dies, another takes over."""
     folder = shared()
     if folder is None:
         return True
-    counting = folder / "counting"
+    leader = folder / "leader"
     with suppress(OSError):
-        counting.touch()
-        return counting in _held or _hold(counting)
-    return False  # the folder went away
+        leader.touch()
+        return leader in _locked or _lock(leader)
+    return False  # the folder was removed
 
 
-def _remove_if_left(folder: Path) -> None:
-    if folder.stat().st_uid == os.getuid() and not _is_held(folder):
+def _remove_if_abandoned(folder: Path) -> None:
+    if folder.stat().st_uid == os.getuid() and not _is_locked(folder):
         shutil.rmtree(folder)
 
 
-def _is_held(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # those who only look do not see each other
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared, so that two checks do not conflict
     except BlockingIOError:
         return True
     finally:
@@ -101,18 +101,18 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _hold_new(path: Path) -> None:
-    """Make a file that is held from the first moment at which it is seen under its name."""
-    if path in _held:
+def _create_locked(path: Path) -> None:
+    """Create a file that is locked as soon as it has its name."""
+    if path in _locked:
         return
     unnamed = path.with_name(f"new-{path.name}")
     unnamed.touch()
-    _hold(unnamed)
-    _held[path] = _held.pop(unnamed)
+    _lock(unnamed)
+    _locked[path] = _locked.pop(unnamed)
     unnamed.rename(path)
 
 
-def _hold(path: Path, *, inheritable: bool = False) -> bool:
+def _lock(path: Path, *, inheritable: bool = False) -> bool:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -120,5 +120,5 @@ def _hold(path: Path, *, inheritable: bool = False) -> bool:
         os.close(descriptor)
         return False
     os.set_inheritable(descriptor, inheritable)
-    _held[path] = descriptor
+    _locked[path] = descriptor
     return True

@@ -1,6 +1,6 @@
-"""The settings: environment variables first, then `.env` in the project's root, or the file ENV_FILE names.
+"""The settings, from environment variables and from `.env` in the root of the project, or the file named by ENV_FILE.
 
-Each is explained in `.env.example`.
+An environment variable takes precedence. `.env.example` describes each setting.
 """
 
 import os
@@ -18,9 +18,9 @@ ENV_FILE = Path(os.environ.get("ENV_FILE", ROOT / ".env"))
 
 
 def async_dsn(dsn: str) -> str:
-    """Return the address of a PostgreSQL, as libpq takes it, in the form the service's driver takes.
+    """Return a libpq connection URI of PostgreSQL in the form that SQLAlchemy and asyncpg accept. Raises ValueError.
 
-    Several hosts are allowed, `postgresql://user@host-1:5432,host-2:5432/database`: the primary among them is used.
+    Several hosts are allowed: `postgresql://user@host-1:5432,host-2:5432/database`. The primary among them is used.
     """
     parts = urlsplit(dsn)
     if parts.scheme.partition("+")[0] not in {"postgresql", "postgres"}:
@@ -45,47 +45,47 @@ def _from_root(path: Path) -> Path:
     return ROOT / path
 
 
-def _addresses(nodes: str) -> str:
+def _node_addresses(nodes: str) -> str:
     for node in nodes.split(","):
         host, _, port = node.strip().partition(":")
         if not host or not (port.isdecimal() or not port):
-            raise ValueError("must be host or host:port, several of them separated by commas")
+            raise ValueError("must be host or host:port; several nodes are separated by commas")
     return nodes
 
 
-def _rate(written: object) -> object:
-    return Rate.parse(written) if isinstance(written, str) else written
+def _rate(value: object) -> object:
+    return Rate.parse(value) if isinstance(value, str) else value
 
 
 def _issuer(name: str) -> str:
-    """Return the name of an issuer as it is: tokens have it to the letter."""
-    _http_address(name)
+    """Return the issuer unchanged: the `iss` claim of a token must equal it exactly."""
+    _http_url(name)
     return name
 
 
-def _http_address(address: str) -> str:
+def _http_url(address: str) -> str:
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an address that starts with http:// or https://")
+        raise ValueError("must be a URL that starts with http:// or https://")
     return address.rstrip("/")
 
 
 class Settings(BaseSettings):
-    """What can be configured. With neither DATABASE_DSN nor REDIS_HOST the embedded servers are started."""
+    """The configuration. Without DATABASE_DSN or REDIS_HOST, the commands start an embedded server in its place."""
 
     model_config = SettingsConfigDict(
         env_file=ENV_FILE,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
-        hide_input_in_errors=True,  # what is wrong with a secret must not be told by repeating it
+        hide_input_in_errors=True,  # an error message must not contain a secret
     )
 
     database_dsn: Annotated[SecretStr, AfterValidator(_async_secret)] | None = None
     database_pool_size: int = Field(default=10, ge=1)
     search_pool_size: int = Field(default=2, ge=1)
     search_timeout: float = Field(default=2, ge=0.01, le=5)
-    redis_host: Annotated[str, AfterValidator(_addresses)] | None = None
+    redis_host: Annotated[str, AfterValidator(_node_addresses)] | None = None
     redis_port: int = Field(default=6379, ge=1, le=65535)
     redis_cluster: bool = True
     redis_username: str | None = None
@@ -110,29 +110,29 @@ class Settings(BaseSettings):
     shutdown_delay: float = Field(default=0, ge=0, le=600)
     log_format: Literal["auto", "json", "text"] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)] = "info"
-    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_http_address)] | None = None
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_http_url)] | None = None
     data_dir: Annotated[Path, AfterValidator(_from_root)] = ROOT / ".data"
 
     @model_validator(mode="after")
-    def _a_single_server_is_one(self) -> Self:
+    def _standalone_redis_has_one_node(self) -> Self:
         if not self.redis_cluster and len(self.redis_nodes) > 1:
             raise ValueError("REDIS_HOST must name one server when REDIS_CLUSTER is false")
         return self
 
     @model_validator(mode="after")
-    def _an_issuer_has_an_audience(self) -> Self:
+    def _issuer_and_audience_come_together(self) -> Self:
         if (self.oidc_issuer is None) != (self.oidc_audience is None):
             raise ValueError("OIDC_ISSUER and OIDC_AUDIENCE must be set together")
         return self
 
     @property
     def redis_nodes(self) -> list[tuple[str, int]]:
-        """The addresses in REDIS_HOST; one that names no port has REDIS_PORT."""
+        """The host and port of each node in REDIS_HOST; REDIS_PORT is the default port."""
         parts = (node.strip().partition(":") for node in (self.redis_host or "").split(","))
         return [(host, int(port or self.redis_port)) for host, _, port in parts if host]
 
 
 def describe_errors(error: ValidationError) -> str:
-    """Return, in one line and without the values, which settings are invalid and why."""
-    wrong = (f"{''.join(f'{name}: ' for name in part['loc']).upper()}{part['msg']}" for part in error.errors())
-    return f"the settings are invalid: {'; '.join(wrong)}"
+    """Return one line that names the invalid settings and the reasons, without their values."""
+    reasons = (f"{''.join(f'{name}: ' for name in part['loc']).upper()}{part['msg']}" for part in error.errors())
+    return f"the settings are invalid: {'; '.join(reasons)}"

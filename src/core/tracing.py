@@ -1,7 +1,7 @@
-"""Spans on their way to a collector, by OTLP over HTTP. Imported only by those who trace.
+"""Export of spans to a collector by OTLP over HTTP. Imported only with tracing enabled.
 
-They are sent by a thread of their own, in batches; while the collector is away the oldest are dropped, and no request
-waits. What clients sent stays here: queries of addresses, and what databases say of the rows they stumbled over.
+A thread of its own sends the spans in batches. While the collector is unavailable, the oldest spans are dropped and no
+request waits. Data of clients is not exported: query strings, and database errors, which contain values of rows.
 """
 
 import os
@@ -16,55 +16,55 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import Status
 from opentelemetry.trace import TracerProvider as AnyTracerProvider
 
-SEND_WITHIN_S: Final = 3
+EXPORT_TIMEOUT_S: Final = 3
 
-_SECRET: Final = frozenset({"url.query", "exception.message", "exception.stacktrace"})
+_REDACTED: Final = frozenset({"url.query", "exception.message", "exception.stacktrace"})
 
 
 def start(endpoint: str) -> TracerProvider:
-    """Return where spans are made that are sent to a collector, as in http://collector:4318."""
+    """Return a tracer provider that exports to the collector at `endpoint`, for example http://collector:4318."""
     resource = Resource.create() if "OTEL_SERVICE_NAME" in os.environ else Resource.create({SERVICE_NAME: "tickets"})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=SEND_WITHIN_S)
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=EXPORT_TIMEOUT_S)
     provider.add_span_processor(BatchSpanProcessor(RedactingExporter(exporter)))
     return provider
 
 
 def stop(provider: AnyTracerProvider, *, timeout_s: float) -> None:
-    """Send what was not sent yet, and return after `timeout_s` at the latest."""
+    """Send the spans that are not sent yet, and return after `timeout_s` at the latest."""
     assert isinstance(provider, TracerProvider)  # noqa: S101 - what start() returned
-    # In a thread that nobody waits for: neither the SDK nor the exporter can be told how long a stop may take.
+    # In a daemon thread, because neither the SDK nor the exporter has a timeout for its shutdown.
     stopping = threading.Thread(target=provider.shutdown, daemon=True)
     stopping.start()
     stopping.join(timeout_s)
 
 
 class RedactingExporter(SpanExporter):
-    """Takes out of spans what no collector is to see, before they are sent."""
+    """Removes attributes with data of clients from spans before they are exported."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send spans."""
-        return self._exporter.export([_discreet(span) for span in spans])
+        """Export spans."""
+        return self._exporter.export([_redacted(span) for span in spans])
 
     def shutdown(self) -> None:
-        """Stop sending."""
+        """Stop exporting."""
         self._exporter.shutdown()
 
 
-def _discreet(span: ReadableSpan) -> ReadableSpan:
+def _redacted(span: ReadableSpan) -> ReadableSpan:
     return ReadableSpan(
         name=span.name,
         context=span.context,
         parent=span.parent,
         resource=span.resource,
-        attributes={name: value for name, value in (span.attributes or {}).items() if name not in _SECRET},
+        attributes={name: value for name, value in (span.attributes or {}).items() if name not in _REDACTED},
         events=[
             Event(
                 event.name,
-                {name: value for name, value in (event.attributes or {}).items() if name not in _SECRET},
+                {name: value for name, value in (event.attributes or {}).items() if name not in _REDACTED},
                 event.timestamp,
             )
             for event in span.events

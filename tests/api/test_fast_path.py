@@ -1,4 +1,4 @@
-"""What is answered before the framework: word for word as the routes in the document would answer."""
+"""The fast path returns the same responses as the router, byte for byte."""
 
 from collections.abc import AsyncIterator
 
@@ -7,28 +7,28 @@ import pytest
 from starlette.types import ASGIApp
 
 import main
-from api.middleware.fast_path import FastPath
+from api.middleware.fast_path import FastPathMiddleware
 from core.settings import Settings
 from support.factories import a_comment, open_ticket, running
 
-SHORT, LONG = "short", "long"
+FAST, ROUTED = "fast", "routed"
 
 
-class _HandsOn(FastPath):
-    """Leaves every request to its route."""
+class _Disabled(FastPathMiddleware):
+    """Leaves every request to the router."""
 
-    def __new__(cls, app: ASGIApp, **_: object) -> ASGIApp:  # type: ignore[misc] # stands for no instance
+    def __new__(cls, app: ASGIApp, **_: object) -> ASGIApp:  # type: ignore[misc] # returns the application itself
         return app
 
 
 @pytest.fixture(scope="module")
-async def ways(settings: Settings) -> AsyncIterator[dict[str, httpx2.AsyncClient]]:
-    """Clients of two services on the same data: one that takes the short way, and one that has none."""
+async def clients(settings: Settings) -> AsyncIterator[dict[str, httpx2.AsyncClient]]:
+    """Clients of two services on the same database: one with the fast path, and one without."""
     with pytest.MonkeyPatch.context() as patch:
-        async with running(settings) as (_, short):
-            patch.setattr(main, "FastPath", _HandsOn)
-            async with running(settings) as (_, long):
-                yield {SHORT: short, LONG: long}
+        async with running(settings) as (_, fast):
+            patch.setattr(main, "FastPathMiddleware", _Disabled)
+            async with running(settings) as (_, routed):
+                yield {FAST: fast, ROUTED: routed}
 
 
 PATHS = [
@@ -71,30 +71,32 @@ HEADERS = [
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize("path", PATHS)
-async def test_both_ways_give_the_same_answer(ways: dict[str, httpx2.AsyncClient], method: str, path: str) -> None:
-    ticket = await open_ticket(ways[SHORT])
+async def test_fast_path_and_router_return_the_same_response(
+    clients: dict[str, httpx2.AsyncClient], method: str, path: str
+) -> None:
+    ticket = await open_ticket(clients[FAST])
     own = f"/tickets/{ticket['id']}"
-    await ways[SHORT].post(f"{own}/comments", json=a_comment())
-    cursor = (await ways[SHORT].get("/tickets?limit=2")).json()["next_cursor"]
-    asked = "/tickets" + ("" if path.startswith("?") else "/") + path.format(id=ticket["id"], cursor=cursor)
-    await ways[SHORT].get(asked)
+    await clients[FAST].post(f"{own}/comments", json=a_comment())
+    cursor = (await clients[FAST].get("/tickets?limit=2")).json()["next_cursor"]
+    target = "/tickets" + ("" if path.startswith("?") else "/") + path.format(id=ticket["id"], cursor=cursor)
+    await clients[FAST].get(target)
     for headers in HEADERS:
-        told = {"X-Request-Id": "the-same"} | headers
-        short, long = [await ways[way].request(method, asked, headers=told) for way in (SHORT, LONG)]
-        assert (short.status_code, short.content) == (long.status_code, long.content), headers
-        assert sorted(short.headers.multi_items()) == sorted(long.headers.multi_items()), headers
+        sent = {"X-Request-Id": "the-same"} | headers
+        fast, routed = [await clients[name].request(method, target, headers=sent) for name in (FAST, ROUTED)]
+        assert (fast.status_code, fast.content) == (routed.status_code, routed.content), headers
+        assert sorted(fast.headers.multi_items()) == sorted(routed.headers.multi_items()), headers
 
 
 @pytest.mark.parametrize("path", ["/{id}", "", "?limit=2&status=open"])
-async def test_tickets_and_their_list_take_the_short_way(
-    ways: dict[str, httpx2.AsyncClient], monkeypatch: pytest.MonkeyPatch, path: str
+async def test_a_ticket_and_the_list_of_tickets_take_the_fast_path(
+    clients: dict[str, httpx2.AsyncClient], monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    ticket = await open_ticket(ways[SHORT])
-    asked = f"/tickets{path.format(id=ticket['id'])}"
+    ticket = await open_ticket(clients[FAST])
+    target = f"/tickets{path.format(id=ticket['id'])}"
 
     async def not_reached(*_: object) -> None:
-        raise AssertionError("the framework was asked")
+        raise AssertionError("the request reached the router")
 
     monkeypatch.setattr("fastapi.routing.APIRouter.handle", not_reached)
-    assert (await ways[SHORT].get(asked)).status_code == 200
-    assert (await ways[LONG].get(asked)).status_code == 500
+    assert (await clients[FAST].get(target)).status_code == 200
+    assert (await clients[ROUTED].get(target)).status_code == 500

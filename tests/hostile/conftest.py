@@ -1,4 +1,4 @@
-"""One real service for the whole corpus, which must be as well after each test as before it."""
+"""One real service for all hostile requests; after each test it must work as before."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -55,7 +55,7 @@ async def a_new_ticket(service: ServiceProcess, **fields: Any) -> JSON:
 
 @pytest.fixture
 def endure(service: ServiceProcess) -> Callable[[Iterable[Request]], Awaitable[list[Answer]]]:
-    """Send requests, see that no answer does harm, and return the answers."""
+    """Send requests, assert that each response is harmless, and return the responses."""
     return lambda requests: endured(service, requests)
 
 
@@ -70,16 +70,16 @@ async def endured(service: ServiceProcess, requests: Iterable[Request]) -> list[
 
 
 def assert_harmless(answer: Answer, request: object) -> None:
-    """No fault of the service, nothing injected, and a refusal that is a problem and says nothing again."""
-    told = (answer, request)
-    assert answer.status < 500, told
-    assert "x-injected" not in answer.headers, told
+    """Assert no 5xx, no injected header, and that a refusal is a problem that does not repeat the input."""
+    context = (answer, request)
+    assert answer.status < 500, context
+    assert "x-injected" not in answer.headers, context
     if answer.status < 400:
         return
-    assert MARK not in answer.head, told
-    assert MARK not in answer.body, told
-    assert answer.is_ours or answer.status == 400, told
-    # The server in front of the application may say it in words of its own.
+    assert MARK not in answer.head, context
+    assert MARK not in answer.body, context
+    assert answer.is_ours or answer.status == 400, context
+    # uvicorn refuses some requests in plain text of its own.
     if answer.is_ours or not answer.headers["content-type"].startswith("text/plain"):
-        assert answer.headers["content-type"] == "application/problem+json", told
-        assert json.loads(answer.body)["status"] == answer.status, told
+        assert answer.headers["content-type"] == "application/problem+json", context
+        assert json.loads(answer.body)["status"] == answer.status, context

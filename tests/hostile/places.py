@@ -1,4 +1,4 @@
-"""Every place where something can be put into a request, read from the OpenAPI document."""
+"""Every position of a request that takes a value, read from the OpenAPI document."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from urllib.parse import quote
 from hostile.wire import Request
 from support.factories import JSON, a_ticket
 
-# What the service or the server before it reads, though no operation names it as a parameter of its own.
+# Headers that uvicorn or the middleware reads, though no operation documents them.
 READ_EVERYWHERE: Final = ("X-Request-Id", "Accept", "Content-Type", "Host", "Expect", "Cookie", "X-Forwarded-For")
 
-# Nothing, a scheme however it is written, the beginning of a key, that of a token, a scheme that is not ours.
-_BEFORE_CREDENTIALS: Final = (b"", b"Bearer ", b"bEARER \t ", b"Bearer tk_", b"Bearer e30.", b"Basic ")
+# No scheme, the scheme in two spellings, the start of an API key, the start of a token, an unsupported scheme.
+_CREDENTIAL_PREFIXES: Final = (b"", b"Bearer ", b"bEARER \t ", b"Bearer tk_", b"Bearer e30.", b"Basic ")
 
 _VALID: Final[JSON] = a_ticket(status="answered")
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of the document, resolved: its parameters' names by where they are, and its body's fields."""
+    """An operation of the document: the names of its parameters by position, and the fields of its body."""
 
     id: str
     method: bytes
@@ -27,14 +27,14 @@ class Operation:
     parameters: dict[str, list[str]]
     fields: dict[str, JSON]
     required: list[str]
-    asks_for_credentials: bool
+    needs_credentials: bool
 
     def target(self, ticket_id: int | str = 1) -> bytes:
-        """Return its path, to one ticket if it is to one."""
+        """Return the path, with the id of a ticket if it has that parameter."""
         return self.path.replace("{ticket_id}", str(ticket_id)).encode()
 
     def body(self, field: str | None = None, literal: bytes = b"null") -> bytes:
-        """Return a body that is valid, but for one field in which there is a literal of one's choice."""
+        """Return a valid body, except that one field is a JSON literal."""
         names = dict.fromkeys([*self.required, *([field] if field else list(self.fields)[:1])])
         members = [
             b'"%s": %s' % (name.encode(), literal if name == field else b'"%s"' % _VALID[name].encode())
@@ -43,7 +43,7 @@ class Operation:
         return b"{%s}" % b", ".join(members)
 
     def request(self, **parts: Any) -> Request:
-        """Return a valid request, but for the parts that are given."""
+        """Return a valid request, except for the given parts."""
         valid = {"method": self.method, "target": self.target(), "body": self.body() if self.fields else None}
         return Request(**(valid | parts))
 
@@ -54,7 +54,7 @@ def operations(document: JSON) -> list[Operation]:
 
 
 def in_bodies(document: JSON, literal: bytes) -> Iterator[Request]:
-    """Put a JSON literal into every field of every body, and under a name that no body has."""
+    """Put a JSON literal into every field of every body, and into an unknown field."""
     for operation in operations(document):
         for field in operation.fields:
             yield operation.request(body=operation.body(field, literal))
@@ -63,9 +63,9 @@ def in_bodies(document: JSON, literal: bytes) -> Iterator[Request]:
 
 
 def in_queries(document: JSON, value: bytes) -> Iterator[Request]:
-    """Put bytes, as they are, into every parameter of every query, and into one that there is not.
+    """Put bytes, unchanged, into every query parameter, and into an unknown one.
 
-    A list is asked for one row a page, so that there is a next one, to which the query is passed on in a header.
+    A list is requested with one row per page, so that the response has a Link header, which contains the query.
     """
     for operation in operations(document):
         names = operation.parameters.get("query", [])
@@ -75,7 +75,7 @@ def in_queries(document: JSON, value: bytes) -> Iterator[Request]:
 
 
 def in_paths(document: JSON, value: bytes) -> Iterator[Request]:
-    """Put bytes, as they are, into every parameter of every path, and at the end of every path."""
+    """Put bytes, unchanged, into every path parameter, and at the end of every path."""
     for operation in operations(document):
         for name in operation.parameters.get("path", []):
             before, _, after = operation.path.partition(f"{{{name}}}")
@@ -84,7 +84,7 @@ def in_paths(document: JSON, value: bytes) -> Iterator[Request]:
 
 
 def in_headers(document: JSON, value: bytes) -> Iterator[Request]:
-    """Put bytes, as they are, into every header that the document names, and into those that are read everywhere."""
+    """Put bytes, unchanged, into every documented header, and into the headers that are always read."""
     for operation in operations(document):
         for name in operation.parameters.get("header", []):
             yield operation.request(headers=[(name.encode(), value)])
@@ -94,13 +94,13 @@ def in_headers(document: JSON, value: bytes) -> Iterator[Request]:
 
 
 def in_credentials(document: JSON, value: bytes) -> Iterator[Request]:
-    """Put bytes, as they are, into the Authorization header of every operation that asks for credentials.
+    """Put bytes, unchanged, into the Authorization header of every operation that requires credentials.
 
-    It is a security scheme in the document, and so among no operation's parameters.
+    The document has it as a security scheme, not as a parameter.
     """
     for operation in operations(document):
-        for before in _BEFORE_CREDENTIALS if operation.asks_for_credentials else ():
-            yield operation.request(headers=[(b"Authorization", before + value)])
+        for prefix in _CREDENTIAL_PREFIXES if operation.needs_credentials else ():
+            yield operation.request(headers=[(b"Authorization", prefix + value)])
 
 
 def _operations(document: JSON) -> Iterator[Operation]:

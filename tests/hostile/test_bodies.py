@@ -1,4 +1,4 @@
-"""Bodies that are too deep, too wide, too long or say something twice."""
+"""Bodies that are nested too deeply, too wide or too long, and duplicate names."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ NUMBERS = {
     "Infinity": b"Infinity",
     "-Infinity": b"-Infinity",
     "more than 64 bits": b"18446744073709551616",
-    "minus nothing": b"-0",
+    "minus zero": b"-0",
 }
 
 
@@ -48,7 +48,7 @@ async def test_json_nested_100_000_deep_is_refused(endure: Endure, document: JSO
 
 
 @pytest.mark.parametrize("literal", NUMBERS.values(), ids=NUMBERS)
-async def test_a_number_like_no_other_is_refused(endure: Endure, document: JSON, literal: bytes) -> None:
+async def test_an_extreme_number_is_refused(endure: Endure, document: JSON, literal: bytes) -> None:
     answers = await endure(in_bodies(document, literal))
     assert {answer.status for answer in answers} <= {400, 422}
     await endure([*in_queries(document, literal[:5000]), *in_headers(document, literal[:5000])])
@@ -60,24 +60,24 @@ async def test_an_object_of_a_million_keys_is_refused_by_its_length(endure: Endu
     assert {answer.status for answer in answers} == {413}
 
 
-async def test_as_many_keys_as_a_body_holds_are_refused_briefly(endure: Endure, document: JSON) -> None:
+async def test_a_body_full_of_unknown_keys_gets_a_short_response(endure: Endure, document: JSON) -> None:
     keys = b",".join(b'"%x":0' % number for number in range(100_000))
     for answer in await endure(
         operation.request(body=b"{%s}" % keys) for operation in operations(document) if operation.fields
     ):
         assert answer.status == 422
-        assert len(answer.body) < 64 * 1024, f"{len(answer.body)} bytes are told of what is wrong"
+        assert len(answer.body) < 64 * 1024, f"{len(answer.body)} bytes of problem details"
 
 
-async def test_of_a_key_that_is_there_twice_the_last_is_judged_and_done(service: ServiceProcess) -> None:
-    """RFC 8259 leaves open which counts; what matters is that what was judged is what is done."""
+async def test_the_last_of_duplicate_keys_is_validated_and_stored(service: ServiceProcess) -> None:
+    """RFC 8259 does not define which one counts. Validation and storage must use the same one."""
     for body, statuses, status in (
         (b'{"status": "closed", "status": "answered"}', {200}, "answered"),
         (b'{"status": "nonsense", "status": "answered"}', {200}, "answered"),
         (b'{"status": "answered", "status": "nonsense"}', {422}, "open"),
         (b'{"status": "answered", "status": null}', {422}, "open"),
         (rb'{"status": "closed", "\u0073tatus": "answered"}', {200}, "answered"),
-        (b'{"subject": "judged", "subject": "\\u0000"}', {422}, "open"),
+        (b'{"subject": "valid", "subject": "\\u0000"}', {422}, "open"),
     ):
         ticket = await a_new_ticket(service)
         target = b"/tickets/%d" % ticket["id"]
@@ -91,17 +91,17 @@ async def test_of_a_key_that_is_there_twice_the_last_is_judged_and_done(service:
         assert stored["version"] == (2 if answer.status == 200 else 1)
 
 
-async def test_of_a_parameter_that_is_there_twice_one_counts_or_none(endure: Endure, document: JSON) -> None:
-    doubled = [
+async def test_one_of_duplicate_parameters_counts_or_all_are_refused(endure: Endure, document: JSON) -> None:
+    duplicates = [
         operation.request(target=operation.target() + f"?{name}={one}&{name}={other}".encode())
         for operation in operations(document)
         for name in operation.parameters.get("query", [])
         for one, other in (("1", MARK.decode()), (MARK.decode(), "1"), ("", "x"), ("open", "closed"))
     ]
-    assert {answer.status for answer in await endure(doubled)} <= {200, 422}
+    assert {answer.status for answer in await endure(duplicates)} <= {200, 422}
 
 
-async def test_a_hundred_megabytes_are_refused_before_they_are_sent(endure: Endure, document: JSON) -> None:
+async def test_a_declared_length_of_100_mib_is_refused_before_the_body(endure: Endure, document: JSON) -> None:
     declared = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % (100 * MIB))]
     answers = await endure(operation.request(body=None, headers=declared) for operation in operations(document))
     assert {answer.status for answer in answers} == {413}
@@ -116,7 +116,7 @@ async def test_a_hundred_megabytes_are_refused_before_they_are_sent(endure: Endu
     ],
     ids=["declared", "chunked"],
 )
-async def test_a_hundred_megabytes_are_not_held(
+async def test_a_body_of_100_mib_is_not_kept_in_memory(
     service: ServiceProcess, document: JSON, framing: tuple[bytes, bytes], chunk: bytes
 ) -> None:
     sent = 0
@@ -132,18 +132,18 @@ async def test_a_hundred_megabytes_are_not_held(
         request = operation.request(body=None, headers=[(b"Content-Type", b"application/json"), framing])
         with bounded_memory(service):
             answer = await exchange(service.port, request, then=chunks())
-        # A connection that is closed while one still writes may take the answer with it.
+        # Closing a connection while the client still writes may discard the response.
         if answer is not None:
             assert_harmless(answer, operation.id)
         if operation.fields:
             assert answer is None or answer.status == 413, operation.id
-            assert sent < 16 * MIB, f"{operation.id} took {sent // MIB} MiB before it refused"
+            assert sent < 16 * MIB, f"{operation.id} read {sent // MIB} MiB before it refused"
 
 
-async def test_a_byte_more_than_a_body_may_hold_is_refused_before_the_end(
+async def test_a_body_one_byte_over_the_limit_is_refused_before_its_end(
     service: ServiceProcess, document: JSON
 ) -> None:
-    """All that was sent is read, so that nothing takes the answer with it."""
+    """The service reads all that was sent, so the response is not discarded."""
     for operation in operations(document):
         if not operation.fields:
             continue

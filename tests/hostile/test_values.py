@@ -1,4 +1,4 @@
-"""Text that is no text, in every place where text can be put."""
+"""Invalid text in every position that takes text."""
 
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -11,7 +11,7 @@ from support.factories import JSON
 
 Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
 
-# What stands between the quotes of a JSON string.
+# Between the quotes of a JSON string.
 IN_JSON = {
     "NUL, escaped": rb"\u0000",
     "NUL, raw": b"\x00",
@@ -26,11 +26,11 @@ IN_JSON = {
     "CR and LF, escaped": rb"\r\nX-Injected: yes\r\n\r\n",
     "CR and LF, raw": b"\r\nX-Injected: yes",
     "control characters": rb"\u0001\u0008\u001b[31m\u007f\u0085\u009f\u2028\u202e\ufeff\uffff",
-    "a cut off escape": rb"\u00",
-    "an escape that is none": rb"\x00",
+    "an incomplete escape": rb"\u00",
+    "an invalid escape": rb"\x00",
 }
 
-# What stands in a URL, byte by byte.
+# In a URL, byte by byte.
 IN_URLS = {
     "NUL": b"%00",
     "a lone surrogate": b"%ED%A0%80",
@@ -40,14 +40,14 @@ IN_URLS = {
     "CR and LF": b"%0D%0AX-Injected:%20yes%0D%0A%0D%0A",
     "CR and LF, encoded twice": b"%250D%250AX-Injected:%20yes",
     "control characters": b"%01%08%1B%7F%C2%85%E2%80%A8",
-    "a cut off escape": b"%",
-    "an escape that is none": b"%zz%u0000",
+    "an incomplete escape": b"%",
+    "an invalid escape": b"%zz%u0000",
     "bytes that are not ASCII": b"\xc3\xa9\xff\x80",
     "dots": b"..%2f..%2fetc%2fpasswd",
     "a fragment": b"#",
 }
 
-# What stands in a header.
+# In a header.
 IN_HEADERS = {
     "not UTF-8": b"\xff\xfe",
     "a surrogate": b"\xed\xa0\x80",
@@ -60,7 +60,7 @@ IN_HEADERS = {
     "8 KiB": b"x" * 8192,
     "an encoded word": b"=?utf-8?q?=0D=0AX-Injected:=20yes?=",
 }
-# Not allowed in a header: the server in front of the application refuses the request, or ends the header there.
+# Forbidden in a header: uvicorn refuses the request, or ends the header there.
 NOT_IN_HEADERS = {
     "NUL": b"\x00",
     "CR": b"\rX-Injected: yes",
@@ -70,33 +70,33 @@ NOT_IN_HEADERS = {
     "control characters": b"\x01\x08\x1b\x7f",
 }
 
-# No well-formed request id, which would be repeated, as it should be.
+# Not a well-formed request id, which the response would rightly repeat.
 IN_HEADER = MARK + b"!"
 
 
 @pytest.mark.parametrize("literal", IN_JSON.values(), ids=IN_JSON)
-async def test_text_in_a_body_that_is_no_text_does_no_harm(endure: Endure, document: JSON, literal: bytes) -> None:
+async def test_invalid_text_in_a_body_is_harmless(endure: Endure, document: JSON, literal: bytes) -> None:
     await endure(in_bodies(document, b'"%s%s"' % (MARK, literal)))
 
 
 @pytest.mark.parametrize("value", IN_URLS.values(), ids=IN_URLS)
-async def test_text_in_a_query_that_is_no_text_does_no_harm(endure: Endure, document: JSON, value: bytes) -> None:
+async def test_invalid_text_in_a_query_is_harmless(endure: Endure, document: JSON, value: bytes) -> None:
     await endure(in_queries(document, MARK + value))
 
 
 @pytest.mark.parametrize("value", IN_URLS.values(), ids=IN_URLS)
-async def test_text_in_a_path_that_is_no_text_does_no_harm(endure: Endure, document: JSON, value: bytes) -> None:
+async def test_invalid_text_in_a_path_is_harmless(endure: Endure, document: JSON, value: bytes) -> None:
     answers = await endure(in_paths(document, MARK + value))
     assert {answer.status for answer in answers} <= {400, 404, 405, 422}
 
 
 @pytest.mark.parametrize("value", IN_HEADERS.values(), ids=IN_HEADERS)
-async def test_text_in_a_header_that_is_no_text_does_no_harm(endure: Endure, document: JSON, value: bytes) -> None:
+async def test_invalid_text_in_a_header_is_harmless(endure: Endure, document: JSON, value: bytes) -> None:
     for answer in await endure(in_headers(document, IN_HEADER + value)):
         assert MARK not in answer.head
 
 
 @pytest.mark.parametrize("value", NOT_IN_HEADERS.values(), ids=NOT_IN_HEADERS)
-async def test_what_a_header_may_not_hold_does_no_harm(endure: Endure, document: JSON, value: bytes) -> None:
+async def test_bytes_that_headers_forbid_are_harmless(endure: Endure, document: JSON, value: bytes) -> None:
     for answer in await endure(in_headers(document, IN_HEADER + value)):
         assert MARK not in answer.head

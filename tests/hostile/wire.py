@@ -1,16 +1,16 @@
-"""Bytes to the service and bytes back: what no client library would send, and nothing that one would hide."""
+"""Requests and responses as bytes, without a client library that would refuse, repair or hide anything."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-_PATIENCE_S: Final = 30
+_TIMEOUT_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the bytes before the body, the status, the headers by their names in lower case, the body."""
+    """A response: the bytes before the body, the status, the headers by their names in lower case, the body."""
 
     head: bytes
     status: int
@@ -19,13 +19,13 @@ class Answer:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the application answered, and not the server in front of it."""
+        """Whether the response is from the application, not from uvicorn."""
         return "x-request-id" in self.headers
 
 
 @dataclass(slots=True)
 class Request:
-    """A request to put together: anything may be in any part of it."""
+    """A request whose parts may contain any bytes."""
 
     method: bytes
     target: bytes
@@ -33,7 +33,7 @@ class Request:
     body: bytes | None = None
 
     def encoded(self) -> bytes:
-        """Return its bytes; its length is declared, and the connection is to end with it."""
+        """Return the bytes of the request, with Content-Length and `Connection: close`."""
         headers = [(b"Host", b"tickets"), (b"Connection", b"close"), *self.headers]
         if self.body is not None:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(self.body))]
@@ -42,32 +42,33 @@ class Request:
 
 
 async def exchange(port: int, sent: bytes | Request, *, then: AsyncIterable[bytes] | None = None) -> Answer | None:
-    """Send one request, and more as long as it is taken; return its final answer, None if there is none."""
-    answers = await converse(port, sent.encoded() if isinstance(sent, Request) else sent, then=then)
-    assert len(answers) <= 1, (sent, answers)
-    return answers[0] if answers else None
+    """Send one request, then `then` as long as the service reads; return the final response, None if there is none."""
+    responses = await converse(port, sent.encoded() if isinstance(sent, Request) else sent, then=then)
+    assert len(responses) <= 1, (sent, responses)
+    return responses[0] if responses else None
 
 
 async def converse(
     port: int, sent: bytes, *, then: AsyncIterable[bytes] | None = None, quiet_after: float | None = None
 ) -> list[Answer]:
-    """Send bytes, and more as long as they are taken; return every final answer until the service hangs up.
+    """Send bytes, then `then` as long as the service reads; return all final responses until it closes the connection.
 
-    With `quiet_after`, return what came so far once nothing has come for as many seconds. A connection that stays open
-    is a TimeoutError without it, and with it if nothing came at all: no answer means that the service hung up.
+    With `quiet_after`, return the responses so far when nothing was received for that many seconds. Raises TimeoutError
+    if the connection stays open without `quiet_after`, or without any response: an empty list means a closed
+    connection.
     """
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(_TIMEOUT_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
         writing = asyncio.create_task(_write(writer, sent, then))
         try:
-            answers = [answer async for answer in _answers(reader, quiet_after)]
+            responses = [response async for response in _responses(reader, quiet_after)]
         finally:
             writing.cancel()
             (fault,) = await asyncio.gather(writing, return_exceptions=True)
             writer.close()
     if isinstance(fault, Exception):
         raise fault
-    return answers
+    return responses
 
 
 async def _write(writer: asyncio.StreamWriter, sent: bytes, then: AsyncIterable[bytes] | None) -> None:
@@ -79,27 +80,27 @@ async def _write(writer: asyncio.StreamWriter, sent: bytes, then: AsyncIterable[
                 writer.write(more)
                 await writer.drain()
     except OSError:
-        pass  # it was refused before its end
+        pass  # the service refused the request before its end
 
 
-async def _answers(reader: asyncio.StreamReader, quiet_after: float | None) -> AsyncIterator[Answer]:
-    has_come = False
+async def _responses(reader: asyncio.StreamReader, quiet_after: float | None) -> AsyncIterator[Answer]:
+    has_received = False
     while True:
         try:
             async with asyncio.timeout(quiet_after):
-                answer = await _answer(reader)
+                response = await _response(reader)
         except TimeoutError:
-            if has_come:
+            if has_received:
                 return
             raise
-        if answer is None:
+        if response is None:
             return
-        if answer.status >= 200:
-            has_come = True
-            yield answer
+        if response.status >= 200:
+            has_received = True
+            yield response
 
 
-async def _answer(reader: asyncio.StreamReader) -> Answer | None:
+async def _response(reader: asyncio.StreamReader) -> Answer | None:
     head = b""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -127,11 +128,11 @@ def _header(line: str) -> tuple[str, str]:
 
 
 async def all_of(port: int, requests: Iterable[Request], *, at_once: int = 8) -> list[tuple[Request, Answer | None]]:
-    """Send many requests, a few at once; return each with its answer."""
-    turn = asyncio.Semaphore(at_once)
+    """Send many requests, a few at once; return each with its response."""
+    limit = asyncio.Semaphore(at_once)
 
     async def one(request: Request) -> tuple[Request, Answer | None]:
-        async with turn:
+        async with limit:
             return request, await exchange(port, request)
 
     return list(await asyncio.gather(*map(one, requests)))

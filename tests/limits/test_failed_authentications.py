@@ -7,7 +7,7 @@ from core.rate import Rate
 from services.access.failed_authentications import FailedAuthentications
 
 
-def test_who_fails_too_often_is_blocked_for_a_while() -> None:
+def test_an_address_is_blocked_for_a_while_after_too_many_failures() -> None:
     failures = FailedAuthentications(Rate(3, 1))
     for _ in range(3):
         assert not failures.is_blocked("192.0.2.1")
@@ -18,13 +18,13 @@ def test_who_fails_too_often_is_blocked_for_a_while() -> None:
     assert not failures.is_blocked("192.0.2.1")
 
 
-def test_others_are_not_blocked() -> None:
+def test_other_addresses_are_not_blocked() -> None:
     failures = FailedAuthentications(Rate(1, 60))
     failures.record("192.0.2.1")
     assert not failures.is_blocked("192.0.2.2")
 
 
-def test_a_network_of_ipv6_is_one_client() -> None:
+def test_an_ipv6_network_is_one_client() -> None:
     failures = FailedAuthentications(Rate(1, 60))
     failures.record("2001:db8:1:2::1")
     assert failures.is_blocked("2001:db8:1:2:ffff:ffff:ffff:ffff")

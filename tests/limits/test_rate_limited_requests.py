@@ -1,4 +1,4 @@
-"""What a client sees of the rate limit."""
+"""The rate limit of requests: its headers, its refusals, and how requests are attributed to clients."""
 
 import re
 from collections.abc import AsyncIterator
@@ -23,8 +23,8 @@ async def limited(
         yield app, client
 
 
-def coming_from(app: FastAPI, address: str, key: object = None) -> httpx2.AsyncClient:
-    """Return a client at an address, with a key or without."""
+def client_at(app: FastAPI, address: str, key: object = None) -> httpx2.AsyncClient:
+    """Return a client with an address, and with an API key or without."""
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     transport = httpx2.ASGITransport(app=app, client=(address, 1))
     return httpx2.AsyncClient(transport=transport, base_url="http://tickets", headers=headers)
@@ -40,38 +40,40 @@ async def counted(client: httpx2.AsyncClient) -> float:
     return float(line)
 
 
-async def test_every_answer_tells_what_is_left(limited: tuple[FastAPI, httpx2.AsyncClient]) -> None:
+async def test_every_response_contains_the_remaining_quota(limited: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     _, client = limited
-    for left, path in zip((2, 1, 0), ("/tickets", "/tickets/0", "/nothing"), strict=True):
-        answer = await client.get(path)
-        assert answer.headers["RateLimit-Policy"] == '"default";q=3;w=3600'
-        assert answer.headers["RateLimit"] == f'"default";r={left};t={(3 - left) * 1200}'
+    for remaining, path in zip((2, 1, 0), ("/tickets", "/tickets/0", "/nothing"), strict=True):
+        response = await client.get(path)
+        assert response.headers["RateLimit-Policy"] == '"default";q=3;w=3600'
+        assert response.headers["RateLimit"] == f'"default";r={remaining};t={(3 - remaining) * 1200}'
 
 
-async def test_who_comes_too_often_is_told_when_to_come_again(limited: tuple[FastAPI, httpx2.AsyncClient]) -> None:
+async def test_a_request_over_the_limit_is_refused_with_retry_after(
+    limited: tuple[FastAPI, httpx2.AsyncClient],
+) -> None:
     _, client = limited
     before = await counted(client)
     assert await statuses(client) == [200, 200, 200, 429]
-    answer = await client.get("/tickets")
-    assert (answer.status_code, answer.headers["Content-Type"]) == (429, "application/problem+json")
-    problem: dict[str, Any] = answer.json()
+    response = await client.get("/tickets")
+    assert (response.status_code, response.headers["Content-Type"]) == (429, "application/problem+json")
+    problem: dict[str, Any] = response.json()
     assert (problem["type"], problem["status"]) == ("/problems/rate-limited", 429)
-    assert problem["request_id"] == answer.headers["X-Request-Id"]
-    assert 1190 <= int(answer.headers["Retry-After"]) <= 1200
-    assert re.fullmatch(r'"default";r=0;t=3[56]\d\d', answer.headers["RateLimit"])
+    assert problem["request_id"] == response.headers["X-Request-Id"]
+    assert 1190 <= int(response.headers["Retry-After"]) <= 1200
+    assert re.fullmatch(r'"default";r=0;t=3[56]\d\d', response.headers["RateLimit"])
     assert await counted(client) == before + 2
 
 
-async def test_probes_and_pages_are_never_limited(limited: tuple[FastAPI, httpx2.AsyncClient]) -> None:
+async def test_probes_and_documentation_pages_are_exempt(limited: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     _, client = limited
     await statuses(client)
     for path in ("/livez", "/readyz", "/docs", "/docs/assets/swagger-ui.css"):
-        answer = await client.get(path)
-        assert answer.status_code == 200
-        assert "RateLimit" not in answer.headers
+        response = await client.get(path)
+        assert response.status_code == 200
+        assert "RateLimit" not in response.headers
 
 
-async def test_each_principal_counts_alone_wherever_it_comes_from(
+async def test_each_principal_has_its_own_quota_at_any_address(
     postgres_dsn: str, redis_address: tuple[str, int]
 ) -> None:
     async with new_database(postgres_dsn) as dsn:
@@ -80,27 +82,27 @@ async def test_each_principal_counts_alone_wherever_it_comes_from(
         alice, bob = [(await ApiKeys(database).create(name, Role.AGENT))[0] for name in ("alice", "bob")]
         await database.close()
         async with running(settings_for(dsn, *redis_address, rate_limit="3/3600s")) as (app, _):
-            assert await statuses(coming_from(app, "192.0.2.1", alice), 2) == [200, 200]
-            assert await statuses(coming_from(app, "192.0.2.2", alice), 2) == [200, 429]
-            assert await statuses(coming_from(app, "192.0.2.1", bob), 1) == [200]
+            assert await statuses(client_at(app, "192.0.2.1", alice), 2) == [200, 200]
+            assert await statuses(client_at(app, "192.0.2.2", alice), 2) == [200, 429]
+            assert await statuses(client_at(app, "192.0.2.1", bob), 1) == [200]
 
 
-async def test_who_has_no_name_counts_by_address(limited: tuple[FastAPI, httpx2.AsyncClient]) -> None:
+async def test_anonymous_requests_count_by_address(limited: tuple[FastAPI, httpx2.AsyncClient]) -> None:
     app, _ = limited
-    assert await statuses(coming_from(app, "192.0.2.3")) == [200, 200, 200, 429]
-    assert await statuses(coming_from(app, "192.0.2.4"), 1) == [200]
-    assert await statuses(coming_from(app, "2001:db8::1"), 3) == [200] * 3
-    assert await statuses(coming_from(app, "2001:db8::2"), 1) == [429]
+    assert await statuses(client_at(app, "192.0.2.3")) == [200, 200, 200, 429]
+    assert await statuses(client_at(app, "192.0.2.4"), 1) == [200]
+    assert await statuses(client_at(app, "2001:db8::1"), 3) == [200] * 3
+    assert await statuses(client_at(app, "2001:db8::2"), 1) == [429]
 
 
-async def test_without_a_limit_nothing_is_told_and_nothing_stands_in_the_way(
+async def test_without_a_rate_limit_there_are_no_headers_and_no_middleware(
     app: FastAPI, client: httpx2.AsyncClient
 ) -> None:
     assert "RateLimit" not in (await client.get("/tickets")).headers
-    assert "RateLimit" not in [getattr(middleware.cls, "__name__", "") for middleware in app.user_middleware]
+    assert "RateLimitMiddleware" not in [getattr(middleware.cls, "__name__", "") for middleware in app.user_middleware]
 
 
-async def test_a_limit_stands_while_redis_is_away(database_dsn: str) -> None:
-    away: Settings = settings_for(database_dsn, "127.0.0.1", 1, redis_cluster=False, rate_limit="3/3600s")
-    async with running(away) as (_, client):
+async def test_the_limit_applies_while_redis_is_unavailable(database_dsn: str) -> None:
+    unavailable: Settings = settings_for(database_dsn, "127.0.0.1", 1, redis_cluster=False, rate_limit="3/3600s")
+    async with running(unavailable) as (_, client):
         assert await statuses(client, 6) == [200] * 3 + [429] * 3

@@ -1,4 +1,4 @@
-"""The count in Redis and the one in the process: the same rule, whatever becomes of Redis."""
+"""The rate limiter in Redis and the one in the process apply the same rule, also when Redis fails."""
 
 import asyncio
 import secrets
@@ -33,14 +33,14 @@ def limiter_of(redis: GuardedRedis, rate: Rate) -> RateLimiter:
     return RateLimiter(redis, rate, prefix=f"test-{secrets.token_hex(4)}:", timeout_s=5)
 
 
-# Long intervals: the keys expire by the real clock, which must not come first.
+# The intervals are long, because the keys expire by the real clock.
 @given(
     rate=st.builds(lambda quota, each_s: Rate(quota, quota * each_s), st.integers(1, 7), st.integers(60, 3600)),
     gaps_us=st.lists(st.one_of(st.just(0), st.integers(-(10**8), 10**9)), max_size=15),
 )
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_lua_and_python_judge_alike(redis: GuardedRedis, rate: Rate, gaps_us: list[int]) -> None:
-    """Whatever comes when, and even if the clock is set back."""
+async def test_lua_and_python_return_the_same_verdicts(redis: GuardedRedis, rate: Rate, gaps_us: list[int]) -> None:
+    """For any sequence of events, and also when the clock is set back."""
     key, now_us, arrival_us = f"test-{secrets.token_hex(8)}", 1_790_000_000_123_456, 0
     for gap_us in gaps_us:
         now_us += gap_us
@@ -51,7 +51,7 @@ async def test_lua_and_python_judge_alike(redis: GuardedRedis, rate: Rate, gaps_
             arrival_us = now_us + verdict.ahead_us
 
 
-async def test_all_processes_share_one_count(redis: GuardedRedis) -> None:
+async def test_all_processes_share_one_quota(redis: GuardedRedis) -> None:
     one = limiter_of(redis, Rate(5, 60))
     another = RateLimiter(redis, one.rate, prefix=one.prefix, timeout_s=5)
     passed = [(await limiter.consume("alice")).passes for limiter in (one, another) * 4]
@@ -59,21 +59,21 @@ async def test_all_processes_share_one_count(redis: GuardedRedis) -> None:
     assert (await one.consume("bob")).passes
 
 
-async def test_many_at_once_pass_no_more_than_the_quota(redis: GuardedRedis) -> None:
+async def test_concurrent_requests_do_not_exceed_the_quota(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(20, 3600))
     await asyncio.gather(*(limiter.consume(f"opens connection {number}") for number in range(50)))
     verdicts = await asyncio.gather(*(limiter.consume("alice") for _ in range(50)))
     assert sum(verdict.passes for verdict in verdicts) == 20
 
 
-async def test_the_quota_comes_back_with_time(redis: GuardedRedis) -> None:
+async def test_the_quota_is_restored_over_time(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(4, 1))
     assert [(await limiter.consume("alice")).passes for _ in range(5)] == [True] * 4 + [False]
     await asyncio.sleep(0.3)
     assert (await limiter.consume("alice")).passes
 
 
-async def test_a_key_lives_no_longer_than_it_counts(redis: GuardedRedis) -> None:
+async def test_a_key_expires_when_its_quota_is_full(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(4, 8))
     await limiter.consume("alice")
     left_ms = await redis.run(
@@ -84,9 +84,9 @@ async def test_a_key_lives_no_longer_than_it_counts(redis: GuardedRedis) -> None
     assert 0 < left_ms <= 2000
 
 
-async def test_without_redis_the_process_counts_alone_and_at_once(database_dsn: str) -> None:
-    away = settings_for(database_dsn, "127.0.0.1", 1, redis_cluster=False)
-    redis = GuardedRedis(connect(away))
+async def test_without_redis_the_process_limits_on_its_own_and_without_delay(database_dsn: str) -> None:
+    unavailable = settings_for(database_dsn, "127.0.0.1", 1, redis_cluster=False)
+    redis = GuardedRedis(connect(unavailable))
     try:
         limiter = RateLimiter(redis, Rate(10, 3600), prefix="")
         started = time.monotonic()
@@ -97,7 +97,7 @@ async def test_without_redis_the_process_counts_alone_and_at_once(database_dsn: 
         await redis.close()
 
 
-async def test_the_process_goes_on_where_redis_stopped(redis: GuardedRedis) -> None:
+async def test_the_process_continues_with_the_quota_that_redis_left(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(10, 3600))
     for _ in range(7):
         await limiter.consume("alice")
@@ -108,14 +108,14 @@ async def test_the_process_goes_on_where_redis_stopped(redis: GuardedRedis) -> N
         await limiter._redis.close()  # noqa: SLF001
 
 
-async def test_who_is_known_to_be_over_the_limit_costs_redis_nothing(redis: GuardedRedis) -> None:
+async def test_a_client_known_to_exceed_the_limit_causes_no_redis_command(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(1, 3600))
     await limiter.consume("alice")
     limiter._redis = None  # type: ignore[assignment] # noqa: SLF001 - whoever asks it fails
     assert not (await limiter.consume("alice")).passes
 
 
-def test_no_more_names_are_remembered_than_there_is_room_for() -> None:
+def test_the_number_of_remembered_names_is_bounded() -> None:
     limit = LocalLimit(Rate(1, 3600))
     for number in range(MAX_CLIENTS + 100):
         limit.consume(str(number))

@@ -1,4 +1,4 @@
-"""What must stay secret is in no log, no answer and no message, at the start and whatever goes wrong."""
+"""Secrets are in no log, no response and no message, at startup and after any failure."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def served_with_secrets(settings: Settings, log: Path, **others: str) -> list[st
 
 
 def password_in(dsn: str) -> str:
-    return urlsplit(dsn).password or "the server asks for no password"
+    return urlsplit(dsn).password or "the server needs no password"
 
 
 def test_a_service_whose_cache_refuses_its_password_tells_no_secret(
@@ -82,18 +82,18 @@ def said_by(command: list[str], **settings: str) -> str:
     return ran.stdout + ran.stderr
 
 
-def test_settings_that_are_wrong_are_not_repeated() -> None:
+def test_the_error_about_invalid_settings_contains_no_values() -> None:
     with pytest.raises(ValidationError) as wrong:
         Settings.model_validate({"database_dsn": f"mysql://u:{SECRET}@h/d", "redis_password": f"{SECRET}"})
     assert SECRET not in f"{wrong.value!r} {wrong.value}"
 
 
-def test_every_setting_that_is_a_secret_is_kept_as_one() -> None:
-    secretive = {
+def test_every_secret_setting_has_a_secret_type() -> None:
+    secret_names = {
         name
         for name, field in Settings.model_fields.items()
         if any(word in name for word in ("password", "secret", "dsn", "token")) or name.endswith("_key")
     }
-    assert secretive
-    for name in secretive:
+    assert secret_names
+    for name in secret_names:
         assert SecretStr.__name__ in str(Settings.model_fields[name]), name

@@ -1,4 +1,4 @@
-"""Who does not read the answers holds no place, however many requests were sent for them at once."""
+"""A client that does not read its responses occupies no slot, however many requests it pipelines."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts ask for what there is."""
+"""The dashboard and the alerts use existing metrics, and every metric is used."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def test_every_metric_told_is_looked_at(service: Running) -> None:
 
 
 @pytest.mark.parametrize("expression", list(expressions()))
-def test_an_expression_is_closed_and_names_events_that_are_counted(expression: str) -> None:
+def test_an_expression_is_balanced_and_names_existing_events(expression: str) -> None:
     outside_of_strings = re.sub(r'"[^"]*"', "", expression)
     for opening, closing in ("()", "{}", "[]"):
         assert outside_of_strings.count(opening) == outside_of_strings.count(closing)
@@ -55,26 +55,26 @@ def test_an_expression_is_closed_and_names_events_that_are_counted(expression: s
     assert events <= {field.name for field in fields(CacheCounters)}
 
 
-def test_the_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
+def test_the_panels_have_unique_ids_and_do_not_overlap() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
-    places = [
+    cells = [
         (x, y)
         for at in (panel["gridPos"] for panel in panels)
         for x in range(at["x"], at["x"] + at["w"])
         for y in range(at["y"], at["y"] + at["h"])
     ]
-    assert len(set(places)) == len(places)
-    assert max(x for x, _ in places) == 23
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) == 23
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
-def test_an_alert_says_what_it_is_and_where_to_read_on(rule: dict[str, Any]) -> None:
+def test_an_alert_has_a_summary_and_a_runbook_page(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"page", "ticket"}
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
     assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}"
     assert f"\n## {rule['alert']}\n" in PAGES
 
 
-def test_there_is_a_page_for_no_other_alert() -> None:
+def test_every_runbook_page_belongs_to_an_alert() -> None:
     assert set(re.findall(r"^## (\w+)$", PAGES, re.MULTILINE)) == {rule["alert"] for rule in ALERTS}

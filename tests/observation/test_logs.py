@@ -1,4 +1,4 @@
-"""What a running service says, line by line."""
+"""The log of a running service, line by line."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from core.settings import ROOT, Settings
 from observation.processes import Running, started
 from support.factories import a_ticket
 
-SECRET = "somebody@example.com"
+SECRET = "alice@example.com"
 
 
 def a_record(message: str, *arguments: object, error: BaseException | None = None) -> logging.LogRecord:
@@ -21,7 +21,7 @@ def a_record(message: str, *arguments: object, error: BaseException | None = Non
 
 def raised(error: Exception) -> Exception:
     try:
-        raise error  # noqa: TRY301 - it is to have a trace
+        raise error  # noqa: TRY301 - the error needs a traceback
     except Exception as caught:  # noqa: BLE001 - as above
         return caught
 
@@ -68,7 +68,7 @@ def test_the_server_and_the_migrations_speak_the_same_way(settings: Settings, tm
 def test_an_unexpected_error_is_one_line_with_its_trace(settings: Settings, tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.mkdir()
-    # A module that Python runs at its start, standing for a defect.
+    # Python imports this module at startup. It stands for a defect.
     (program / "sitecustomize.py").write_text(
         f"import sys; sys.path.append({str(ROOT / 'src')!r})\n"
         "import services.tickets.lists as lists\n"
@@ -93,19 +93,19 @@ def test_the_level_and_the_form_can_be_chosen(settings: Settings, tmp_path: Path
 
 
 @pytest.mark.parametrize("poison", ["\n", "\r\n", "\x1b[2J", "\x85", "\u2028", "\u202e", "\ud800", "\x00"])
-def test_no_text_begins_a_line_of_its_own_or_steers_a_terminal(poison: str) -> None:
+def test_no_text_starts_a_line_of_its_own_or_controls_a_terminal(poison: str) -> None:
     text = f"before{poison}after"
     error = raised(LookupError(text))
-    (line,) = JsonLines().format(a_record("told %s", text, error=error)).splitlines()
+    (line,) = JsonLines().format(a_record("logged %s", text, error=error)).splitlines()
     assert line.isascii()
-    assert json.loads(line)["message"] == f"told {text}"
-    first, *trace = TextLines().format(a_record("told %s", text, error=error)).split("\n")
+    assert json.loads(line)["message"] == f"logged {text}"
+    first, *trace = TextLines().format(a_record("logged %s", text, error=error)).split("\n")
     assert first.isprintable()
     assert all(part.startswith("    ") and part.isprintable() for part in trace)
 
 
-def test_what_led_to_an_error_is_told_and_cycles_end() -> None:
+def test_the_causes_of_an_error_are_logged_and_cycles_end() -> None:
     first, second = raised(ValueError("first")), raised(KeyError("second"))
     second.__cause__, first.__cause__ = first, second
-    told = json.loads(JsonLines().format(a_record("x", error=ExceptionGroup("both", [second]))))["error"]
-    assert [word in told for word in ("first", "second", "which led to:", "of which one is:")] == [True] * 4
+    described = json.loads(JsonLines().format(a_record("x", error=ExceptionGroup("both", [second]))))["error"]
+    assert [word in described for word in ("first", "second", "which caused:", "one of them:")] == [True] * 4

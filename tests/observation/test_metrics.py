@@ -1,4 +1,4 @@
-"""What /metrics tells of one process, by asking before and after."""
+"""The metrics of one process, compared before and after requests."""
 
 import httpx2
 import pytest
@@ -9,11 +9,11 @@ from support.factories import a_comment, a_ticket, open_ticket, ticket_in
 REQUESTS = "tickets_http_request_duration_seconds_count"
 
 
-async def told(client: httpx2.AsyncClient) -> Samples:
-    answer = await client.get("/metrics")
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    return samples_of(answer.text)
+async def samples(client: httpx2.AsyncClient) -> Samples:
+    response = await client.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("text/plain; version=")
+    return samples_of(response.text)
 
 
 @pytest.mark.parametrize(
@@ -37,27 +37,27 @@ async def test_a_request_counts_by_method_route_and_status(
     client: httpx2.AsyncClient, method: str, path: str, labels: dict[str, str]
 ) -> None:
     ticket = await open_ticket(client)
-    before = value(await told(client), REQUESTS, **labels)
+    before = value(await samples(client), REQUESTS, **labels)
     await client.request(method, path.format(id=ticket["id"]))
-    assert value(await told(client), REQUESTS, **labels) == before + 1
+    assert value(await samples(client), REQUESTS, **labels) == before + 1
 
 
 async def test_no_path_becomes_a_label(client: httpx2.AsyncClient) -> None:
     for number in range(20):
         await client.get(f"/invented/{number}")
         await client.get(f"/tickets/{number}/invented")
-    routes = {dict(labels).get("route") for name, labels in await told(client) if name == REQUESTS}
+    routes = {dict(labels).get("route") for name, labels in await samples(client) if name == REQUESTS}
     assert not [route for route in routes if route and ("invented" in route or any(map(str.isdigit, route)))]
 
 
-async def test_transitions_count_by_edge_once_committed(client: httpx2.AsyncClient) -> None:
-    before = await told(client)
+async def test_committed_transitions_count_by_source_and_target(client: httpx2.AsyncClient) -> None:
+    before = await samples(client)
     ticket = await ticket_in(client, "awaiting_reply")
     path = f"/tickets/{ticket['id']}"
     assert (await client.post(f"{path}/comments", json=a_comment(status="answered"))).status_code == 201
     assert (await client.patch(path, json={"status": "open"})).status_code == 409
     assert (await client.patch(path, json={"subject": "no transition"})).status_code == 200
-    after = await told(client)
+    after = await samples(client)
 
     def counted(**edge: str) -> float:
         name = "tickets_transitions_total"
@@ -69,20 +69,20 @@ async def test_transitions_count_by_edge_once_committed(client: httpx2.AsyncClie
     assert counted() == 3
 
 
-async def test_a_ticket_counts_once_however_often_its_request_is_repeated(client: httpx2.AsyncClient) -> None:
-    before = value(await told(client), "tickets_created_total")
+async def test_a_ticket_counts_once_when_its_request_is_repeated(client: httpx2.AsyncClient) -> None:
+    before = value(await samples(client), "tickets_created_total")
     for _ in range(3):
-        answer = await client.post("/tickets", json=a_ticket(), headers={"Idempotency-Key": "counted-once"})
-        assert answer.status_code == 201
-    assert value(await told(client), "tickets_created_total") == before + 1
+        response = await client.post("/tickets", json=a_ticket(), headers={"Idempotency-Key": "counted-once"})
+        assert response.status_code == 201
+    assert value(await samples(client), "tickets_created_total") == before + 1
 
 
-async def test_the_cache_tells_what_it_did(client: httpx2.AsyncClient) -> None:
+async def test_cache_events_are_counted(client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
-    before = await told(client)
+    before = await samples(client)
     for _ in range(3):
         await client.get(f"/tickets/{ticket['id']}")
-    after = await told(client)
+    after = await samples(client)
     name = "tickets_cache_events_total"
     assert value(after, name, event="fills") - value(before, name, event="fills") == 1
     assert value(after, name, event="hits") - value(before, name, event="hits") == 2
@@ -91,5 +91,5 @@ async def test_the_cache_tells_what_it_did(client: httpx2.AsyncClient) -> None:
     assert value(after, "tickets_cache_breaker_open") == value(before, "tickets_cache_breaker_open")
 
 
-async def test_a_request_is_in_flight_while_it_is_answered(client: httpx2.AsyncClient) -> None:
-    assert value(await told(client), "tickets_http_requests_in_flight") == 1  # the one that asks
+async def test_a_request_is_in_flight_while_it_is_processed(client: httpx2.AsyncClient) -> None:
+    assert value(await samples(client), "tickets_http_requests_in_flight") == 1  # the request for the metrics itself

@@ -1,4 +1,4 @@
-"""Spans as a collector gets them, from a service in a process of its own."""
+"""The spans that a collector receives from a service in a process of its own."""
 
 import os
 import subprocess
@@ -19,11 +19,11 @@ from support.factories import a_ticket
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
-SECRET = "somebody@example.com"
+SECRET = "carol@example.com"
 
 
 class Collector:
-    """Keeps what it is sent."""
+    """A collector that stores the requests it receives."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
@@ -72,7 +72,7 @@ def attributes(span: Span) -> dict[str, str]:
     return {pair.key: pair.value.string_value for pair in span.attributes}
 
 
-def test_a_request_and_what_it_asks_of_the_databases_is_one_trace(settings: Settings, tmp_path: Path) -> None:
+def test_a_request_and_its_database_calls_are_one_trace(settings: Settings, tmp_path: Path) -> None:
     with collecting() as collector:
         traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "REDIS_PREFIX": "traces:"}
         with started(settings, tmp_path / "said", **traced) as running:
@@ -97,7 +97,7 @@ def test_a_request_and_what_it_asks_of_the_databases_is_one_trace(settings: Sett
     assert b"alice" not in b"".join(collector.received)
 
 
-def test_a_collector_that_is_away_hurts_no_request_and_holds_up_no_stop(settings: Settings, tmp_path: Path) -> None:
+def test_an_unavailable_collector_delays_neither_requests_nor_the_shutdown(settings: Settings, tmp_path: Path) -> None:
     away = f"http://127.0.0.1:{free_port()}"
     with started(settings, tmp_path / "said", OTEL_EXPORTER_OTLP_ENDPOINT=away) as running:
         assert running.ask("GET", "/workflow")[0] == 200
@@ -106,7 +106,7 @@ def test_a_collector_that_is_away_hurts_no_request_and_holds_up_no_stop(settings
     assert running.lines()
 
 
-def test_without_a_collector_nothing_of_it_is_loaded() -> None:
+def test_without_a_collector_no_tracing_module_is_imported() -> None:
     program = """
 import sys
 from core.settings import Settings
@@ -120,7 +120,7 @@ print(*sys.modules)
     )
     loaded = done.stdout.split()
     assert "fastapi" in loaded
-    # The client of Redis loads the SDK's metrics by itself wherever the SDK is installed.
+    # redis-py imports the metrics of the SDK wherever the SDK is installed.
     parts = ("sdk.trace.", "exporter", "instrumentation")
     unwanted = (*(f"opentelemetry.{part}" for part in parts), "google.protobuf", "wrapt", "db.tracing", "core.tracing")
     assert [name for name in loaded if name.startswith(unwanted)] == []

@@ -1,4 +1,4 @@
-"""What two workers count together, and what becomes of it when one of them dies."""
+"""The shared metrics of two workers, and the metrics of a worker that dies."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ ASKED = 40
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the service makes its temporary files."""
+    """The folder for temporary files of the service."""
     return tmp_path_factory.mktemp("temporary")
 
 

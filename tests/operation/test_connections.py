@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from core.settings import async_dsn
 from db.postgres.connections import Connections
@@ -13,7 +14,7 @@ from db.postgres.statements import Statement
 from support.factories import migrate_to_head, new_database, open_ticket, running, settings_for
 from support.tcp_proxy import way_to
 
-ONE = Statement("SELECT 1")
+ONE = Statement(text("SELECT 1"))
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ async def test_a_host_that_is_gone_without_a_word_does_not_hide_the_primary(dsn:
         for timeout_s in (2, 0.4):  # the second connection is made by who knows who the primary is
             began_at = time.monotonic()
             async with connections.reading() as connection:
-                assert await connection.value(Statement("SELECT NOT pg_is_in_recovery()"))
+                assert await connection.value(Statement(text("SELECT NOT pg_is_in_recovery()")))
             assert time.monotonic() - began_at < timeout_s
             connections.expire_all()
         await connections.close()

@@ -1,1 +1,1 @@
-"""What HTTP itself asks for: conditional requests, links, idempotency keys, and the connection class of the server."""
+"""What HTTP itself defines: conditional requests, headers, the connection class of the server, its shutdown."""

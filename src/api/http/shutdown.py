@@ -1,7 +1,7 @@
-"""Ending in order: first nobody sends requests here any more, then nothing is accepted, then all is closed.
+"""Graceful shutdown in two steps: first the service reports that it is not ready, then uvicorn stops accepting.
 
-uvicorn stops accepting as soon as it is told to stop, while load balancers go on sending until they have seen that the
-service is not ready. So SIGTERM, the signal of those who run it behind one, is answered in two steps.
+uvicorn stops accepting connections as soon as it receives a signal. Load balancers go on sending requests until their
+next readiness check. So on SIGTERM, which process managers send, uvicorn stops only after a delay.
 """
 
 import asyncio
@@ -14,16 +14,17 @@ from typing import Final
 
 import uvicorn
 
-from core.shutdown import ShutdownState
+from core.process import ShutdownState
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def graceful_shutdown(stopping: ShutdownState, *, delay_s: float) -> Iterator[None]:
-    """Make the signals that stop uvicorn begin `stopping`, and the first SIGTERM stop uvicorn only after `delay_s`.
+def graceful_shutdown(shutdown: ShutdownState, *, delay_s: float) -> Iterator[None]:
+    """Replace uvicorn's signal handlers: a signal begins `shutdown`, the first SIGTERM stops uvicorn after `delay_s`.
 
-    Ctrl-C and a second signal stop it at once. Where no uvicorn handles the signals, as in tests, nothing is changed.
+    SIGINT (Ctrl-C) and a second signal stop it at once. Without a uvicorn that handles the signals, as in tests,
+    nothing is replaced.
     """
     server = _server()
     if server is None:
@@ -32,8 +33,8 @@ def graceful_shutdown(stopping: ShutdownState, *, delay_s: float) -> Iterator[No
     loop = asyncio.get_running_loop()
 
     def stop(signum: int, _frame: FrameType | None) -> None:
-        is_first = not stopping
-        stopping.begin()
+        is_first = not shutdown
+        shutdown.begin()
         if is_first and signum == signal.SIGTERM and delay_s > 0:
             loop.call_soon_threadsafe(loop.call_later, delay_s, _exit, server)
         elif server.should_exit and signum == signal.SIGINT:
@@ -43,11 +44,12 @@ def graceful_shutdown(stopping: ShutdownState, *, delay_s: float) -> Iterator[No
 
     for signum in _SIGNALS:
         signal.signal(signum, stop)
-    # uvicorn puts back what was there before it.
+    # uvicorn itself restores the handlers that were there before its own.
     yield
 
 
 def _server() -> uvicorn.Server | None:
+    """Return the uvicorn server of this process. Undocumented: uvicorn's signal handler is a method of the server."""
     if threading.current_thread() is not threading.main_thread():
         return None
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
@@ -55,5 +57,5 @@ def _server() -> uvicorn.Server | None:
 
 
 def _exit(server: uvicorn.Server) -> None:
-    # Not by uvicorn's own handler, which lets the signal kill the process in the end: to stop when told is status 0.
+    # Not by uvicorn's own handler: after that, the signal kills the process at the end. A requested stop exits with 0.
     server.should_exit = True

@@ -1,4 +1,4 @@
-"""What is seen of every request: counted and timed for /metrics, and one line in the log."""
+"""Records every request: one observation in the metrics, and one line in the log."""
 
 import logging
 from collections.abc import Awaitable
@@ -13,20 +13,20 @@ from api.paths import POLLED
 from core import logs, metrics
 from services.operation.metrics_reporter import InFlight
 
-# Paths are the clients' to invent: those that lead nowhere, or were refused before a route was found, share one name.
+# Clients can invent paths without limit. Requests that no route was found for share one name, which bounds the labels.
 UNMATCHED: Final = "unmatched"
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER: Final = "other"
-# What nginx writes of a client that went away before it had an answer.
-_NO_ANSWER: Final = 499
-_SCOPE_KEY: Final = "innermost"
+# As in nginx: the client closed the connection before it got a response.
+_CLIENT_CLOSED: Final = 499
+_SCOPE_KEY: Final = "route_scope"
 
 _log = logging.getLogger(__name__)
 
 
 class AccessLogMiddleware:
-    """Sees every request first and every answer last; put it outside of all other middleware."""
+    """Counts, times and logs each request. It is the outermost middleware, so it sees every request and response."""
 
     def __init__(self, app: ASGIApp, *, in_flight: InFlight) -> None:
         self._app = app
@@ -34,40 +34,40 @@ class AccessLogMiddleware:
         self._timers: dict[tuple[str, str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Process one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began_at = perf_counter()
-        innermost = scope[_SCOPE_KEY] = [scope]
+        route_scope = scope[_SCOPE_KEY] = [scope]
         logs.request.set(scope)
-        status, is_told = 0, False
+        status, is_recorded = 0, False
 
-        async def watched(message: Message) -> None:
-            nonlocal status, is_told
+        async def send_recorded(message: Message) -> None:
+            nonlocal status, is_recorded
             if message["type"] == "http.response.start":
                 status = message["status"]
-            elif not (is_told or message.get("more_body", False)):
-                # Before it is sent: whoever has the answer finds it counted, whichever process they ask.
-                is_told = True
-                self._tell(scope, innermost[0], status, perf_counter() - began_at)
+            elif not (is_recorded or message.get("more_body", False)):
+                # Before the last part is sent: a client that has its response finds the request in the metrics.
+                is_recorded = True
+                self._record(scope, route_scope[0], status, perf_counter() - began_at)
             await send(message)
 
         self._in_flight.count += 1
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_recorded)
         except Exception:
             status = status or 500
             raise
         finally:
             self._in_flight.count -= 1
-            if not is_told:
-                self._tell(scope, innermost[0], status or _NO_ANSWER, perf_counter() - began_at)
-            innermost.clear()  # a scope that held itself would be left to the garbage collector
+            if not is_recorded:
+                self._record(scope, route_scope[0], status or _CLIENT_CLOSED, perf_counter() - began_at)
+            route_scope.clear()  # a scope that contains itself would be left to the garbage collector
 
-    def _tell(self, scope: Scope, innermost: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, route_scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else _OTHER
-        route = _route_of(innermost)
+        route = _route_of(route_scope)
         timer = self._timers.get((method, route, status))
         if timer is None:
             timer = self._timers[method, route, status] = metrics.request_seconds.labels(method, route, status)
@@ -76,7 +76,7 @@ class AccessLogMiddleware:
         if not _log.isEnabledFor(level):
             return
         record = logging.LogRecord(_log.name, level, "", 0, f"{method} {route} {status}", None, None)
-        principal = innermost.get(PRINCIPAL_KEY) or scope.get(PRINCIPAL_KEY)
+        principal = route_scope.get(PRINCIPAL_KEY) or scope.get(PRINCIPAL_KEY)
         client = scope.get("client")
         record.fields = {
             "principal": None if principal is None else principal.id,
@@ -89,36 +89,41 @@ class AccessLogMiddleware:
         _log.handle(record)
 
 
-def _route_of(scope: Scope) -> str:
-    """Return the template of the path, as the route that was found has it."""
-    if (route := scope.get("route")) is not None:
-        return str(route.path)
-    if "app_root_path" in scope:  # a folder of files
-        return str(scope["root_path"])
-    # A route of Starlette's own does not tell itself; without parameters its template is the path.
-    return scope["path"] if "endpoint" in scope and not scope.get("path_params") else UNMATCHED
+class RouteScopeMiddleware:
+    """Passes the scope that the router writes to on to `AccessLogMiddleware`; middleware in between may have copied it.
 
-
-class RouteScope:
-    """Hands `AccessLogMiddleware` the scope that the routes write to: middleware in between may have copied it.
-
-    Put it inside of all other middleware.
+    It is the innermost middleware except for `FastPathMiddleware`, which writes to the scope as the router does.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Hand on a request."""
+        """Process one request."""
         if _SCOPE_KEY in scope:
             scope[_SCOPE_KEY][0] = scope
         return self._app(scope, receive, send)
 
 
-def _level(status: int, route: str) -> int:
-    """Return how loud a request is told: a 500 is a defect of ours, another 5xx says that something is away.
+def _route_of(scope: Scope) -> str:
+    """Return the path template of the route that was found, from what the routers leave in the scope.
 
-    What is asked for every few seconds is news only when it fails.
+    FastAPI sets `route`. Starlette sets `endpoint` and `path_params`, and for a mounted application, such as a folder
+    of static files, `app_root_path` and `root_path`.
+    """
+    if (route := scope.get("route")) is not None:
+        return str(route.path)
+    if "app_root_path" in scope:
+        return str(scope["root_path"])
+    # Without parameters, the template of a Starlette route is the path itself.
+    return scope["path"] if "endpoint" in scope and not scope.get("path_params") else UNMATCHED
+
+
+def _level(status: int, route: str) -> int:
+    """Return the log level of a request.
+
+    ERROR for 500, a defect of the service; WARNING for any other 5xx, something is unavailable; DEBUG for a polled
+    route that succeeds; INFO otherwise.
     """
     if status >= 500:
         return logging.ERROR if status == 500 else logging.WARNING

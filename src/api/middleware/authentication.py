@@ -1,4 +1,7 @@
-"""The gate: nobody gets to a route without being known, and nobody can forget to ask."""
+"""Authenticates every request before it reaches a route, so that no route can omit it.
+
+Paths are public only if `api.paths.PUBLIC` contains them.
+"""
 
 from collections.abc import Set
 from typing import Final
@@ -6,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.paths import METRICS, OPEN
+from api.paths import METRICS, PUBLIC
 from api.problems.handlers import error_response, handle_service_error
 from core import metrics
 from core.client_address import is_loopback
@@ -16,22 +19,23 @@ from services.access.authentication import Authenticator
 from services.access.failed_authentications import FailedAuthentications
 
 PRINCIPAL_KEY: Final = "principal"
-"""The key of the scope under which the routes find the principal of a request."""
+"""The key of the ASGI scope that holds the principal of a request."""
 
-# Who may see the metrics, and who goes to all other places that are not open.
-_ADMITTED_TO_METRICS: Final[Set[Role]] = {Role.AGENT, Role.MONITOR}
-_ADMITTED_ELSEWHERE: Final[Set[Role]] = {Role.AGENT, Role.REQUESTER}
+# The roles that may read the metrics, and the roles that may use all other paths that are not public.
+_METRICS_ROLES: Final[Set[Role]] = {Role.AGENT, Role.MONITOR}
+_TICKET_ROLES: Final[Set[Role]] = {Role.AGENT, Role.REQUESTER}
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class AuthenticationMiddleware:
-    """Puts the principal into the scope of each request, and refuses those that have none.
+    """Puts the principal of each request into the scope, and refuses requests without a valid one (401, 403).
 
-    From an address that guessed too often only keys are heard for a while that let somebody in lately. Credentials that
-    were good once are no guesses.
+    After too many failed authentications from an address, only recently accepted keys are accepted from it for a while;
+    other requests are refused (429). Credentials that were valid once do not count as failures.
 
-    While nothing is configured by which anybody could be let in, it lets in whoever is on this machine and knows it:
-    a web page that was led here under another name (DNS rebinding) does not.
+    A service without API keys, issuer and ALLOW_ANONYMOUS is unprotected. It accepts anonymous requests from this
+    machine only, and only to a loopback name. The latter stops DNS rebinding: a web page that makes the browser send
+    requests to the service under the name of another site.
     """
 
     def __init__(self, app: ASGIApp, *, failures: FailedAuthentications) -> None:
@@ -39,18 +43,18 @@ class AuthenticationMiddleware:
         self._failures = failures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http" or scope["path"] in OPEN:
+        """Process one request."""
+        if scope["type"] != "http" or scope["path"] in PUBLIC:
             await self._app(scope, receive, send)
             return
         address = (scope.get("client") or ("",))[0]
         if self._failures.is_blocked(address) and not _authenticator(scope).recently_accepted(_authorization(scope)):
             metrics.failed_authentications.inc()
-            wait = {"Retry-After": str(self._failures.retry_after_s(address))}
-            await error_response(Request(scope), RateLimited, wait)(scope, receive, send)
+            retry = {"Retry-After": str(self._failures.retry_after_s(address))}
+            await error_response(Request(scope), RateLimited, retry)(scope, receive, send)
             return
         try:
-            await self._admit(scope)
+            await self._authenticate(scope)
         except ServiceError as error:
             if isinstance(error, Unauthenticated) and error.is_guess:
                 self._failures.record(address)
@@ -60,13 +64,13 @@ class AuthenticationMiddleware:
             return
         await self._app(scope, receive, send)
 
-    async def _admit(self, scope: Scope) -> None:
-        authenticator, sent = _authenticator(scope), _authorization(scope)
-        if sent is None and await authenticator.is_unprotected():
+    async def _authenticate(self, scope: Scope) -> None:
+        authenticator, authorization = _authenticator(scope), _authorization(scope)
+        if authorization is None and await authenticator.is_unprotected():
             _require_loopback(scope)
-        principal = scope[PRINCIPAL_KEY] = await authenticator.principal_of(sent)
-        if principal.role not in (_ADMITTED_TO_METRICS if scope["path"] in METRICS else _ADMITTED_ELSEWHERE):
-            raise Forbidden(f"not a place for a {principal.role}")
+        principal = scope[PRINCIPAL_KEY] = await authenticator.principal_of(authorization)
+        if principal.role not in (_METRICS_ROLES if scope["path"] in METRICS else _TICKET_ROLES):
+            raise Forbidden(f"the role {principal.role} has no access to this path")
 
 
 def _authenticator(scope: Scope) -> Authenticator:
@@ -75,15 +79,15 @@ def _authenticator(scope: Scope) -> Authenticator:
 
 
 def _authorization(scope: Scope) -> str | None:
-    """Return the header; two of them are joined as a list is, which is good for nothing."""
-    sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
-    return ", ".join(sent) if sent else None
+    """Return the Authorization header. Several are joined to a list, which is never valid."""
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
+    return ", ".join(values) if values else None
 
 
 def _require_loopback(scope: Scope) -> None:
     host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-    # The client as well: a proxy on this machine (X-Forwarded-For) brings in whoever comes to it.
+    # The client address as well: a proxy on this machine forwards requests of others (X-Forwarded-For).
     ends = [(scope.get(end) or ("",))[0] for end in ("server", "client")]
     if name.lower() not in _LOOPBACK_NAMES or not all(map(is_loopback, ends)):
-        raise HostNotAllowed("nothing is configured by which anybody could be let in from elsewhere")
+        raise HostNotAllowed("without API keys and an issuer, the service is available on this machine only")

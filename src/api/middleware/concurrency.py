@@ -1,4 +1,4 @@
-"""So many requests are carried out at once and no more: the others wait briefly, and are refused (503) if they must."""
+"""Limits the number of requests that are processed at once. Others wait briefly, and are refused (503) after that."""
 
 import asyncio
 from collections import deque
@@ -15,29 +15,29 @@ TIMEOUT_S: Final = 1.0
 
 
 class ConcurrencyLimiter:
-    """Some places, handed on from one to the next in the order of coming; as many as there are may wait for one."""
+    """A fair semaphore with a bounded queue: `limit` slots, and at most as many waiters, served first in, first out."""
 
-    def __init__(self, count: int) -> None:
-        self._most_waiting = count
-        self._free = count
+    def __init__(self, limit: int) -> None:
+        self._max_waiting = limit
+        self._free = limit
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
     def free(self) -> int:
-        """How many places nobody has."""
+        """The number of free slots."""
         return self._free
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
+        """The number of waiters."""
         return len(self._waiting)
 
-    async def take(self, timeout_s: float) -> bool:
-        """Take a place, which must be given back, or return False if there was none in time."""
+    async def acquire(self, timeout_s: float) -> bool:
+        """Acquire a slot and return True, or return False: the queue is full, or no slot became free in time."""
         if self._free:
             self._free -= 1
             return True
-        if len(self._waiting) >= self._most_waiting:
+        if len(self._waiting) >= self._max_waiting:
             return False
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -47,15 +47,15 @@ class ConcurrencyLimiter:
         except BaseException as end:
             if turn in self._waiting:
                 self._waiting.remove(turn)
-            elif not turn.cancelled():  # the place came in the very moment in which the wait ended
-                self.give_back()
+            elif not turn.cancelled():  # the slot was handed over at the same moment as the wait ended
+                self.release()
             if isinstance(end, TimeoutError):
                 return False
             raise
         return True
 
-    def give_back(self) -> None:
-        """Hand a place on to who waits longest."""
+    def release(self) -> None:
+        """Hand the slot over to the first waiter, or free it."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -65,21 +65,21 @@ class ConcurrencyLimiter:
 
 
 class ConcurrencyMiddleware:
-    """Gives each request a place while it is carried out; the probes and the pages need none."""
+    """Processes each request in a slot of a `ConcurrencyLimiter`; probes, metrics and documentation pages need none."""
 
-    def __init__(self, app: ASGIApp, *, places: ConcurrencyLimiter) -> None:
+    def __init__(self, app: ASGIApp, *, limiter: ConcurrencyLimiter) -> None:
         self._app = app
-        self._places = places
+        self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Process one request."""
         if scope["type"] != "http" or scope["path"] in UNLIMITED:
             await self._app(scope, receive, send)
-        elif await self._places.take(TIMEOUT_S):
+        elif await self._limiter.acquire(TIMEOUT_S):
             try:
                 await self._app(scope, receive, send)
             finally:
-                self._places.give_back()
+                self._limiter.release()
         else:
-            wait = {"Retry-After": str(RETRY_AFTER_S)}
-            await error_response(Request(scope), Overloaded, wait)(scope, receive, send)
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            await error_response(Request(scope), Overloaded, headers)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What a request must know of time: its deadline."""
+"""Sets the deadline of each request."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -6,22 +6,22 @@ from core import deadline
 
 
 class DeadlineMiddleware:
-    """Gives each request `seconds` in which its work must be done.
+    """Gives each request `timeout_s` seconds to complete its work.
 
-    `db.postgres.database` enforces the deadline: it is the only place where a request may wait for long, and the only
-    place that knows whether a commit was under way. Cancelling the whole request here would lose that knowledge.
+    `db.postgres.database` enforces the deadline. Only there may a request wait for long, and only there is it known
+    whether a commit was in progress. Cancelling the whole request here would lose that knowledge.
     """
 
-    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, *, timeout_s: float) -> None:
         self._app = app
-        self._seconds = seconds
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Process one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        token = deadline.begin(self._seconds)
+        token = deadline.begin(self._timeout_s)
         try:
             await self._app(scope, receive, send)
         finally:

@@ -1,9 +1,8 @@
-"""The rate limit: who comes too often is told so (429), and every answer tells what is left.
+"""Refuses requests over the rate limit (429), and adds the remaining quota to the headers of every response.
 
-The headers are those of draft-ietf-httpapi-ratelimit-headers-10.
+The headers follow draft-ietf-httpapi-ratelimit-headers-10.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from starlette.requests import Request
@@ -23,36 +22,35 @@ _POLICY: Final = b"default"
 
 
 class RateLimitMiddleware:
-    """Lets requests through as far as `limiter()` does, which is asked once the application has started."""
+    """Applies the application's rate limiter to each request; probes, metrics and documentation pages are exempt."""
 
-    def __init__(self, app: ASGIApp, *, limiter: Callable[[], RateLimiter]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Process one request."""
         if scope["type"] != "http" or scope["path"] in UNLIMITED:
             await self._app(scope, receive, send)
             return
-        limiter = self._limiter()
+        limiter: RateLimiter = scope["app"].state.rate_limiter
         verdict = await limiter.consume(_name(scope))
         headers = _headers(limiter.rate, verdict)
 
-        async def send_with_limit(message: Message) -> None:
+        async def send_with_quota(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
         if verdict.passes:
-            await self._app(scope, receive, send_with_limit)
+            await self._app(scope, receive, send_with_quota)
             return
         metrics.rate_limited_requests.inc()
-        wait = {"Retry-After": str(limiter.rate.next_after_s(verdict.ahead_us))}
-        await error_response(Request(scope), RateLimited, wait)(scope, receive, send_with_limit)
+        retry = {"Retry-After": str(limiter.rate.next_after_s(verdict.ahead_us))}
+        await error_response(Request(scope), RateLimited, retry)(scope, receive, send_with_quota)
 
 
 def _name(scope: Scope) -> str:
-    """Return under which name a request counts: its principal's or, where there is none, its client address's."""
+    """Return the name that a request counts under: its principal, or its client address if it is anonymous."""
     principal = scope.get(PRINCIPAL_KEY)
     if principal is not None and principal != ANONYMOUS:
         return f"principal:{principal.id}"
@@ -61,8 +59,8 @@ def _name(scope: Scope) -> str:
 
 
 def _headers(rate: Rate, verdict: Verdict) -> list[tuple[bytes, bytes]]:
-    left, full_after_s = rate.remaining(verdict.ahead_us), rate.full_after_s(verdict.ahead_us)
+    remaining, full_after_s = rate.remaining(verdict.ahead_us), rate.full_after_s(verdict.ahead_us)
     return [
         (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (_POLICY, rate.quota, rate.window_s)),
-        (b"ratelimit", b'"%s";r=%d;t=%d' % (_POLICY, left, full_after_s)),
+        (b"ratelimit", b'"%s";r=%d;t=%d' % (_POLICY, remaining, full_after_s)),
     ]

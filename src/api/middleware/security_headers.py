@@ -1,7 +1,7 @@
-"""What every answer tells a browser that shows it: to guess nothing, to run nothing, to tell nobody, to keep nothing.
+"""The security headers of every response: browsers sniff no type, run nothing, send no referrer and store no ticket.
 
-`Strict-Transport-Security` only goes with what came by https: over http a browser must ignore it (RFC 6797, 7.2), and
-whether the service is to be had by https at all is known to the proxy that ends TLS.
+`Strict-Transport-Security` is sent over https only: browsers must ignore it over http (RFC 6797, 7.2), and only the
+proxy that terminates TLS knows whether the service is available over https at all.
 """
 
 from collections.abc import Iterable
@@ -21,19 +21,21 @@ _ALWAYS: Final[Headers] = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 ]
-_BY_HTTPS: Final[Headers] = [(b"strict-transport-security", b"max-age=31536000")]
-# Tickets hold what people wrote and their addresses. The lookup says itself that it may be kept but not used unasked.
-_NOT_KEPT: Final = (b"cache-control", b"no-store")
+_HTTPS_ONLY: Final[Headers] = [(b"strict-transport-security", b"max-age=31536000")]
+# Tickets contain personal texts and e-mail addresses. The lookup sets its own Cache-Control, `no-cache`: clients may
+# store its response, but must revalidate it.
+_NO_STORE: Final = (b"cache-control", b"no-store")
 
 
 def secured(headers: Iterable[tuple[bytes, bytes]], scope: Scope) -> Headers:
-    """Return an answer's headers with these; a policy and a Cache-Control of its own stay."""
-    complete = [*headers, *_ALWAYS]
+    """Return the headers of a response with the security headers; its own policy and Cache-Control are kept."""
+    complete = [*headers]
     names = {name for name, _ in complete}
+    complete += _ALWAYS
     if POLICY[0] not in names:
         complete.append(POLICY)
-    if _NOT_KEPT[0] not in names and scope["path"] in TICKETS:
-        complete.append(_NOT_KEPT)
+    if _NO_STORE[0] not in names and scope["path"] in TICKETS:
+        complete.append(_NO_STORE)
     if scope["scheme"] == "https":
-        complete += _BY_HTTPS
+        complete += _HTTPS_ONLY
     return complete

@@ -5,7 +5,7 @@ from typing import Any, Final
 from api.openapi.code_samples import code_samples
 from api.openapi.components import SECURITY_SCHEMES
 from api.openapi.schemas import never_null
-from api.paths import OPEN
+from api.paths import PUBLIC
 from models import Role
 
 JSON = dict[str, Any]
@@ -59,4 +59,4 @@ def complete(operation: JSON, method: str, path: str) -> None:
 
 def roles_of(path: str) -> list[str]:
     """Return the roles that the middleware admits to a path of the document."""
-    return [ANYONE] if path in OPEN else [Role.AGENT.value, Role.REQUESTER.value]
+    return [ANYONE] if path in PUBLIC else [Role.AGENT.value, Role.REQUESTER.value]

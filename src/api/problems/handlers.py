@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api.http.allow import allowed_methods
+from api.http.headers import allowed_methods
 from api.middleware.request_id import REQUEST_ID_HEADER, request_id
 from api.middleware.security_headers import secured
 from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, ProblemType, problem_type_for
@@ -106,7 +106,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     """Log the error and return a response without its details; FAILURE_KEY keeps the server from logging it again."""
     _log.error("request %s failed: %s", request_id(request), type(error).__name__, exc_info=error)
     request.scope[FAILURE_KEY] = error
-    # Starlette calls this handler outside of all middleware.
+    # This response is sent outside of `RequestIdMiddleware`, which adds these headers to all others.
     response = _response(request, STATUS_PROBLEMS[500])
     response.raw_headers = secured(response.raw_headers, request.scope)
     return response

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response, status
 
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets
-from api.http.conditional import ExpectedVersions, etag, link_to_next
-from api.http.idempotency import IdempotencyKey, replayed
+from api.http.conditional import ExpectedVersions, etag
+from api.http.headers import IdempotencyKey, link_to_next, replayed
 from api.openapi import responses as docs
 from api.openapi.request_bodies import NewComment
 from api.openapi.responses import READS, WRITES, responses

@@ -1,11 +1,11 @@
 """Tickets and their history."""
 
 from fastapi import APIRouter, Request, Response, status
-from fastapi.routing import APIRoute
 
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
-from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag, link_to_next, lookup_headers
-from api.http.idempotency import IdempotencyKey, replayed
+from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag
+from api.http.headers import IdempotencyKey, link_to_next, replayed
+from api.http.serialized import list_response, lookup_response
 from api.openapi import responses as docs
 from api.openapi.request_bodies import TAKES_MERGE_PATCH, NewTicket, Patch
 from api.openapi.responses import READS, WRITES, responses
@@ -53,9 +53,8 @@ async def list_tickets(wanted: WantedTickets, lists: Lists, who: Caller, request
     cursor is valid only with the filters and the sort order of the page that returned it. The list does not include
     comments. A requester gets the tickets of their own address only.
     """
-    # Nearly always answered before it comes here: see `api.middleware.fast_path`.
-    found = await lists.tickets(wanted, who)
-    return Response(found.body, headers=link_to_next(request.scope, found.next_cursor), media_type="application/json")
+    # `FastPathMiddleware` calls this function directly for nearly all requests.
+    return list_response(request.scope, await lists.tickets(wanted, who))
 
 
 @router.get(
@@ -71,14 +70,9 @@ async def get_ticket(
     The latest 50 comments, oldest first; `GET /tickets/{ticket_id}/comments` returns all. The response can come from
     the cache; it always includes every change that was acknowledged before the request.
     """
-    # Nearly always answered before it comes here: see `api.middleware.fast_path`.
-    found, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
-    if known is None or found.version in known:
-        answer = Response(status_code=status.HTTP_304_NOT_MODIFIED)
-    else:
-        answer = Response(found.body, media_type="application/json")
-    answer.raw_headers += lookup_headers(found.version, outcome)
-    return answer
+    # `FastPathMiddleware` calls this function directly for nearly all requests.
+    stored, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
+    return lookup_response(stored, outcome, known)
 
 
 @router.patch(
@@ -117,8 +111,3 @@ async def list_history(
     events = await lists.history(ticket_id, page, principal)
     response.headers.update(link_to_next(request.scope, events.next_cursor))
     return events
-
-
-def routes() -> dict[str, APIRoute]:
-    """Return the routes of this router by operation id."""
-    return {route.name: route for route in router.routes if isinstance(route, APIRoute)}

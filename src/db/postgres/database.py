@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from asyncpg.connection import LoggedQuery
+from sqlalchemy import literal_column, select
 
 from core.errors import DatabaseUnavailable, SearchTimeout
 from db.postgres.connections import Connections
@@ -21,7 +22,7 @@ POOL_TIMEOUT_S: Final = 3
 PROBE_TIMEOUT_S: Final = 2
 
 _RETRY_INTERVAL_S: Final = 0.2
-_SELECT_1: Final = Statement("SELECT 1")
+_SELECT_1: Final = Statement(select(literal_column("1")))
 
 _log = logging.getLogger(__name__)
 

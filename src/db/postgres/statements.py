@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import BindParameter, ClauseElement, ColumnElement, Text, bindparam, literal_column, text
+from sqlalchemy import BindParameter, ClauseElement, ColumnElement, Text, bindparam, literal_column
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnClause
@@ -41,9 +41,8 @@ class Statement:
 
     __slots__ = ("names", "sql")
 
-    def __init__(self, construct: ClauseElement | str) -> None:
-        element = text(construct) if isinstance(construct, str) else construct
-        compiled = element.compile(dialect=_DIALECT)
+    def __init__(self, construct: ClauseElement) -> None:
+        compiled = construct.compile(dialect=_DIALECT)
         constants = [name for name, value in compiled.params.items() if value is not None]
         if constants:
             raise ValueError(f"write the constants {constants} with constant(): {compiled}")

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Boolean, cast, column, func, not_, or_, select, table
 
 from core.errors import DatabaseUnavailable
-from core.shutdown import ShutdownState
+from core.process import ShutdownState
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.postgres.migrations import Revisions

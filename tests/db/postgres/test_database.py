@@ -12,6 +12,7 @@ from asyncpg.exceptions import (
     InvalidTransactionStateError,
     UndefinedTableError,
 )
+from sqlalchemy import text
 
 from core import deadline
 from core.errors import DatabaseUnavailable, DeadlineExceeded, OutcomeUnknown, SearchTimeout
@@ -22,12 +23,12 @@ from db.postgres.session import Session
 from db.postgres.statements import Statement
 from support.factories import new_database
 
-PID = Statement("SELECT pg_backend_pid()")
-WRITE = Statement("INSERT INTO things (name) VALUES (:name) RETURNING id, name")
-ALL = Statement("SELECT name FROM things ORDER BY name")
-SLEEP = Statement("SELECT pg_sleep(:seconds)")
-SLOW_WRITE = Statement("INSERT INTO things (name) SELECT :name FROM pg_sleep(5) RETURNING id")
-MISSING = Statement("SELECT * FROM nothing")
+PID = Statement(text("SELECT pg_backend_pid()"))
+WRITE = Statement(text("INSERT INTO things (name) VALUES (:name) RETURNING id, name"))
+ALL = Statement(text("SELECT name FROM things ORDER BY name"))
+SLEEP = Statement(text("SELECT pg_sleep(:seconds)"))
+SLOW_WRITE = Statement(text("INSERT INTO things (name) SELECT :name FROM pg_sleep(5) RETURNING id"))
+MISSING = Statement(text("SELECT * FROM nothing"))
 # The commit of a transaction that inserts the name "conflict" fails; with the name "lost" it loses its connection.
 AT_COMMIT = """
     CREATE TABLE things (id bigint GENERATED ALWAYS AS IDENTITY, name text CHECK (name <> 'forbidden'));
@@ -240,7 +241,7 @@ async def test_listeners_receive_each_statement_and_cause_no_other(database: Dat
 
 
 def test_a_statement_is_sent_with_numbered_parameters() -> None:
-    statement = Statement("SELECT name::text, :b, :a, CAST(:b AS text) WHERE 5 % 3 = 2")
+    statement = Statement(text("SELECT name::text, :b, :a, CAST(:b AS text) WHERE 5 % 3 = 2"))
     assert statement.sql == "SELECT name::text, $1, $2, CAST($1 AS text) WHERE 5 % 3 = 2"
     assert statement.arguments({"a": 1, "b": 2, "unused": 3}) == [2, 1]
     with pytest.raises(KeyError):

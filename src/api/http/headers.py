@@ -1,0 +1,55 @@
+"""Headers that several operations share: Link, Idempotency-Key, Idempotent-Replayed, Allow."""
+
+from typing import Annotated, Final
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Header, Request
+from fastapi.routing import iter_route_contexts
+from starlette.routing import compile_path
+from starlette.types import Scope
+
+from models.idempotency_key import KEY_MAX_LENGTH
+
+# Visible ASCII, with or without quotes, as current clients send it.
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=KEY_MAX_LENGTH,
+        pattern="^[!-~]+$",
+        description="A name of your choice for this request, for example a UUID. Within 24 hours, the same request "
+        "with the same key is executed once. Another request with this key is refused (422).",
+        examples=["7f1c4b1e-3c1d-4a57-9d6a-0f8f5a2b9c11"],
+    ),
+]
+
+_REPLAYED: Final = {"Idempotent-Replayed": "true"}
+
+
+def replayed(is_replay: bool) -> dict[str, str]:
+    """Return the header that marks the stored response of an earlier request; no header for a new response."""
+    return _REPLAYED if is_replay else {}
+
+
+def link_to_next(scope: Scope, cursor: str | None) -> dict[str, str]:
+    """Return the Link header (RFC 8288) to the next page; no header on the last page."""
+    if cursor is None:
+        return {}
+    sent = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True) if scope["query_string"] else []
+    query = urlencode([*((name, value) for name, value in sent if name != "cursor"), ("cursor", cursor)])
+    return {"Link": f'<{scope["path"]}?{query}>; rel="next"'}
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Return every method that the path of a request supports, sorted; a 405 of FastAPI names one route's methods only.
+
+    `fastapi.routing.iter_route_contexts` is undocumented. It yields the routes of the included routers too.
+    """
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path and route.methods and compile_path(route.path)[0].fullmatch(request.url.path):
+            methods |= route.methods
+    # A path without a route is a static file of the documentation pages: read-only.
+    methods = methods or {"GET"}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
