@@ -1,4 +1,4 @@
-"""A connection pool that serves its callers in the order in which they came.
+"""A connection pool that serves waiting callers in the order of their requests.
 
 asyncpg has a pool too. With it a cache miss needs at least 14 % more processor time, and 23 % more with the waiting
 order, the timeout and the counters of this one: see docs/decisions/connection-pool.md.

@@ -30,7 +30,7 @@ class Case(NamedTuple):
 
     The name of a reader is its process, a letter, and its release, a digit. Each release stores and reads bodies of its
     own schema. The key is evicted, or its lease expires, at most `expiries` times in total. Without the fault "evict
-    floor", a floor outlives its transaction: the floor lives for 30 s, and a writer gives up after 10 s.
+    floor", a floor outlives its transaction: the floor lives for 30 s, and a writer aborts after 10 s.
 
     The promise: a read that begins after a write was "acknowledged", or already when it is "committed", returns at
     least the version of that write. With "committed", a later read also never returns an older version than an earlier
