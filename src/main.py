@@ -1,11 +1,10 @@
 """The wiring of the service: `create_app` builds the ASGI application from the settings.
 
-Every object is created and connected here, once. The order below is the order of events:
+Every object is created and connected here, once:
 
-create_app    routes, middleware, error handlers and the OpenAPI document; nothing is connected yet
-lifespan      connects to PostgreSQL and Redis, builds the services on them, starts the background tasks; on exit, the
-              same in reverse
-_middleware   what a request passes before its route, from the outside in
+create_app    builds the application: middleware, routes, error handlers, OpenAPI document; opens no connection
+lifespan      connects to PostgreSQL and Redis, builds the services, starts the background tasks; reverses it on exit
+_middleware   lists what a request passes before it reaches its route, from the outside in
 """
 
 import asyncio
