@@ -1,6 +1,5 @@
 """Where nothing is configured, this machine is let in and nobody else."""
 
-import os
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,9 +8,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from core.settings import ROOT, Settings
-from db.embedded.process import free_port
+from core.settings import Settings
 from support.factories import migrate_to_head, new_database, running, settings_for
+from support.service_process import clean_environment, failed_start, keys_command
 
 
 @pytest.fixture
@@ -74,11 +73,11 @@ async def test_anonymous_may_be_allowed_and_bad_credentials_are_refused_still(cl
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - refused
 async def test_a_service_that_would_let_everybody_in_does_not_start(
-    fresh_settings: Settings, redis_address: tuple[str, int], host: str
+    fresh_settings: Settings, tmp_path: Path, host: str
 ) -> None:
-    refused = serve(fresh_settings, redis_address, HOST=host)
-    assert refused.returncode == 1
-    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("tickets:")]
+    service = failed_start(tmp_path / "log", fresh_settings, HOST=host)
+    assert service.process.returncode == 1
+    (line,) = [line for line in service.log.splitlines() if line.startswith("tickets:")]
     for word in (host, "pipenv run keys create", "OIDC_ISSUER", "ALLOW_ANONYMOUS=true"):
         assert word in line
 
@@ -110,21 +109,4 @@ async def test_keys_at_the_command_line(fresh_settings: Settings) -> None:
 
 
 def keys(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command: list[str | Path] = [ROOT / ".venv/bin/python", ROOT / "src/keys.py", *arguments]
-    environment = {"DATABASE_DSN": dsn.replace("+asyncpg", ""), "ENV_FILE": os.devnull}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-
-
-def serve(settings: Settings, redis: tuple[str, int], **others: str) -> subprocess.CompletedProcess[str]:
-    assert settings.database_dsn is not None
-    environment = {
-        "DATABASE_DSN": settings.database_dsn.get_secret_value(),
-        "REDIS_HOST": redis[0],
-        "REDIS_PORT": str(redis[1]),
-        "PORT": str(free_port()),
-        "ENV_FILE": os.devnull,
-    }
-    command = [ROOT / ".venv/bin/python", ROOT / "src/serve.py"]
-    return subprocess.run(
-        command, env=environment | others, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
-    )
+    return keys_command(clean_environment(DATABASE_DSN=dsn.replace("+asyncpg", "")), *arguments)

@@ -22,9 +22,9 @@ from core.settings import async_dsn  # noqa: E402 - only found on the path above
 from db.embedded import EmbeddedPostgres, EmbeddedValkey  # noqa: E402 - as above
 from db.postgres.migrations import migrate  # noqa: E402 - as above
 from fuzz.fuzzing import Report, fuzz_until  # noqa: E402 - as above
-from fuzz.service import new_key, serving  # noqa: E402 - as above
 from main import create_app  # noqa: E402 - as above
 from support.factories import FAULT, settings_for  # noqa: E402 - as above
+from support.service_process import ServiceProcess  # noqa: E402 - as above
 
 
 def main() -> int:
@@ -59,13 +59,19 @@ def _run(seed: int, cases: int, seconds: float) -> Report:
         migrate(async_dsn(postgres.dsn))
         valkey.wait_until_formed()
         settings = settings_for(postgres.dsn, "127.0.0.1", valkey.port, allow_anonymous=False)
-        service = stack.enter_context(serving(settings))
+        service = stack.enter_context(ServiceProcess(folder / "log", settings))
         document = create_app(settings).openapi()
         report = fuzz_until(
-            document, service.url, new_key(service), seed=seed, cases=cases, seconds=seconds, tell=_tell_progress
+            document,
+            service.url,
+            service.create_agent_key(),
+            seed=seed,
+            cases=cases,
+            seconds=seconds,
+            tell=_tell_progress,
         )
-        if FAULT.search(service.output()):
-            report.hindrances.append(f"the service logged an error:\n{service.output()[-5000:]}")
+        if FAULT.search(service.output):
+            report.hindrances.append(f"the service logged an error:\n{service.output[-5000:]}")
         return report
 
 

@@ -7,36 +7,38 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from fuzz.service import ServiceProcess, serving
 from hostile.wire import Answer, Request, all_of, exchange
-from support.factories import FAULT, JSON, a_ticket, migrate_to_head, new_database, settings_for
+from support.factories import FAULT, JSON, NewDatabase, a_ticket, settings_for
+from support.service_process import ServiceProcess
 
 MARK = b"do-not-repeat-me"
 
 
 @pytest.fixture(scope="session")
-async def hostile_dsn(postgres_dsn: str) -> AsyncIterator[str]:
+async def hostile_dsn(migrated_database: NewDatabase) -> AsyncIterator[str]:
     """A database that only this corpus writes to."""
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+    async with migrated_database() as dsn:
         yield dsn
 
 
 @pytest.fixture(scope="session")
-def real_service(hostile_dsn: str, redis_address: tuple[str, int]) -> Iterable[ServiceProcess]:
-    with serving(settings_for(hostile_dsn, *redis_address)) as service:
+def real_service(
+    hostile_dsn: str, redis_address: tuple[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterable[ServiceProcess]:
+    log = tmp_path_factory.mktemp("hostile") / "log"
+    with ServiceProcess(log, settings_for(hostile_dsn, *redis_address)) as service:
         yield service
 
 
 @pytest.fixture
 async def service(real_service: ServiceProcess) -> AsyncIterator[ServiceProcess]:
     """The service, with a ticket 1; at the end of the test it runs, works, and has logged no error."""
-    written = len(real_service.output())
+    written = len(real_service.log)
     await a_new_ticket(real_service)
     yield real_service
     assert real_service.is_running
     assert (await a_new_ticket(real_service))["status"] == "open"
-    assert not FAULT.search(real_service.output()[written:])
+    assert not FAULT.search(real_service.log[written:])
 
 
 @pytest.fixture

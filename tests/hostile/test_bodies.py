@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
-from fuzz.service import ServiceProcess
 from hostile.conftest import MARK, a_new_ticket, assert_harmless
 from hostile.places import in_bodies, in_headers, in_queries, operations
 from hostile.wire import Answer, Request, exchange
 from support.factories import JSON
+from support.service_process import ServiceProcess
 
 Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
 
@@ -158,12 +158,12 @@ async def test_a_byte_more_than_a_body_may_hold_is_refused_before_the_end(
 @contextmanager
 def bounded_memory(service: ServiceProcess) -> Iterator[None]:
     """See that the service does not grow, not even for a moment."""
-    before, most = service.memory, 0
+    before, most = service.memory_bytes, 0
 
     async def watch() -> None:
         nonlocal most
         while True:
-            most = max(most, service.memory)
+            most = max(most, service.memory_bytes)
             await asyncio.sleep(0.005)
 
     watching = asyncio.get_running_loop().create_task(watch())
@@ -171,5 +171,5 @@ def bounded_memory(service: ServiceProcess) -> Iterator[None]:
         yield
     finally:
         watching.cancel()
-    grown = max(most, service.memory) - before
+    grown = max(most, service.memory_bytes) - before
     assert grown < MAX_GROWTH, f"grew by {grown // MIB} MiB"

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fuzz.service import ServiceProcess
 from hostile.conftest import MARK, assert_harmless
 from hostile.test_bodies import MIB, bounded_memory
 from hostile.wire import converse, exchange
+from support.service_process import ServiceProcess
 
 GET = b"GET /tickets HTTP/1.1\r\nHost: tickets\r\nConnection: close\r\n"
 POST = b"POST /tickets HTTP/1.1\r\nHost: tickets\r\nConnection: close\r\nContent-Type: application/json\r\n"

@@ -8,11 +8,11 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from fuzz.service import ServiceProcess
 from hostile.conftest import a_new_ticket
 from hostile.places import in_bodies, in_headers, in_paths, in_queries
 from hostile.wire import Answer, Request, exchange
 from support.factories import JSON
+from support.service_process import ServiceProcess
 
 Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
 
