@@ -69,7 +69,7 @@ def test_port_8000_of_the_host_is_left_to_the_service_started_there() -> None:
 
 
 def test_gitlab_runs_the_commands_of_the_local_pipeline() -> None:
-    command_line = re.compile(r"^\s*((?:\w+=\S+ )*\./entrypoint\.sh .*?)\s*$", re.MULTILINE)
+    command_line = re.compile(r"^((?:\w+=\S+ )*(?:\./entrypoint\.sh|\.ci/\S+).*)$", re.MULTILINE)
     local = command_line.findall((ROOT / ".ci/run").read_text())
     jobs = [job for job in GITLAB.values() if isinstance(job, dict) and "script" in job]
     assert set(local) == {command for job in jobs for command in job["script"]}

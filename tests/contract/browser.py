@@ -1,6 +1,5 @@
 """A real browser, which is let go nowhere but to the service, and remembers what it tried."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ WITHIN_MS = 30_000
 
 # Pages behave otherwise on 127.0.0.1, which browsers trust and some tools take for a developer's machine.
 HOST = "tickets.test"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _QUIET = [
     "--no-sandbox",  # tests may run as root
     "--disable-gpu",
@@ -35,10 +33,10 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(origin: str) -> AsyncIterator[Visit]:
-    """Lend a fresh page of a headless Chromium that may only ask `origin`."""
+async def visiting(origin: str, chromium: str) -> AsyncIterator[Visit]:
+    """Yield a new page of a headless Chromium that may only send requests to `origin`."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET, timeout=WITHIN_MS)
+        browser = await playwright.chromium.launch(executable_path=chromium, args=_QUIET, timeout=WITHIN_MS)
         try:
             context = await browser.new_context(viewport={"width": 1280, "height": 1600}, service_workers="block")
             context.set_default_timeout(WITHIN_MS)

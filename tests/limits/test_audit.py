@@ -6,12 +6,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
-import yaml
 
 from audit import audited, verdict
 from core.settings import ROOT
@@ -71,10 +69,3 @@ def test_being_offline_is_said_in_one_line_and_is_no_failure() -> None:
 def test_what_the_database_does_not_know_is_not_called_well() -> None:
     skipped = {"dependencies": [{"name": "ours", "skip_reason": "not found"}]}
     assert "skipped" in verdict(skipped)[1]
-
-
-def test_the_pipeline_runs_what_one_command_runs() -> None:
-    jobs = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
-    by_the_jobs = {line for job in jobs.values() if isinstance(job, dict) for line in job.get("script", ())}
-    by_one_command = {line for line in Path(ROOT / ".ci/run").read_text().splitlines() if "entrypoint.sh" in line}
-    assert by_the_jobs == by_one_command
