@@ -1,8 +1,6 @@
 """A real PostgreSQL and a real cluster of three nodes, started here unless the environment names others."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,15 +14,14 @@ from fastapi import FastAPI
 from core.settings import Settings
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
 from support.factories import NewDatabase, migrate_to_head, new_database, running, settings_for
+from support.servers import running_server, servers_folder
 
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
     """A folder for servers. Under root they run as an unprivileged user, who can not enter pytest's own folders."""
-    folder = Path(tempfile.mkdtemp(prefix="tickets-test-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    with servers_folder("tickets-test-") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +30,7 @@ def postgres_dsn(server_folder: Path) -> Iterator[str]:
     with ExitStack() as stack:
         dsn = os.environ.get("DATABASE_DSN")
         if not dsn:
-            postgres = EmbeddedPostgres(server_folder / "postgres")
-            stack.callback(postgres.stop)
-            postgres.start()
-            dsn = postgres.dsn
+            dsn = stack.enter_context(running_server(EmbeddedPostgres(server_folder / "postgres"))).dsn
         yield dsn.replace("+asyncpg", "")
 
 
@@ -46,10 +40,7 @@ def redis_address(server_folder: Path) -> Iterator[tuple[str, int]]:
     with ExitStack() as stack:
         host, port = os.environ.get("REDIS_HOST"), int(os.environ.get("REDIS_PORT") or 6379)
         if not host:
-            valkey = EmbeddedValkey(server_folder / "valkey", nodes=3)
-            stack.callback(valkey.stop)
-            valkey.start()
-            valkey.wait_until_formed()
+            valkey = stack.enter_context(running_server(EmbeddedValkey(server_folder / "valkey", nodes=3)))
             host, port = "127.0.0.1", valkey.port
         yield host, port
 

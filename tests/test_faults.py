@@ -11,23 +11,19 @@ import pytest
 
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
 from support.factories import a_comment, a_ticket, migrate_to_head, open_ticket, running, settings_for
+from support.servers import running_server
 
 
 @pytest.fixture
 def postgres(server_folder: Path) -> Iterator[EmbeddedPostgres]:
-    postgres = EmbeddedPostgres(server_folder / "postgres-that-fails")
-    postgres.start()
-    yield postgres
-    postgres.stop()
+    with running_server(EmbeddedPostgres(server_folder / "failing-postgres")) as postgres:
+        yield postgres
 
 
 @pytest.fixture
 def valkey(server_folder: Path) -> Iterator[EmbeddedValkey]:
-    valkey = EmbeddedValkey(server_folder / "valkey-that-fails")
-    valkey.start()
-    valkey.wait_until_formed()
-    yield valkey
-    valkey.stop()
+    with running_server(EmbeddedValkey(server_folder / "failing-valkey")) as valkey:
+        yield valkey
 
 
 @pytest.fixture

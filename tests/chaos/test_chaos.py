@@ -6,17 +6,13 @@ import pytest
 from chaos.history import Kind, Outcome
 from chaos.storm import Plan, storm
 from db.embedded.valkey import EmbeddedValkey
+from support.servers import running_server
 
 
 @pytest.fixture
 def valkey(server_folder: Path) -> Iterator[EmbeddedValkey]:
-    valkey = EmbeddedValkey(server_folder / "valkey-in-chaos", nodes=3)
-    try:
-        valkey.start()
-        valkey.wait_until_formed()
+    with running_server(EmbeddedValkey(server_folder / "valkey-in-chaos", nodes=3)) as valkey:
         yield valkey
-    finally:
-        valkey.stop()
 
 
 async def test_nothing_is_lost_doubled_or_stale_under_random_faults(

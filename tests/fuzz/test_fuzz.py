@@ -1,4 +1,4 @@
-"""The short version of `pipenv run fuzz`: always the same cases, all phases and all checks."""
+"""The short form of `pipenv run fuzz`: always the same cases, all phases and all checks."""
 
 import asyncio
 import copy
@@ -35,10 +35,10 @@ def document(app: FastAPI) -> JSON:
     return app.openapi()
 
 
-async def test_every_answer_is_as_the_document_says(service: ServiceProcess, key: str, document: JSON) -> None:
+async def test_every_response_conforms_to_the_document(service: ServiceProcess, key: str, document: JSON) -> None:
     report = await fuzzed(document, service, key, examples=10)
     assert [str(finding) for finding in report.distinct] == []
-    assert report.hindrances == []
+    assert report.obstacles == []
     assert set(report.sent) == {
         f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations
     }
@@ -47,15 +47,15 @@ async def test_every_answer_is_as_the_document_says(service: ServiceProcess, key
     assert not FAULT.search(service.output)
 
 
-async def test_an_answer_that_is_not_as_the_document_says_is_found(
+async def test_a_response_that_contradicts_the_document_is_found(
     service: ServiceProcess, key: str, document: JSON
 ) -> None:
-    other = copy.deepcopy(document)
-    comments = other["paths"]["/tickets/{ticket_id}/comments"]["post"]
+    changed = copy.deepcopy(document)
+    comments = changed["paths"]["/tickets/{ticket_id}/comments"]["post"]
     comments["requestBody"]["content"]["application/json"]["schema"] = {"type": "object"}
-    other["components"]["schemas"]["Ticket"]["properties"]["version"] = {"type": "string"}
-    del other["paths"]["/tickets"]["post"]["responses"]["422"]
-    report = await fuzzed(other, service, key, examples=4, only_random=True)
+    changed["components"]["schemas"]["Ticket"]["properties"]["version"] = {"type": "string"}
+    del changed["paths"]["/tickets"]["post"]["responses"]["422"]
+    report = await fuzzed(changed, service, key, examples=4, only_random=True)
     found = {(finding.operation, finding.check) for finding in report.findings}
     assert {
         ("POST /tickets/{ticket_id}/comments", "positive_data_acceptance"),
@@ -65,7 +65,7 @@ async def test_an_answer_that_is_not_as_the_document_says_is_found(
 
 
 async def fuzzed(document: JSON, service: ServiceProcess, key: str, **options: Any) -> Report:
-    """Fuzz in a thread: the applications that other tests share live on in this one's loop."""
+    """Fuzz in a thread, because the applications that tests share run in this event loop."""
 
     def work() -> Report:
         *_, report = fuzz(document, service.url, key, seed=SEED, **options)

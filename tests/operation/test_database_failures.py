@@ -13,6 +13,7 @@ from db.embedded import EmbeddedPostgres
 from operation.load import Load, lost, under_load
 from operation.standby import Standby
 from support.factories import new_database, settings_for
+from support.servers import running_server
 from support.service_process import ServiceProcess
 from support.tcp_proxy import tcp_proxy
 
@@ -24,18 +25,14 @@ RESPONSE_TIMEOUT_S = REQUEST_TIMEOUT_S + 1
 
 @pytest.fixture
 def primary(server_folder: Path) -> Iterator[EmbeddedPostgres]:
-    postgres = EmbeddedPostgres(server_folder / "primary")
-    postgres.start()
-    yield postgres
-    postgres.stop()
+    with running_server(EmbeddedPostgres(server_folder / "primary")) as primary:
+        yield primary
 
 
 @pytest.fixture
 def standby(server_folder: Path, primary: EmbeddedPostgres) -> Iterator[Standby]:
-    standby = Standby(server_folder / "standby", primary)
-    standby.start()
-    yield standby
-    standby.stop()
+    with running_server(Standby(server_folder / "standby", primary)) as standby:
+        yield standby
 
 
 async def test_a_restart_of_postgresql_loses_no_acknowledged_write(

@@ -31,6 +31,18 @@ async def client_on(
 
 
 @asynccontextmanager
+async def client_behind_proxy(
+    dsn: str, redis_address: tuple[str, int], withheld: Withheld
+) -> AsyncIterator[tuple[httpx2.AsyncClient, JSON]]:
+    """Yield the same, of a service that loses a message of the first transaction with MARK."""
+    async with (
+        postgres_proxy(dsn, MARK, withheld) as (_, through_proxy),
+        client_on(through_proxy, redis_address) as both,
+    ):
+        yield both
+
+
+@asynccontextmanager
 async def locked(dsn: str, statement: str) -> AsyncIterator[asyncpg.Connection]:
     """Hold the locks of a statement during the block."""
     holder = await asyncpg.connect(dsn)
@@ -70,10 +82,7 @@ async def test_a_request_that_waits_too_long_fails_and_holds_no_connection(
 async def test_a_commit_that_takes_too_long_has_an_unknown_outcome_and_is_never_read_stale(
     own_database_dsn: str, redis_address: tuple[str, int], withheld: Withheld
 ) -> None:
-    async with (
-        postgres_proxy(own_database_dsn, MARK, withheld) as (_, dsn),
-        client_on(dsn, redis_address) as (client, ticket),
-    ):
+    async with client_behind_proxy(own_database_dsn, redis_address, withheld) as (client, ticket):
         path = f"/tickets/{ticket['id']}"
         for _ in range(2):
             assert (await client.get(path)).json()["version"] == 1
@@ -86,10 +95,7 @@ async def test_a_commit_that_takes_too_long_has_an_unknown_outcome_and_is_never_
 async def test_a_creation_whose_commit_takes_too_long_has_an_unknown_outcome(
     own_database_dsn: str, redis_address: tuple[str, int], withheld: Withheld
 ) -> None:
-    async with (
-        postgres_proxy(own_database_dsn, MARK, withheld) as (_, dsn),
-        client_on(dsn, redis_address) as (client, _ticket),
-    ):
+    async with client_behind_proxy(own_database_dsn, redis_address, withheld) as (client, _):
         await assert_outcome_unknown_in_time(client.post("/tickets", json=a_ticket(subject=MARK)))
         # A later read finds the outcome in the database.
         subjects = [ticket["subject"] for ticket in (await client.get("/tickets")).json()["items"]]

@@ -11,6 +11,7 @@ import pytest
 
 from db.embedded import EmbeddedValkey
 from support.factories import JSON, a_ticket, open_ticket, running, settings_for
+from support.servers import running_server
 
 RECOVERY_TIMEOUT_S = 10
 
@@ -71,10 +72,7 @@ async def test_a_read_only_database_is_not_ready_until_it_accepts_writes(
 
 
 async def test_the_service_is_ready_while_a_cache_node_is_down(own_database_dsn: str, server_folder: Path) -> None:
-    valkey = EmbeddedValkey(server_folder / "valkey-in-parts", nodes=3)
-    try:
-        valkey.start()
-        valkey.wait_until_formed()
+    with running_server(EmbeddedValkey(server_folder / "valkey-in-parts", nodes=3)) as valkey:
         async with running(settings_for(own_database_dsn, "127.0.0.1", valkey.port)) as (_, client):
             assert await readiness(client) == (200, {"ready": True})
             valkey.nodes[1].signal(signal.SIGSTOP)
@@ -83,8 +81,6 @@ async def test_the_service_is_ready_while_a_cache_node_is_down(own_database_dsn:
             async with asyncio.timeout(RECOVERY_TIMEOUT_S):
                 while await readiness(client) != (200, {"ready": True}):
                     await asyncio.sleep(0.05)
-    finally:
-        valkey.stop()
 
 
 async def readiness(client: httpx2.AsyncClient) -> tuple[int, JSON]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
-from support.tcp_proxy import TcpProxy, listening
+from support.tcp_proxy import Stream, TcpProxy, listening
 
 # A message is a type byte, four bytes of length that count themselves, and the content. The first message of a session
 # has no type byte. https://www.postgresql.org/docs/current/protocol-message-formats.html
@@ -53,17 +53,11 @@ class PostgresProxy(TcpProxy):
         self._withheld = withheld
         self.has_withheld = asyncio.Event()
 
-    async def _forward(
-        self,
-        client: asyncio.StreamReader,
-        to_server: asyncio.StreamWriter,
-        server: asyncio.StreamReader,
-        to_client: asyncio.StreamWriter,
-    ) -> None:
+    async def _forward(self, client: Stream, server: Stream) -> None:
         state = SessionState(self._mark)
         await asyncio.gather(
-            self._copy_messages(client, to_server, state.is_commit, Withheld.COMMIT, type_bytes=0),
-            self._copy_messages(server, to_client, state.is_commit_response, Withheld.RESPONSE),
+            self._copy_messages(client[0], server[1], state.is_commit, Withheld.COMMIT, type_bytes=0),
+            self._copy_messages(server[0], client[1], state.is_commit_response, Withheld.RESPONSE),
         )
 
     async def _copy_messages(

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 _CHUNK_BYTES = 65_536
 
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 
 class TcpProxy:
     """Forwards what both sides send, unless it is paused."""
@@ -41,22 +43,16 @@ class TcpProxy:
         writers = [to_client]
         try:
             await self._forwarding.wait()
-            server, to_server = await asyncio.open_connection(*self._server)
-            writers.append(to_server)
-            await self._forward(client, to_server, server, to_client)
+            server = await asyncio.open_connection(*self._server)
+            writers.append(server[1])
+            await self._forward((client, to_client), server)
         finally:
             for writer in writers:
                 writer.close()
 
-    async def _forward(
-        self,
-        client: asyncio.StreamReader,
-        to_server: asyncio.StreamWriter,
-        server: asyncio.StreamReader,
-        to_client: asyncio.StreamWriter,
-    ) -> None:
+    async def _forward(self, client: Stream, server: Stream) -> None:
         """Forward in both directions until both sides have closed."""
-        await asyncio.gather(self._copy(client, to_server), self._copy(server, to_client))
+        await asyncio.gather(self._copy(client[0], server[1]), self._copy(server[0], client[1]))
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
