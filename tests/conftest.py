@@ -12,9 +12,9 @@ import pytest
 from fastapi import FastAPI
 
 from core.settings import Settings
-from db.embedded import EmbeddedPostgres, EmbeddedValkey
+from db.embedded import EmbeddedValkey
 from support.factories import NewDatabase, migrate_to_head, new_database, running, settings_for
-from support.servers import running_server, servers_folder
+from support.servers import FastPostgres, running_server, servers_folder
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def postgres_dsn(server_folder: Path) -> Iterator[str]:
     with ExitStack() as stack:
         dsn = os.environ.get("DATABASE_DSN")
         if not dsn:
-            dsn = stack.enter_context(running_server(EmbeddedPostgres(server_folder / "postgres"))).dsn
+            dsn = stack.enter_context(running_server(FastPostgres(server_folder / "postgres"))).dsn
         yield dsn.replace("+asyncpg", "")
 
 

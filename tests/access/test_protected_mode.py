@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -94,7 +95,7 @@ async def test_keys_at_the_command_line(fresh_settings: Settings) -> None:
     assert key not in listed
     revoked = keys(dsn, "revoke", key.split("_")[1])
     assert "revoked" in revoked.stdout
-    for wrong in (
+    wrong = (
         ("create", "--name", "x", "--role", "requester"),
         ("create", "--name", "x", "--role", "agent", "--email", "a@example.com"),
         ("create", "--name", "x", "--role", "king"),
@@ -102,10 +103,11 @@ async def test_keys_at_the_command_line(fresh_settings: Settings) -> None:
         ("create", "--name", "x", "--role", "requester", "--email", "nonsense"),
         ("revoke", "nothing"),
         (),
-    ):
-        refused = keys(dsn, *wrong)
-        assert refused.returncode != 0
-        assert "Traceback" not in refused.stderr
+    )
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for refused in pool.map(lambda arguments: keys(dsn, *arguments), wrong):
+            assert refused.returncode != 0
+            assert "Traceback" not in refused.stderr
 
 
 def keys(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:

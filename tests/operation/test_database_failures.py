@@ -18,7 +18,7 @@ from support.service_process import ServiceProcess
 from support.tcp_proxy import tcp_proxy
 
 RECOVERY_TIMEOUT_S = 10
-REQUEST_TIMEOUT_S = 2
+REQUEST_TIMEOUT_S = 1
 # The response to a request that ends at its deadline still has to arrive.
 RESPONSE_TIMEOUT_S = REQUEST_TIMEOUT_S + 1
 
