@@ -50,12 +50,12 @@ async def test_every_response_conforms_to_the_document(service: ServiceProcess, 
 async def test_a_response_that_contradicts_the_document_is_found(
     service: ServiceProcess, key: str, document: JSON
 ) -> None:
-    changed = copy.deepcopy(document)
-    comments = changed["paths"]["/tickets/{ticket_id}/comments"]["post"]
+    other = copy.deepcopy(document)
+    comments = other["paths"]["/tickets/{ticket_id}/comments"]["post"]
     comments["requestBody"]["content"]["application/json"]["schema"] = {"type": "object"}
-    changed["components"]["schemas"]["Ticket"]["properties"]["version"] = {"type": "string"}
-    del changed["paths"]["/tickets"]["post"]["responses"]["422"]
-    report = await fuzzed(changed, service, key, examples=4, only_random=True)
+    other["components"]["schemas"]["Ticket"]["properties"]["version"] = {"type": "string"}
+    del other["paths"]["/tickets"]["post"]["responses"]["422"]
+    report = await fuzzed(other, service, key, examples=4, only_random=True)
     found = {(finding.operation, finding.check) for finding in report.findings}
     assert {
         ("POST /tickets/{ticket_id}/comments", "positive_data_acceptance"),
