@@ -1,7 +1,7 @@
-"""Re-lock the Pipfile without saying where packages come from (`pipenv run lock`).
+"""Lock the Pipfile without the address of a package index (`pipenv run lock`).
 
-pipenv writes the index it resolved from into `Pipfile.lock`. This project names no index, so that each
-machine's own pip configuration decides; the lock keeps versions and hashes only.
+pipenv writes the index that it used into `Pipfile.lock`. This project names no index: the pip configuration of each
+machine decides. The lock keeps versions and hashes only.
 """
 
 import json
@@ -26,7 +26,7 @@ def without_sources(lock: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run `pipenv lock`, then drop the sources from what it wrote."""
+    """Run `pipenv lock`, then remove the sources from `Pipfile.lock`."""
     subprocess.run(["pipenv", "lock"], cwd=ROOT, check=True)
     path = ROOT / "Pipfile.lock"
     lock = without_sources(json.loads(path.read_text()))

@@ -1,6 +1,6 @@
-"""Print what `Pipfile.lock` pins as a pip requirements file with hashes.
+"""Print the packages that `Pipfile.lock` pins, as a pip requirements file with hashes.
 
-Needs nothing but Python, so that a machine without pipenv can install exactly what was locked:
+It needs only Python, so that a machine without pipenv can install exactly the locked packages:
 
     python scripts/requirements.py default develop > requirements.txt
     pip install --no-deps --require-hashes -r requirements.txt
@@ -16,7 +16,7 @@ LOCK = Path(__file__).resolve().parent.parent / "Pipfile.lock"
 
 
 def requirements(lock: dict[str, Any], categories: list[str]) -> Iterator[str]:
-    """Yield one requirement line a package; a package in several categories comes once."""
+    """Yield a requirement line for each package. A package in several categories comes once."""
     pinned = {name: package for category in categories for name, package in lock[category].items()}
     for name, package in sorted(pinned.items()):
         extras = f"[{','.join(package['extras'])}]" if "extras" in package else ""

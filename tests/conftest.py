@@ -1,11 +1,10 @@
-"""Real servers for every test: PostgreSQL and a three-node cluster, started here unless the environment names some."""
+"""A real PostgreSQL and a real cluster of three nodes, started here unless the environment names others."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx2
@@ -13,51 +12,59 @@ import pytest
 from fastapi import FastAPI
 
 from core.settings import Settings
-from db.embedded import EmbeddedPostgres, EmbeddedValkey
-from support.factories import migrate_to_head, new_database, running, settings_for
+from db.embedded import EmbeddedValkey
+from support.factories import NewDatabase, migrate_to_head, new_database, running, settings_for
+from support.servers import FastPostgres, running_server, servers_folder
 
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A folder for servers; pytest's own is closed to the unprivileged user that they run as under root."""
-    folder = Path(tempfile.mkdtemp(prefix="tickets-test-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    """A folder for servers. Under root they run as an unprivileged user, who can not enter pytest's own folders."""
+    with servers_folder("tickets-test-") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
 def postgres_dsn(server_folder: Path) -> Iterator[str]:
-    """The address of a real server, postgresql://…; the tests make a database of their own there."""
+    """The DSN of a server, postgresql://…, on which the tests create their databases."""
     with ExitStack() as stack:
         dsn = os.environ.get("DATABASE_DSN")
         if not dsn:
-            postgres = EmbeddedPostgres(server_folder / "postgres")
-            stack.callback(postgres.stop)
-            postgres.start()
-            dsn = postgres.dsn
+            dsn = stack.enter_context(running_server(FastPostgres(server_folder / "postgres"))).dsn
         yield dsn.replace("+asyncpg", "")
 
 
 @pytest.fixture(scope="session")
 def redis_address(server_folder: Path) -> Iterator[tuple[str, int]]:
-    """Host and port of a node of a real cluster."""
+    """The host and port of a node of a cluster."""
     with ExitStack() as stack:
         host, port = os.environ.get("REDIS_HOST"), int(os.environ.get("REDIS_PORT") or 6379)
         if not host:
-            valkey = EmbeddedValkey(server_folder / "valkey", nodes=3)
-            stack.callback(valkey.stop)
-            valkey.start()
-            valkey.wait_until_formed()
+            valkey = stack.enter_context(running_server(EmbeddedValkey(server_folder / "valkey", nodes=3)))
             host, port = "127.0.0.1", valkey.port
         yield host, port
 
 
 @pytest.fixture(scope="session")
-async def database_dsn(postgres_dsn: str) -> AsyncIterator[str]:
-    """A database of our own, brought to the current schema by the real migrations."""
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+async def migrated_database(postgres_dsn: str) -> AsyncIterator[NewDatabase]:
+    """Creates databases with the current schema: copies of one that the real migrations built."""
+    async with new_database(postgres_dsn) as template:
+        await migrate_to_head(template)
+        name = urlsplit(template).path.removeprefix("/")
+        yield lambda: new_database(postgres_dsn, template=name)
+
+
+@pytest.fixture(scope="session")
+async def database_dsn(migrated_database: NewDatabase) -> AsyncIterator[str]:
+    """The database that tests share if they need no other."""
+    async with migrated_database() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def own_database_dsn(migrated_database: NewDatabase) -> AsyncIterator[str]:
+    """A database that no other test uses."""
+    async with migrated_database() as dsn:
         yield dsn
 
 
@@ -84,7 +91,7 @@ def client(application: tuple[FastAPI, httpx2.AsyncClient]) -> httpx2.AsyncClien
 
 @pytest.fixture
 async def sql(database_dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A hand on the database that does not go through the service."""
+    """A connection to the shared database that bypasses the service."""
     connection = await asyncpg.connect(database_dsn)
     yield connection
     await connection.close()

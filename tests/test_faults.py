@@ -1,4 +1,4 @@
-"""Servers that go away and come back, for real."""
+"""Real servers that fail and return."""
 
 import asyncio
 import signal
@@ -11,23 +11,21 @@ import pytest
 
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
 from support.factories import a_comment, a_ticket, migrate_to_head, open_ticket, running, settings_for
+from support.servers import running_server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def postgres(server_folder: Path) -> Iterator[EmbeddedPostgres]:
-    postgres = EmbeddedPostgres(server_folder / "postgres-that-fails")
-    postgres.start()
-    yield postgres
-    postgres.stop()
+    """A server that every test leaves running."""
+    with running_server(EmbeddedPostgres(server_folder / "failing-postgres")) as postgres:
+        yield postgres
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def valkey(server_folder: Path) -> Iterator[EmbeddedValkey]:
-    valkey = EmbeddedValkey(server_folder / "valkey-that-fails")
-    valkey.start()
-    valkey.wait_until_formed()
-    yield valkey
-    valkey.stop()
+    """A node that every test leaves running."""
+    with running_server(EmbeddedValkey(server_folder / "failing-valkey")) as valkey:
+        yield valkey
 
 
 @pytest.fixture
@@ -37,7 +35,9 @@ async def client(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> AsyncIte
         yield client
 
 
-async def test_without_postgresql_503_until_it_returns(client: httpx2.AsyncClient, postgres: EmbeddedPostgres) -> None:
+async def test_without_postgresql_requests_get_503_until_it_returns(
+    client: httpx2.AsyncClient, postgres: EmbeddedPostgres
+) -> None:
     cached, other = await open_ticket(client), await open_ticket(client)
     await client.get(f"/tickets/{cached['id']}")
     postgres.kill()
@@ -49,9 +49,12 @@ async def test_without_postgresql_503_until_it_returns(client: httpx2.AsyncClien
         ("PATCH", f"/tickets/{other['id']}", {"status": "closed"}),
         ("POST", f"/tickets/{other['id']}/comments", a_comment()),
     ):
-        answer = await client.request(method, path, json=body)
-        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/database-unavailable"), (method, path)
-        assert int(answer.headers["Retry-After"]) > 0
+        response = await client.request(method, path, json=body)
+        assert (response.status_code, response.json()["type"]) == (503, "/problems/database-unavailable"), (
+            method,
+            path,
+        )
+        assert int(response.headers["Retry-After"]) > 0
     assert (await client.get(f"/tickets/{cached['id']}")).status_code == 200
     readiness = await client.get("/readyz")
     assert (readiness.status_code, readiness.json()["database"]) == (503, "unavailable")
@@ -64,7 +67,7 @@ async def test_without_postgresql_503_until_it_returns(client: httpx2.AsyncClien
 
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-async def test_without_redis_everything_works(
+async def test_without_redis_every_request_succeeds(
     client: httpx2.AsyncClient, valkey: EmbeddedValkey, fault: signal.Signals
 ) -> None:
     ticket = await open_ticket(client)
@@ -73,8 +76,8 @@ async def test_without_redis_everything_works(
     (node,) = valkey.nodes
     node.signal(fault)
     try:
-        answer = await client.get(path)
-        assert (answer.status_code, answer.headers["Cache-Status"]) == (200, "tickets; fwd=bypass")
+        response = await client.get(path)
+        assert (response.status_code, response.headers["Cache-Status"]) == (200, "tickets; fwd=bypass")
         assert (await client.post(f"{path}/comments", json=a_comment(status="answered"))).status_code == 201
         assert (await client.patch(path, json={"status": "closed"})).status_code == 200
         assert (await client.get(path)).json()["status"] == "closed"
@@ -96,19 +99,19 @@ async def test_a_connection_lost_during_the_commit_leaves_an_unknown_outcome(
     client: httpx2.AsyncClient, postgres: EmbeddedPostgres
 ) -> None:
     connection = await asyncpg.connect(postgres.dsn)
-    # A trigger that fires at the commit and ends its own session there, as a lost connection would.
+    # A trigger that fires at the commit and ends its own session there, as a lost connection does.
     await connection.execute("""
-        CREATE FUNCTION hang_up() RETURNS trigger LANGUAGE plpgsql AS
+        CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
-        CREATE CONSTRAINT TRIGGER hang_up AFTER INSERT ON tickets DEFERRABLE INITIALLY DEFERRED
-            FOR EACH ROW EXECUTE FUNCTION hang_up();
+        CREATE CONSTRAINT TRIGGER end_session AFTER INSERT ON tickets DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION end_session();
     """)
     try:
-        answer = await client.post("/tickets", json=a_ticket())
-        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/outcome-unknown")
-        assert int(answer.headers["Retry-After"]) > 0
+        response = await client.post("/tickets", json=a_ticket())
+        assert (response.status_code, response.json()["type"]) == (503, "/problems/outcome-unknown")
+        assert int(response.headers["Retry-After"]) > 0
     finally:
-        await connection.execute("DROP TRIGGER hang_up ON tickets; DROP FUNCTION hang_up()")
+        await connection.execute("DROP TRIGGER end_session ON tickets; DROP FUNCTION end_session()")
         await connection.close()
     await open_ticket(client)
 

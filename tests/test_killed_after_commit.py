@@ -1,84 +1,39 @@
-"""A service that is killed at the worst moments of a write, for real, and the client that asks again."""
+"""A service that is killed around the commit of a write, and the client that retries."""
 
 import asyncio
-import os
 import secrets
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from pathlib import Path
 
 import asyncpg
 import httpx2
 import pytest
 
-from core.settings import ROOT
-from db.embedded.process import free_port
-from support.factories import JSON, a_comment, a_ticket, new_database, open_ticket
-from support.postgres_proxy import Held, held_postgres
+from core.settings import Settings
+from support.factories import JSON, a_comment, a_ticket, new_database, open_ticket, settings_for
+from support.postgres_proxy import Withheld, postgres_proxy
+from support.service_process import ServiceProcess
 
-START_WITHIN_S = 30
-# The service itself gives up on a COMMIT after six seconds.
-HELD_WITHIN_S = 5
-CACHED_WITHIN_S = 10
-
-
-@dataclass(frozen=True)
-class Service:
-    """One process with its one worker, and a client of it."""
-
-    process: Process
-    client: httpx2.AsyncClient
-
-    async def kill(self) -> None:
-        self.process.kill()
-        await self.process.wait()
+TIMEOUT_S = 30
+# The service itself abandons a COMMIT after six seconds.
+WITHHELD_TIMEOUT_S = 5
+CACHE_TIMEOUT_S = 10
 
 
-@asynccontextmanager
-async def serving(dsn: str, redis_address: tuple[str, int], redis_prefix: str) -> AsyncIterator[Service]:
-    """Run the service, migrations included, as its command does when everything is configured."""
-    port = free_port()
-    environment = {
-        "PATH": os.environ["PATH"],
-        "ENV_FILE": os.devnull,
-        "DATABASE_DSN": dsn,
-        "REDIS_HOST": redis_address[0],
-        "REDIS_PORT": str(redis_address[1]),
-        "REDIS_PREFIX": redis_prefix,
-        "PORT": str(port),
-    }
-    process = await asyncio.create_subprocess_exec(sys.executable, ROOT / "src" / "serve.py", env=environment)
-    try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            await until_ready(process, client)
-            yield Service(process, client)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def until_ready(process: Process, client: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(START_WITHIN_S):
-        while not await is_ready(client):
-            assert process.returncode is None
-            await asyncio.sleep(0.05)
-
-
-async def is_ready(client: httpx2.AsyncClient) -> bool:
-    try:
-        return (await client.get("/readyz")).status_code == 200
-    except httpx2.TransportError:
-        return False
+def client_of(service: ServiceProcess) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=service.url, timeout=10)
 
 
 @pytest.fixture
 async def dsn(postgres_dsn: str) -> AsyncIterator[str]:
-    """A database of our own; the service makes its tables."""
+    """An empty database. The service creates its tables."""
     async with new_database(postgres_dsn) as dsn:
         yield dsn
+
+
+@pytest.fixture
+def settings(dsn: str, redis_address: tuple[str, int]) -> Settings:
+    return settings_for(dsn, *redis_address)
 
 
 @pytest.fixture
@@ -88,43 +43,43 @@ async def sql(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-@pytest.mark.parametrize("held", Held, ids=["before-the-commit", "after-the-commit"])
+@pytest.mark.parametrize("withheld", Withheld, ids=["before-the-commit", "after-the-commit"])
 @pytest.mark.parametrize("kind", ["ticket", "comment"])
-async def test_the_retry_of_a_write_that_was_killed_gets_the_one_true_answer(
-    dsn: str, sql: asyncpg.Connection, redis_address: tuple[str, int], kind: str, held: Held
+async def test_the_retry_of_a_write_that_was_killed_gets_its_only_result(
+    dsn: str, settings: Settings, sql: asyncpg.Connection, tmp_path: Path, kind: str, withheld: Withheld
 ) -> None:
-    key, prefix = {"Idempotency-Key": secrets.token_hex(8)}, f"test-{secrets.token_hex(4)}:"
+    key = {"Idempotency-Key": secrets.token_hex(8)}
     async with (
-        held_postgres(dsn, key["Idempotency-Key"], held) as (postgres, way),
-        serving(way, redis_address, prefix) as service,
+        postgres_proxy(dsn, key["Idempotency-Key"], withheld) as (postgres, through_proxy),
+        ServiceProcess(tmp_path / "log", settings, DATABASE_DSN=through_proxy) as service,
+        client_of(service) as client,
     ):
-        ticket = (await open_ticket(service.client))["id"]
-        where, body, version = {
+        ticket = (await open_ticket(client))["id"]
+        path, body, version = {
             "ticket": ("/tickets", a_ticket(subject="again"), 1),
             "comment": (f"/tickets/{ticket}/comments", a_comment(status="answered"), 2),
         }[kind]
-        assert (await until_cached(service.client, ticket))["version"] == 1
-        first = asyncio.create_task(service.client.post(where, json=body, headers=key))
-        async with asyncio.timeout(HELD_WITHIN_S):
-            await postgres.is_held.wait()
-        # Whoever asks in this moment may be told either version, but what is told must not stay in the cache.
-        assert (await service.client.get(f"/tickets/{ticket}")).status_code == 200
-        await service.kill()
+        assert (await read_from_cache(client, ticket))["version"] == 1
+        first = asyncio.create_task(client.post(path, json=body, headers=key))
+        await asyncio.wait_for(postgres.has_withheld.wait(), WITHHELD_TIMEOUT_S)
+        # A read at this moment may return either version, but its result must not stay in the cache.
+        assert (await client.get(f"/tickets/{ticket}")).status_code == 200
+        await asyncio.to_thread(service.kill)
         with pytest.raises(httpx2.TransportError):
             await first
 
-    await until_the_dead_are_noticed(sql)
-    was_committed = held is Held.ANSWER
+    await until_killed_sessions_have_ended(sql)
+    was_committed = withheld is Withheld.RESPONSE
     written = await written_ids(sql, kind, ticket)
     assert len(written) == was_committed
-    async with serving(dsn, redis_address, prefix) as service:
-        retried = await service.client.post(where, json=body, headers=key)
-        again = await service.client.post(where, json=body, headers=key)
-        assert (retried.status_code, again.status_code) == (201, 201), retried.text
+    async with ServiceProcess(tmp_path / "log-of-retry", settings) as service, client_of(service) as client:
+        retried = await client.post(path, json=body, headers=key)
+        repeated = await client.post(path, json=body, headers=key)
+        assert (retried.status_code, repeated.status_code) == (201, 201), retried.text
         assert retried.headers.get("Idempotent-Replayed") == ("true" if was_committed else None)
-        assert again.headers["Idempotent-Replayed"] == "true"
-        assert retried.headers["ETag"] == again.headers["ETag"] == f'"{version}"'
-        assert retried.json() == again.json()
+        assert repeated.headers["Idempotent-Replayed"] == "true"
+        assert retried.headers["ETag"] == repeated.headers["ETag"] == f'"{version}"'
+        assert retried.json() == repeated.json()
         if was_committed:
             assert [retried.json()["id"]] == written
         assert await written_ids(sql, kind, ticket) == [retried.json()["id"]]
@@ -132,51 +87,54 @@ async def test_the_retry_of_a_write_that_was_killed_gets_the_one_true_answer(
         changed = retried.json()["id"] if kind == "ticket" else ticket
         events = await sql.fetch("SELECT version FROM ticket_events WHERE ticket_id = $1 ORDER BY 1", changed)
         assert [event["version"] for event in events] == list(range(1, version + 1))
-        looked_up = await until_cached(service.client, changed)
-        assert looked_up["version"] == version
-        assert looked_up["status"] == ("answered" if kind == "comment" else "open")
-        assert looked_up["comments"] == ([retried.json()] if kind == "comment" else [])
+        found = await read_from_cache(client, changed)
+        assert found["version"] == version
+        assert found["status"] == ("answered" if kind == "comment" else "open")
+        assert found["comments"] == ([retried.json()] if kind == "comment" else [])
 
 
-@pytest.mark.parametrize("held", Held, ids=["before-the-commit", "after-the-commit"])
-async def test_a_ticket_whose_opening_was_killed_is_there_as_a_whole_or_not_at_all(
-    dsn: str, sql: asyncpg.Connection, redis_address: tuple[str, int], held: Held
+@pytest.mark.parametrize("withheld", Withheld, ids=["before-the-commit", "after-the-commit"])
+async def test_a_ticket_whose_creation_was_killed_exists_completely_or_not_at_all(
+    dsn: str, settings: Settings, sql: asyncpg.Connection, tmp_path: Path, withheld: Withheld
 ) -> None:
-    """Without a key it is one statement that is its own transaction."""
-    mark, prefix = secrets.token_hex(8), f"test-{secrets.token_hex(4)}:"
-    async with held_postgres(dsn, mark, held) as (postgres, way), serving(way, redis_address, prefix) as service:
-        other = (await open_ticket(service.client))["id"]
-        first = asyncio.create_task(service.client.post("/tickets", json=a_ticket(subject=mark)))
-        async with asyncio.timeout(HELD_WITHIN_S):
-            await postgres.is_held.wait()
-        assert await written_ids(sql, "ticket", other) == ([] if held is Held.COMMIT else [other + 1])
-        await service.kill()
+    """Without an idempotency key the creation is one statement, which is its own transaction."""
+    mark = secrets.token_hex(8)
+    async with (
+        postgres_proxy(dsn, mark, withheld) as (postgres, through_proxy),
+        ServiceProcess(tmp_path / "log", settings, DATABASE_DSN=through_proxy) as service,
+        client_of(service) as client,
+    ):
+        other = (await open_ticket(client))["id"]
+        first = asyncio.create_task(client.post("/tickets", json=a_ticket(subject=mark)))
+        await asyncio.wait_for(postgres.has_withheld.wait(), WITHHELD_TIMEOUT_S)
+        assert await written_ids(sql, "ticket", other) == ([] if withheld is Withheld.COMMIT else [other + 1])
+        await asyncio.to_thread(service.kill)
         with pytest.raises(httpx2.TransportError):
             await first
 
-    await until_the_dead_are_noticed(sql)
+    await until_killed_sessions_have_ended(sql)
     written = await written_ids(sql, "ticket", other)
-    assert len(written) == (held is Held.ANSWER)
+    assert len(written) == (withheld is Withheld.RESPONSE)
     events = await sql.fetch("SELECT ticket_id, version FROM ticket_events WHERE ticket_id <> $1", other)
     assert [tuple(event) for event in events] == [(ticket, 1) for ticket in written]
 
 
-async def until_cached(client: httpx2.AsyncClient, ticket: int) -> JSON:
-    """Return a ticket as the cache has it; all that is told until then must be the same."""
+async def read_from_cache(client: httpx2.AsyncClient, ticket: int) -> JSON:
+    """Return a ticket from the cache. Every response until then must be the same."""
     path = f"/tickets/{ticket}"
-    told = await client.get(path)
-    async with asyncio.timeout(CACHED_WITHIN_S):
-        while (answer := await client.get(path)).headers["Cache-Status"] != "tickets; hit":
-            assert answer.json() == told.json()
+    first = await client.get(path)
+    async with asyncio.timeout(CACHE_TIMEOUT_S):
+        while (response := await client.get(path)).headers["Cache-Status"] != "tickets; hit":
+            assert response.json() == first.json()
             await asyncio.sleep(0.02)
-    assert answer.json() == told.json()
-    found: JSON = answer.json()
+    assert response.json() == first.json()
+    found: JSON = response.json()
     return found
 
 
-async def until_the_dead_are_noticed(sql: asyncpg.Connection) -> None:
-    """Return when PostgreSQL has ended the sessions of the killed service, and their transactions with them."""
-    async with asyncio.timeout(START_WITHIN_S):
+async def until_killed_sessions_have_ended(sql: asyncpg.Connection) -> None:
+    """Return when PostgreSQL has ended the sessions of the killed service and their transactions."""
+    async with asyncio.timeout(TIMEOUT_S):
         while await sql.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         ):
@@ -184,7 +142,7 @@ async def until_the_dead_are_noticed(sql: asyncpg.Connection) -> None:
 
 
 async def written_ids(sql: asyncpg.Connection, kind: str, ticket: int) -> list[int]:
-    """Return the ids of what the write made, other than the ticket that was there before."""
+    """Return the ids of the written rows, without the ticket that existed before."""
     rows = await sql.fetch(
         "SELECT id FROM tickets WHERE id <> $1" if kind == "ticket" else "SELECT id FROM comments WHERE ticket_id = $1",
         ticket,

@@ -1,17 +1,17 @@
 """A service without keys and without an issuer accepts requests from this machine only."""
 
-import os
 import subprocess
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 
-from core.settings import ROOT, Settings
-from db.embedded.process import free_port
+from core.settings import Settings
 from support.factories import migrate_to_head, new_database, running, settings_for
+from support.service_process import clean_environment, failed_start, keys_command
 
 
 @pytest.fixture
@@ -74,11 +74,11 @@ async def test_with_allow_anonymous_bad_credentials_are_still_refused(client: ht
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - refused
 async def test_an_unprotected_service_on_the_network_does_not_start(
-    fresh_settings: Settings, redis_address: tuple[str, int], host: str
+    fresh_settings: Settings, tmp_path: Path, host: str
 ) -> None:
-    refused = serve(fresh_settings, redis_address, HOST=host)
-    assert refused.returncode == 1
-    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("tickets:")]
+    service = failed_start(tmp_path / "log", fresh_settings, HOST=host)
+    assert service.process.returncode == 1
+    (line,) = [line for line in service.log.splitlines() if line.startswith("tickets:")]
     for word in (host, "pipenv run keys create", "OIDC_ISSUER", "ALLOW_ANONYMOUS=true"):
         assert word in line
 
@@ -95,7 +95,7 @@ async def test_the_keys_command_creates_lists_and_revokes(fresh_settings: Settin
     assert key not in listed
     revoked = keys(dsn, "revoke", key.split("_")[1])
     assert "revoked" in revoked.stdout
-    for wrong in (
+    wrong = (
         ("create", "--name", "x", "--role", "requester"),
         ("create", "--name", "x", "--role", "agent", "--email", "a@example.com"),
         ("create", "--name", "x", "--role", "king"),
@@ -103,28 +103,12 @@ async def test_the_keys_command_creates_lists_and_revokes(fresh_settings: Settin
         ("create", "--name", "x", "--role", "requester", "--email", "nonsense"),
         ("revoke", "nothing"),
         (),
-    ):
-        refused = keys(dsn, *wrong)
-        assert refused.returncode != 0
-        assert "Traceback" not in refused.stderr
+    )
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for refused in pool.map(lambda arguments: keys(dsn, *arguments), wrong):
+            assert refused.returncode != 0
+            assert "Traceback" not in refused.stderr
 
 
 def keys(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command: list[str | Path] = [ROOT / ".venv/bin/python", ROOT / "src/keys.py", *arguments]
-    environment = {"DATABASE_DSN": dsn.replace("+asyncpg", ""), "ENV_FILE": os.devnull}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-
-
-def serve(settings: Settings, redis: tuple[str, int], **others: str) -> subprocess.CompletedProcess[str]:
-    assert settings.database_dsn is not None
-    environment = {
-        "DATABASE_DSN": settings.database_dsn.get_secret_value(),
-        "REDIS_HOST": redis[0],
-        "REDIS_PORT": str(redis[1]),
-        "PORT": str(free_port()),
-        "ENV_FILE": os.devnull,
-    }
-    command = [ROOT / ".venv/bin/python", ROOT / "src/serve.py"]
-    return subprocess.run(
-        command, env=environment | others, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT
-    )
+    return keys_command(clean_environment(DATABASE_DSN=dsn.replace("+asyncpg", "")), *arguments)

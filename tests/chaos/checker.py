@@ -1,9 +1,9 @@
-"""The judge of a history: says in words what must not have happened.
+"""Checks a history and lists its violations.
 
-For each ticket: a successful read returns a version no older than the newest that was acknowledged, or read, before it
-began, and no newer than the newest whose write had begun when it ended; what it shows is that version; the versions
-have no gap and every step of the status is legal; every acknowledged write is there exactly once, every unknown one at
-most once, every refused one never, and refused for a reason.
+For each ticket: a successful read returns a version no older than the newest one that was acknowledged or read before
+the read began, and no newer than the newest one whose write had begun when the read ended. Its content is that of the
+version. The versions have no gap, and every transition is legal. Every acknowledged write exists exactly once, every
+unknown one at most once, every refused one never, and each refusal has a reason.
 """
 
 import math
@@ -20,26 +20,26 @@ from services.tickets.ticket_status import INITIAL, TRANSITIONS
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What must not have happened, to which ticket (None if that is not known) and when (at the end if not said)."""
+    """A violation of a ticket (None if it is unknown), at a time (the end by default)."""
 
     ticket_id: int | None
-    what: str
+    message: str
     at: float = math.inf
 
     def __str__(self) -> str:
-        return f"ticket {self.ticket_id}: {self.what}"
+        return f"ticket {self.ticket_id}: {self.message}"
 
 
 @dataclass(slots=True)
 class Verdict:
-    """The violations, and how often the allowance for stale reads was made use of, by its reason."""
+    """The violations, and the number of allowed stale reads by reason."""
 
     violations: list[Violation] = field(default_factory=list)
     allowed: Counter[str] = field(default_factory=Counter)
 
 
 def check(history: History) -> Verdict:
-    """Judge a history."""
+    """Return the verdict on a history."""
     verdict = Verdict()
     by_ticket: dict[int, list[Operation]] = defaultdict(list)
     for operation in history.operations:
@@ -47,34 +47,34 @@ def check(history: History) -> Verdict:
             verdict.violations.append(Violation(operation.ticket_id, f"failed: {operation}", operation.ended_at))
         if operation.ticket_id is not None:
             by_ticket[operation.ticket_id].append(operation)
-    verdict.violations += _counted(history)
+    verdict.violations += _occurrence_violations(history)
     for ticket_id in sorted(by_ticket.keys() | history.finals.keys()):
         final = history.finals.get(ticket_id)
         if final is None:
             verdict.violations.append(Violation(ticket_id, "is lost"))
             continue
         states = _replayed(final)
-        verdict.violations += (Violation(ticket_id, what) for what in _in_the_database(final, states))
+        verdict.violations += (Violation(ticket_id, message) for message in _final_violations(final, states))
         ticket = _Ticket(by_ticket[ticket_id], states, _writers(final, by_ticket[ticket_id]), history.cache)
-        for operation, what in ticket.violations(verdict.allowed):
-            verdict.violations.append(Violation(ticket_id, f"{what}: {operation}", operation.ended_at))
+        for operation, message in ticket.violations(verdict.allowed):
+            verdict.violations.append(Violation(ticket_id, f"{message}: {operation}", operation.ended_at))
     return verdict
 
 
-def _counted(history: History) -> Iterator[Violation]:
-    """Each write is in the final state as often as its outcome says."""
-    places: dict[str | None, list[tuple[int, int]]] = defaultdict(list)
+def _occurrence_violations(history: History) -> Iterator[Violation]:
+    """Check that each write occurs in the final state as often as its outcome requires."""
+    occurrences: dict[str | None, list[tuple[int, int]]] = defaultdict(list)
     for final in history.finals.values():
         for event in final.events:
-            places[event.token].append((final.ticket_id, event.version))
+            occurrences[event.token].append((final.ticket_id, event.version))
     writes = {each.token: each for each in history.operations if each.kind is not Kind.READ}
-    for token, found in places.items():
+    for token, found in occurrences.items():
         if token not in writes:
-            yield Violation(found[0][0], f"version {found[0][1]} is nobody's: {token}")
+            yield Violation(found[0][0], f"version {found[0][1]} was written by no client: {token}")
     for token, write in writes.items():
-        found = places[token]
+        found = occurrences[token]
         if write.outcome is Outcome.ACKNOWLEDGED and found != [(write.ticket_id, write.version)]:
-            yield Violation(write.ticket_id, f"acknowledged once, but found at {found or 'no place'}: {write}")
+            yield Violation(write.ticket_id, f"acknowledged once, but found at {found or 'no version'}: {write}")
         if write.outcome is Outcome.REFUSED and found:
             yield Violation(write.ticket_id, f"refused, but found at {found}: {write}")
         if len(found) > 1 and write.outcome is not Outcome.ACKNOWLEDGED:
@@ -82,7 +82,7 @@ def _counted(history: History) -> Iterator[Violation]:
 
 
 def _replayed(final: Final) -> dict[int, State]:
-    """Return what each version looked like, by the events; what is wrong with them is said elsewhere."""
+    """Return the state of each version by replaying the events. Other functions check the events themselves."""
     states: dict[int, State] = {}
     status, subject, comments, last_comment = str(INITIAL), "", 0, None
     for event in final.events:
@@ -96,8 +96,8 @@ def _replayed(final: Final) -> dict[int, State]:
     return states
 
 
-def _in_the_database(final: Final, states: dict[int, State]) -> Iterator[str]:
-    """The events are complete and legal, and the row and the comments are what they lead to."""
+def _final_violations(final: Final, states: dict[int, State]) -> Iterator[str]:
+    """Check that the events are complete and legal, and that they lead to the row and the comments."""
     versions = [event.version for event in final.events]
     if versions != list(range(1, final.version + 1)):
         yield f"is at version {final.version}, but its events are {versions}"
@@ -112,20 +112,20 @@ def _in_the_database(final: Final, states: dict[int, State]) -> Iterator[str]:
             status = after
     if states.get(final.version) != final.state:
         yield f"is {final.state}, but its events lead to {states.get(final.version)}"
-    told, there = Counter(event.token or "" for event in final.events if event.is_comment), Counter(final.comments)
-    if told != there:
-        missing, surplus = told - there, there - told
+    expected, stored = Counter(event.token or "" for event in final.events if event.is_comment), Counter(final.comments)
+    if expected != stored:
+        missing, surplus = expected - stored, stored - expected
         yield f"comments without an event: {list(surplus)}; events without a comment: {list(missing)}"
 
 
 def _writers(final: Final, operations: Iterable[Operation]) -> dict[int, Operation]:
-    """Return who wrote each version, as far as the clients know."""
+    """Return the operation that wrote each version, as far as the clients know it."""
     by_token = {each.token: each for each in operations if each.kind is not Kind.READ}
     return {event.version: by_token[event.token] for event in final.events if event.token in by_token}
 
 
 class _Ticket:
-    """What the clients saw of one ticket."""
+    """Checks the operations of one ticket."""
 
     def __init__(
         self,
@@ -143,17 +143,17 @@ class _Ticket:
         self._newest_write = _Newest([each for each in known if each.kind is not Kind.READ])
 
     def violations(self, allowed: Counter[str]) -> Iterator[tuple[Operation, str]]:
-        """Say what was wrong with which operation, and count in `allowed` the stale reads within the bound."""
+        """Yield each violating operation with a message, and count the allowed stale reads in `allowed`."""
         for operation in self._operations:
             if operation.outcome is Outcome.REFUSED:
-                wrong = self._refusal(operation)
+                messages = self._refusal(operation)
             elif operation.version is not None and operation.kind is Kind.READ:
-                wrong = self._read(operation, allowed)
+                messages = self._read(operation, allowed)
             elif operation.version is not None:
-                wrong = self._write(operation)
+                messages = self._write(operation)
             else:
                 continue
-            yield from ((operation, what) for what in wrong)
+            yield from ((operation, message) for message in messages)
 
     def _read(self, read: Operation, allowed: Counter[str]) -> Iterator[str]:
         assert read.version is not None
@@ -167,7 +167,7 @@ class _Ticket:
                 yield f"a read {word} after ({newest}), {reason}"
         state = self._states.get(read.version)
         if state is None:
-            yield "a read returned a version that never was"
+            yield "a read returned a version that never existed"
             return
         writer = self._writers.get(read.version)
         if writer is not None and writer.began_at > read.ended_at:
@@ -179,15 +179,15 @@ class _Ticket:
         assert write.version is not None
         newest = self._newest.before(write.began_at)
         if newest is not None and newest.version is not None and write.version <= newest.version:
-            yield f"a write became no newer a version than was known before it ({newest})"
+            yield f"a write got no newer version than was known before it ({newest})"
         if write.expected is not None and write.version != write.expected + 1:
-            yield "a write went over a version that it did not expect"
+            yield "a write replaced a version that it did not expect"
 
     def _refusal(self, refused: Operation) -> Iterator[str]:
-        """A refusal is right if one of the versions that it may have met gives a reason for it."""
+        """Check that one of the versions that the request may have met is a reason for the refusal."""
         newest = self._newest_write.before(refused.began_at)
         if refused.kind is Kind.READ or newest is None or newest.version is None:
-            yield "refused what can not be refused"
+            yield "a request was refused that can not be refused"
             return
         for version, state in self._states.items():
             writer = self._writers.get(version)
@@ -220,6 +220,6 @@ class _Newest:
             self._operations.append(operation if is_newer else newest)
 
     def before(self, time_s: float) -> Operation | None:
-        """Return it; None if none had ended."""
+        """Return that operation, or None if none had ended."""
         found = bisect_left(self._ended_at, time_s)
         return self._operations[found - 1] if found else None

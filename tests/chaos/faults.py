@@ -1,4 +1,4 @@
-"""Random faults of a cluster: nodes killed and started again empty, nodes frozen, keys taken out."""
+"""Random faults of a cluster: nodes that are killed and restarted empty, frozen nodes, deleted keys."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from random import Random
 
 from redis.asyncio.cluster import RedisCluster
@@ -18,69 +19,69 @@ from db.embedded.process import ServerDidNotStart
 from db.embedded.valkey import EmbeddedValkey, ValkeyNode
 from db.redis.client import connect
 
-# A command to a frozen node may still be done when the node is thawed.
+# A command to a frozen node may still be executed when the node is thawed.
 _LATEST_ARRIVAL_S = 5
 
 
+@dataclass
 class Faults:
-    """Makes faults happen, counts them, and records which keys they took."""
+    """Causes faults, counts them, and records the keys that they deleted."""
 
-    def __init__(self, valkey: EmbeddedValkey, settings: Settings, dice: Random, record: CacheRecord) -> None:
-        self._valkey = valkey
-        self._settings = settings
-        self._dice = dice
-        self._record = record
-        self._killed: list[tuple[ValkeyNode, float, float]] = []
-        self.counts: Counter[str] = Counter()
+    valkey: EmbeddedValkey
+    settings: Settings
+    dice: Random
+    record: CacheRecord
+    counts: Counter[str] = field(default_factory=Counter)
+    _killed: list[tuple[ValkeyNode, float, float]] = field(default_factory=list)
 
     async def harm_nodes(self, *, until: float) -> None:
-        """Kill or freeze nodes, one fault after the other and each repaired, until a time of `time.monotonic()`."""
+        """Kill or freeze nodes and repair them, one fault after the other, until a time of `time.monotonic()`."""
         while time.monotonic() < until:
-            await asyncio.sleep(self._dice.uniform(0.2, 2))
-            # The first fault is a death, so that a short storm on a slow machine has one, too.
-            if self._dice.random() < 0.35 or not self.counts["node killed"]:
-                await self._kill(self._dice.choice(self._valkey.nodes))
+            await asyncio.sleep(self.dice.uniform(0.2, 2))
+            # The first fault kills a node, so that a short run on a slow machine has one too.
+            if self.dice.random() < 0.35 or not self.counts["node killed"]:
+                await self._kill(self.dice.choice(self.valkey.nodes))
             else:
-                some = self._dice.choices([1, 2, len(self._valkey.nodes)], [8, 1, 1])[0]
-                await self._freeze(self._dice.sample(self._valkey.nodes, some), self._dice.uniform(0.1, 2))
+                some = self.dice.choices([1, 2, len(self.valkey.nodes)], [8, 1, 1])[0]
+                await self._freeze(self.dice.sample(self.valkey.nodes, some), self.dice.uniform(0.1, 2))
 
-    async def take_keys(self, tickets: Sequence[int], *, until: float) -> None:
-        """Take keys of tickets out, as eviction would, until a time of `time.monotonic()`."""
-        client = connect(self._settings)
+    async def delete_keys(self, tickets: Sequence[int], *, until: float) -> None:
+        """Delete keys of tickets, as eviction does, until a time of `time.monotonic()`."""
+        client = connect(self.settings)
         assert isinstance(client, RedisCluster)
         while time.monotonic() < until:
-            await asyncio.sleep(self._dice.uniform(0.01, 0.15))
+            await asyncio.sleep(self.dice.uniform(0.01, 0.15))
             if not tickets:
                 continue
-            ticket_id = self._dice.choice(tickets[-8:] if self._dice.random() < 0.75 else tickets)
+            ticket_id = self.dice.choice(tickets[-8:] if self.dice.random() < 0.75 else tickets)
             began_at = time.monotonic()
             ended_at = began_at + _LATEST_ARRIVAL_S
             with contextlib.suppress(RedisError, RedisClusterException, OSError):
                 async with asyncio.timeout(0.2):
-                    self.counts["key taken"] += await client.delete(self._key(ticket_id))
+                    self.counts["key deleted"] += await client.delete(self._key(ticket_id))
                     ended_at = time.monotonic()
-            self._record.losses.setdefault(ticket_id, []).append((began_at, ended_at))
+            self.record.losses.setdefault(ticket_id, []).append((began_at, ended_at))
         await client.aclose()
 
     def settle(self, tickets: Sequence[int]) -> None:
-        """Record what each ticket lost with the nodes that were killed."""
+        """Record the loss of each ticket's key with the killed nodes."""
         for ticket_id in tickets:
-            owner = self._valkey.owner(key_slot(self._key(ticket_id).encode()))
-            self._record.losses.setdefault(ticket_id, []).extend(
+            owner = self.valkey.owner(key_slot(self._key(ticket_id).encode()))
+            self.record.losses.setdefault(ticket_id, []).extend(
                 (killed_at, until) for node, killed_at, until in self._killed if node is owner
             )
 
     async def _kill(self, node: ValkeyNode) -> None:
-        """End a node as a power cut would; started again it is empty, and knows neither its slots nor the others."""
+        """Kill a node as a power cut does. After its restart it is empty and knows neither its slots nor the others."""
         killed_at = time.monotonic()
         node.signal(signal.SIGKILL)
         self.counts["node killed"] += 1
-        await asyncio.sleep(self._dice.uniform(0, 1.5))
+        await asyncio.sleep(self.dice.uniform(0, 1.5))
         await asyncio.to_thread(self._restart, node)
         self._killed.append((node, killed_at, time.monotonic()))
 
     async def _freeze(self, nodes: Sequence[ValkeyNode], for_s: float) -> None:
-        name = "every node frozen" if len(nodes) == len(self._valkey.nodes) else f"{len(nodes)} node(s) frozen"
+        name = "every node frozen" if len(nodes) == len(self.valkey.nodes) else f"{len(nodes)} node(s) frozen"
         self.counts[name] += 1
         for node in nodes:
             node.signal(signal.SIGSTOP)
@@ -93,12 +94,12 @@ class Faults:
     def _restart(self, node: ValkeyNode) -> None:
         try:
             node.start()
-            self._valkey.rejoin(node)
-            self._valkey.wait_until_formed()
+            self.valkey.rejoin(node)
+            self.valkey.wait_until_formed()
         except (RedisError, ServerDidNotStart) as error:
-            running = [each.is_running for each in self._valkey.nodes]
-            error.add_note(f"node {self._valkey.nodes.index(node) + 1} was to come back; which of them run: {running}")
+            running = [each.is_running for each in self.valkey.nodes]
+            error.add_note(f"at the restart of node {self.valkey.nodes.index(node) + 1}; running nodes: {running}")
             raise
 
     def _key(self, ticket_id: int) -> str:
-        return f"{self._settings.redis_prefix}ticket:{{{ticket_id}}}"
+        return f"{self.settings.redis_prefix}ticket:{{{ticket_id}}}"

@@ -1,17 +1,27 @@
-"""What happened in a run: what the clients asked and were told, what is in the database at the end, what Redis took.
+"""The history of a run: the operations of the clients, the final state of the database, the invalidations in Redis.
 
-All times are `time.monotonic()` of the one process that runs the clients and both instances of the service.
+All times are `time.monotonic()` of the process that runs the clients and both instances of the service.
 """
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final as Constant
 
-_READS_MATTER_S: Constant = 0.5
+_READS_BEFORE_S: Constant = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The content that differs between versions of a ticket. `last_comment` is the text of the latest comment."""
+
+    status: str
+    subject: str
+    comments: int = 0
+    last_comment: str | None = None
 
 
 class Kind(StrEnum):
-    """What a client asked for."""
+    """The operation that a client requests."""
 
     CREATE = "create"
     COMMENT = "comment"
@@ -22,7 +32,7 @@ class Kind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the client knows of it. Unknown: it may or may not be done. Failed: answered as never should be."""
+    """The outcome that the client knows. UNKNOWN may or may not be done. FAILED got a response that must not occur."""
 
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
@@ -30,19 +40,9 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """What is different about each version of a ticket. `last_comment` is the text of the latest comment."""
-
-    status: str
-    subject: str
-    comments: int = 0
-    last_comment: str | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One request. `token` is the text that a write leaves in the database, and no other write does."""
+    """One request. `token` is the text that this write, and no other, leaves in the database."""
 
     kind: Kind
     began_at: float
@@ -57,9 +57,9 @@ class Operation:
     expected: int | None = None
     """The version that `If-Match` named."""
     seen: State | None = None
-    """What a read saw, None if it was told that nothing had changed."""
+    """The content that a read returned; None for 304."""
     how: str = ""
-    """How a read was answered, as in `Cache-Status`; what was answered when the outcome is FAILED."""
+    """The `Cache-Status` of a read; the response if the outcome is FAILED."""
 
     def __str__(self) -> str:
         parts = [f"{self.began_at:.4f}–{self.ended_at:.4f} instance {self.instance}: {self.kind} {self.token}"]
@@ -81,7 +81,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """What the database holds of a ticket at the end: its row, its events by version, the texts of its comments."""
+    """A ticket in the database at the end: its row, its events by version, the texts of its comments."""
 
     ticket_id: int
     version: int
@@ -92,7 +92,7 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An attempt to tell Redis that everything below a version of a ticket is overwritten."""
+    """An attempt to invalidate in Redis everything below a version of a ticket."""
 
     ticket_id: int
     version: int
@@ -101,23 +101,23 @@ class Delivery:
     ended_at: float
     is_delivered: bool
     was_cancelled: bool = False
-    """Whether the writer's request was cancelled meanwhile: then nobody knows, and the writer was told nothing."""
+    """Whether the request was cancelled meanwhile: the result of the attempt is unknown, also to the instance."""
 
     def __str__(self) -> str:
-        what = "invalidated below" if self.is_delivered else "failed to invalidate below"
-        what += " (cancelled)" if self.was_cancelled else ""
-        return f"{self.began_at:.4f}–{self.ended_at:.4f} instance {self.instance}: {what} version {self.version}"
+        result = "invalidated below" if self.is_delivered else "failed to invalidate below"
+        result += " (cancelled)" if self.was_cancelled else ""
+        return f"{self.began_at:.4f}–{self.ended_at:.4f} instance {self.instance}: {result} version {self.version}"
 
 
 @dataclass(slots=True)
 class CacheRecord:
-    """What is known of the cache's side of each ticket."""
+    """The invalidations and losses of each ticket's cache key."""
 
     deliveries: dict[int, list[Delivery]] = field(default_factory=dict)
     committed_by: dict[tuple[int, int], float] = field(default_factory=dict)
-    """When the commit of a ticket's version was surely over."""
+    """The time at which the commit of a ticket's version had certainly ended."""
     losses: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
-    """From when to when what Redis had of a ticket was taken from it, by us or with its node."""
+    """The periods in which Redis lost the key of a ticket, because it was deleted or its node was killed."""
 
     def add(self, delivery: Delivery) -> None:
         """Record an attempt."""
@@ -126,18 +126,18 @@ class CacheRecord:
 
 @dataclass(slots=True)
 class History:
-    """Everything that the checker judges."""
+    """Everything that the checker examines."""
 
     operations: list[Operation] = field(default_factory=list)
     finals: dict[int, Final] = field(default_factory=dict)
     cache: CacheRecord = field(default_factory=CacheRecord)
 
     def lines(self, ticket_id: int, *, at: float, most: int) -> list[str]:
-        """Tell what led to what happened to a ticket at a time: everything but the reads long before it."""
+        """Return the lines that lead to an event of a ticket at a time, without the reads long before it."""
         happened = [
             (each.began_at, str(each))
             for each in self.operations
-            if each.ticket_id == ticket_id and (each.kind is not Kind.READ or each.began_at > at - _READS_MATTER_S)
+            if each.ticket_id == ticket_id and (each.kind is not Kind.READ or each.began_at > at - _READS_BEFORE_S)
         ]
         happened += [(each.began_at, str(each)) for each in self.cache.deliveries.get(ticket_id, ())]
         happened += [
@@ -145,7 +145,7 @@ class History:
             for began_at, ended_at in self.cache.losses.get(ticket_id, ())
         ]
         happened += [
-            (over_at, f"{over_at:.4f} version {version} was surely committed or given up")
+            (over_at, f"{over_at:.4f} version {version} was certainly committed or abandoned")
             for (ticket, version), over_at in self.cache.committed_by.items()
             if ticket == ticket_id
         ]

@@ -1,4 +1,4 @@
-"""Instances of the service that tell what Redis took from them, and that can die in the middle of a write."""
+"""Instances of the service that record their invalidations and can die in the middle of a write."""
 
 import asyncio
 import time
@@ -26,18 +26,18 @@ from support.factories import running
 
 
 class WriterKilled(BaseException):
-    """Where a killed process would have stopped. Not an Exception: nothing in the service may catch it."""
+    """Raised where a killed process stops. Not an Exception, so that the service does not catch it."""
 
 
 @dataclass(slots=True)
 class Fate:
-    """When a writer dies, just before its commit or just after it; dead, it does nothing more."""
+    """The time of a writer's death, just before its commit or just after it. A dead writer does nothing."""
 
     before_commit: bool
     is_dead: bool = False
 
     def die(self) -> None:
-        """End the writer here."""
+        """Kill the writer here."""
         self.is_dead = True
         raise WriterKilled
 
@@ -47,15 +47,15 @@ fate_of_writer: ContextVar[Fate | None] = ContextVar("fate_of_writer", default=N
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A running application, as one process of several would be."""
+    """A running application that stands for one process of several."""
 
     number: int
     client: httpx2.AsyncClient
     cache: TicketCache
 
 
-class WitnessedRedis(GuardedRedis):
-    """Records which invalidations Redis took."""
+class RecordingRedis(GuardedRedis):
+    """Records the invalidations and whether they reached Redis."""
 
     def __init__(self, client: Client, record: CacheRecord, instance: int) -> None:
         super().__init__(client)
@@ -68,7 +68,7 @@ class WitnessedRedis(GuardedRedis):
         ticket_id, version = int(key.rpartition("{")[2].rstrip("}")), int(arguments[0])
         began_at, is_delivered, was_cancelled = time.monotonic(), False, False
         try:
-            answer = await super().run(script, key, *arguments, timeout_s=timeout_s)
+            result = await super().run(script, key, *arguments, timeout_s=timeout_s)
             is_delivered = True
         except asyncio.CancelledError:
             was_cancelled = True
@@ -78,11 +78,11 @@ class WitnessedRedis(GuardedRedis):
                 ticket_id, version, self._instance, began_at, time.monotonic(), is_delivered, was_cancelled
             )
             self._record.add(delivery)
-        return answer
+        return result
 
 
 class MortalDatabase(Database):
-    """Lets a writer die round its commit, if that is its fate, and now and then holds up what is on its way."""
+    """Kills a writer around its commit according to its fate, and sometimes delays a result."""
 
     def __init__(self, dsn: str, *, pool_size: int, dice: Random) -> None:
         super().__init__(dsn, pool_size=pool_size)
@@ -92,14 +92,14 @@ class MortalDatabase(Database):
     async def reading(self) -> AsyncIterator[Session]:
         async with super().reading() as connection:
             yield connection
-        await self._hold_up()
+        await self._delay_sometimes()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         fate = fate_of_writer.get()
         async with super().transaction() as connection:
             yield connection
-            await self._hold_up()
+            await self._delay_sometimes()
             if fate is not None and fate.before_commit:
                 fate.die()
         if fate is not None:
@@ -110,25 +110,25 @@ class MortalDatabase(Database):
         if fate is not None and fate.before_commit:
             fate.die()
         written = await super().write(statement, **values)
-        await self._hold_up()
+        await self._delay_sometimes()
         if fate is not None:
             fate.die()
         return written
 
-    async def _hold_up(self) -> None:
+    async def _delay_sometimes(self) -> None:
         if self._dice.random() < 0.05:
             await asyncio.sleep(self._dice.uniform(0, 0.1))
 
 
 class MortalCache(TicketCache):
-    """Is told nothing by a writer that is dead."""
+    """Ignores the invalidations of a dead writer."""
 
     def __init__(self, redis: GuardedRedis, record: CacheRecord, prefix: str) -> None:
         super().__init__(redis, schema=lookup_schema(), prefix=prefix)
         self._record = record
 
     async def invalidate(self, ticket_id: int, version: int) -> None:
-        # A writer invalidates a second time when its commit is over; that time is the one that stays.
+        # A writer invalidates again after its commit. The time of the second invalidation overwrites the first.
         self._record.committed_by[ticket_id, version] = time.monotonic()
         fate = fate_of_writer.get()
         if fate is not None and fate.is_dead:
@@ -138,15 +138,15 @@ class MortalCache(TicketCache):
 
 @asynccontextmanager
 async def instance(settings: Settings, number: int, record: CacheRecord, dice: Random) -> AsyncIterator[Instance]:
-    """Lend a running application whose cache is witnessed and mortal."""
+    """Yield a running application that records its invalidations and whose writers can die."""
     assert settings.database_dsn is not None
     dsn = settings.database_dsn.get_secret_value()
     database = MortalDatabase(dsn, pool_size=settings.database_pool_size, dice=dice)
-    cache = MortalCache(WitnessedRedis(connect(settings), record, number), record, settings.redis_prefix)
+    cache = MortalCache(RecordingRedis(connect(settings), record, number), record, settings.redis_prefix)
     try:
         async with (
             running(settings) as (app, _),
-            # This client gets the exception itself where others get a 500 that tells nothing.
+            # This client raises the exception of the application where others get a 500.
             httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://tickets") as client,
         ):
             app.state.tickets = TicketService(database, cache, TicketChanges(database, cache))

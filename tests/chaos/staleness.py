@@ -1,8 +1,8 @@
-"""Whether a read that was too old is within what the design allows, and nothing else.
+"""Whether a stale read is one that the design of the cache allows.
 
-Allowed is one thing: a version that Redis could not be told of, or whose floor it lost before the commit, may be hidden
-for one time to live by an older one that was stored in between, though not from the instance that knows that it failed
-to tell Redis. Everything else that is read too old is a violation.
+Allowed is one case: the invalidation of a version did not reach Redis, or Redis lost its floor before the commit. Then
+an older body may be served for one time to live, except by the instance that knows that its invalidation failed. Every
+other stale read is a violation.
 """
 
 from collections.abc import Iterator
@@ -13,51 +13,51 @@ from db.cache.ticket_cache import BODY_MS, LEASE_MS
 
 BOUND_S: Final = (BODY_MS + LEASE_MS) / 1000
 
-# The other answers come from the database, asked after the read began.
-_FROM_ELSEWHERE: Final = ("hit", "collapsed")
+# Other reads load from the database after they began.
+_FROM_CACHE: Final = ("hit", "collapsed")
 
 
 def excuse(read: Operation, cache: CacheRecord) -> tuple[bool, str]:
-    """Return whether a read that was too old is allowed, and why or why not."""
+    """Return whether a stale read is allowed, and the reason."""
     assert read.ticket_id is not None
     assert read.version is not None
     stale = read.version
-    tried = [each for each in cache.deliveries.get(read.ticket_id, ()) if each.version > stale]
-    for reason in _reasons_against(read, stale, tried, cache):
+    attempts = [each for each in cache.deliveries.get(read.ticket_id, ()) if each.version > stale]
+    for reason in _reasons_against(read, stale, attempts, cache):
         return False, reason
-    if any(each.is_delivered for each in _due(read, stale, tried)):
+    if any(each.is_delivered for each in _attempts_before(read, stale, attempts)):
         return True, "the floor was lost before the commit, and no invalidation followed the commit"
     return True, "no invalidation reached Redis"
 
 
-def _reasons_against(read: Operation, stale: int, tried: list[Delivery], cache: CacheRecord) -> Iterator[str]:
+def _reasons_against(read: Operation, stale: int, attempts: list[Delivery], cache: CacheRecord) -> Iterator[str]:
     assert read.ticket_id is not None
     overwritten_at = cache.committed_by.get((read.ticket_id, stale + 1))
-    if not read.how.endswith(_FROM_ELSEWHERE):
-        yield "though it was loaded from the database"
+    if not read.how.endswith(_FROM_CACHE):
+        yield "although it was loaded from the database"
     if overwritten_at is None:
-        yield "though nothing is known of the write after it"
+        yield "although nothing is known of the next write"
     elif read.began_at > overwritten_at + BOUND_S:
         yield f"{read.began_at - overwritten_at:.0f} s after it was overwritten"
-    for each in tried:
+    for each in attempts:
         if each.is_delivered and each.ended_at <= read.began_at and _protects(each, stale, cache):
-            yield f"though Redis knew ({each})"
-    for each in _owed(tried, read):
-        yield f"though its own instance knew that Redis did not ({each})"
-    if not any(_due(read, stale, tried)):
-        yield "though nobody had tried to tell Redis before the commit"
+            yield f"although Redis was invalidated ({each})"
+    for each in _pending(attempts, read):
+        yield f"although its own instance knew of the failed invalidation ({each})"
+    if not any(_attempts_before(read, stale, attempts)):
+        yield "although no invalidation was attempted before the commit"
 
 
-def _due(read: Operation, stale: int, tried: list[Delivery]) -> Iterator[Delivery]:
-    """Yield the attempts, over when the read began, to tell of the version right after the stale one."""
-    return (each for each in tried if each.version == stale + 1 and each.ended_at <= read.began_at)
+def _attempts_before(read: Operation, stale: int, attempts: list[Delivery]) -> Iterator[Delivery]:
+    """Yield the attempts to invalidate for the version after the stale one that had ended when the read began."""
+    return (each for each in attempts if each.version == stale + 1 and each.ended_at <= read.began_at)
 
 
 def _protects(delivery: Delivery, stale: int, cache: CacheRecord) -> bool:
-    """Return whether, after this delivery, Redis could not hold the stale version any more.
+    """Return whether Redis could not hold the stale version after this delivery.
 
-    The floor of a later write comes after the commit of every version before it. That of the version right after the
-    stale one may come before the commit, and be lost before it; then the stale one can be stored again.
+    The floor of a later write is set after the commits of all earlier versions. The floor of the version right after
+    the stale one may be set before its commit and be lost before it. Then the stale version can be stored again.
     """
     committed_by = cache.committed_by.get((delivery.ticket_id, delivery.version))
     if delivery.version > stale + 1 or committed_by is None:
@@ -68,9 +68,9 @@ def _protects(delivery: Delivery, stale: int, cache: CacheRecord) -> bool:
     )
 
 
-def _owed(tried: list[Delivery], read: Operation) -> Iterator[Delivery]:
-    """Yield what the instance of a read failed to deliver before it, and had not made up for when it ended."""
-    own = [each for each in tried if each.instance == read.instance]
+def _pending(attempts: list[Delivery], read: Operation) -> Iterator[Delivery]:
+    """Yield the failed deliveries of a read's instance before it that were not made up for when it ended."""
+    own = [each for each in attempts if each.instance == read.instance]
     for failed in own:
         if failed.is_delivered or failed.was_cancelled or failed.ended_at >= read.began_at:
             continue

@@ -1,4 +1,4 @@
-"""One run: two instances of the service, clients of both, and faults; then the verdict."""
+"""One run: two instances of the service, clients of both, faults, and the verdict."""
 
 import asyncio
 import json
@@ -21,14 +21,14 @@ from db.embedded.valkey import EmbeddedValkey
 from support.factories import settings_for
 
 INSTANCES = 2
-HITS_RETURN_WITHIN_S = 10
-# So many that every node has some of them.
+RECOVERY_TIMEOUT_S = 10
+# Enough for every node to own some of them.
 _NEW_TICKETS = 12
 
 
 @dataclass(slots=True)
 class Report:
-    """What a run came to."""
+    """The result of a run."""
 
     history: History = field(default_factory=History)
     verdict: Verdict = field(default_factory=Verdict)
@@ -38,7 +38,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long and with how many clients; the seed decides what they and the faults do."""
+    """The duration and the number of clients. The seed determines the operations and the faults."""
 
     seed: int
     clients: int
@@ -46,7 +46,7 @@ class Plan:
 
 
 async def storm(dsn: str, valkey: EmbeddedValkey, plan: Plan, progress: Callable[[str], None]) -> Report:
-    """Run a plan on a migrated database and a formed cluster, and judge what happened."""
+    """Run a plan on a migrated database and a formed cluster, and check the history."""
     random.seed(plan.seed)
     report = Report()
     hosts = ",".join(f"127.0.0.1:{node.port}" for node in valkey.nodes)
@@ -64,59 +64,59 @@ async def storm(dsn: str, valkey: EmbeddedValkey, plan: Plan, progress: Callable
         until = time.monotonic() + plan.seconds
         async with _progress(crowd, plan, progress), asyncio.TaskGroup() as group:
             group.create_task(faults.harm_nodes(until=until))
-            group.create_task(faults.take_keys(crowd.tickets, until=until))
+            group.create_task(faults.delete_keys(crowd.tickets, until=until))
             for client in clients:
                 group.create_task(client.run(until=until))
         for ticket_id in crowd.tickets[:]:
             await clients[0].look_at(ticket_id)
-        lasting = await _hits_return(clients[0], crowd)
+        late_hits = await _hits_return(clients[0], crowd)
         report.cache = _counters(instances)
     faults.settle(crowd.tickets)
     report.history.finals = await _finals(dsn)
     report.faults = faults.counts
     report.verdict = check(report.history)
-    report.verdict.violations += lasting
+    report.verdict.violations += late_hits
     return report
 
 
-def _dice(plan: Plan, whose: str) -> Random:
-    return Random(f"{plan.seed} {whose}")  # noqa: S311 - the same seed must do the same again
+def _dice(plan: Plan, owner: str) -> Random:
+    return Random(f"{plan.seed} {owner}")  # noqa: S311 - the same seed must give the same run
 
 
 @asynccontextmanager
 async def _progress(crowd: Crowd, plan: Plan, progress: Callable[[str], None]) -> AsyncIterator[None]:
-    async def tell() -> None:
+    async def report() -> None:
         began_at = time.monotonic()
         while True:
             await asyncio.sleep(10)
             done, faults = len(crowd.operations), sum(crowd.faults.values())
             progress(f"{time.monotonic() - began_at:4.0f} of {plan.seconds:.0f} s: {done} operations, {faults} faults")
 
-    telling = asyncio.create_task(tell())
+    reporting = asyncio.create_task(report())
     try:
         yield
     finally:
-        telling.cancel()
+        reporting.cancel()
 
 
 async def _hits_return(client: Client, crowd: Crowd) -> list[Violation]:
-    """Read new tickets until each instance has answered from the cache, as it must when the faults are over.
+    """Read new tickets until each instance has served a hit, as it must after the last fault.
 
-    New ones, because a write that was given up leaves a floor, and nothing is stored below it while it lives.
+    The tickets are new, because an abandoned write leaves a floor, below which nothing is stored until it expires.
     """
     for _ in range(_NEW_TICKETS):
         ticket_id = (await client.open_ticket()).ticket_id
         assert ticket_id is not None
-        deadline = time.monotonic() + HITS_RETURN_WITHIN_S
-        wanted = {each.number: each for each in crowd.instances}
-        while wanted:
+        deadline = time.monotonic() + RECOVERY_TIMEOUT_S
+        missing = {each.number: each for each in crowd.instances}
+        while missing:
             read = await client.look_at(ticket_id)
             if read.how.endswith("hit"):
-                wanted.pop(read.instance, None)
+                missing.pop(read.instance, None)
             if time.monotonic() > deadline:
-                silent = {number: each.cache.unresponsive_shards for number, each in wanted.items()}
-                what = f"no hit {HITS_RETURN_WITHIN_S} s after the last fault; nodes that are not asked: {silent}"
-                return [Violation(ticket_id, what, read.ended_at)]
+                silent = {number: each.cache.unresponsive_shards for number, each in missing.items()}
+                message = f"no hit {RECOVERY_TIMEOUT_S} s after the last fault; nodes with an open breaker: {silent}"
+                return [Violation(ticket_id, message, read.ended_at)]
             await asyncio.sleep(0.005)
     return []
 
@@ -130,7 +130,7 @@ def _counters(instances: list[Instance]) -> Counter[str]:
 
 
 async def _finals(dsn: str) -> dict[int, Final]:
-    """Return what the database holds of each ticket."""
+    """Return the final state of each ticket in the database."""
     connection = await asyncpg.connect(dsn)
     try:
         tickets = await connection.fetch("SELECT id, version, status, subject, comment_count FROM tickets")

@@ -6,24 +6,19 @@ import pytest
 from chaos.history import Kind, Outcome
 from chaos.storm import Plan, storm
 from db.embedded.valkey import EmbeddedValkey
-from support.factories import migrate_to_head, new_database
+from support.servers import running_server
 
 
 @pytest.fixture
 def valkey(server_folder: Path) -> Iterator[EmbeddedValkey]:
-    valkey = EmbeddedValkey(server_folder / "valkey-in-chaos", nodes=3)
-    try:
-        valkey.start()
-        valkey.wait_until_formed()
+    with running_server(EmbeddedValkey(server_folder / "valkey-in-chaos", nodes=3)) as valkey:
         yield valkey
-    finally:
-        valkey.stop()
 
 
-async def test_nothing_is_lost_doubled_or_stale_under_random_faults(postgres_dsn: str, valkey: EmbeddedValkey) -> None:
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
-        report = await storm(dsn, valkey, Plan(seed=7, clients=8, seconds=8), print)
+async def test_nothing_is_lost_doubled_or_stale_under_random_faults(
+    own_database_dsn: str, valkey: EmbeddedValkey
+) -> None:
+    report = await storm(own_database_dsn, valkey, Plan(seed=7, clients=8, seconds=8), print)
     assert [str(violation) for violation in report.verdict.violations] == []
     done = [each.kind for each in report.history.operations if each.outcome is Outcome.ACKNOWLEDGED]
     assert set(done) == set(Kind)

@@ -1,4 +1,4 @@
-"""The checker finds what is planted: one that can not fail would prove nothing."""
+"""The checker finds each kind of violation in a history that contains one."""
 
 from dataclasses import replace
 from typing import Any
@@ -29,7 +29,7 @@ def invalidation(version: int, began_at: float, *, is_delivered: bool = True, in
 
 @pytest.fixture
 def history() -> History:
-    """A ticket that was created, answered with a comment and given another subject, and nothing went wrong."""
+    """A correct history: a ticket is created, gets a comment with a transition, and gets another subject."""
     history = History()
     history.operations += [CREATE, read(1, 2, 3), REPLY, read(2, 12, 13), EDIT, read(3, 22, 23)]
     events = [Event(1, "a"), Event(2, "b", is_comment=True, moved=("open", "answered")), Event(3, "c")]
@@ -41,150 +41,150 @@ def history() -> History:
     return history
 
 
-def told(history: History, final: Final | None = None) -> str:
-    """Return what the checker says of a history, with another end if one is given."""
+def violations(history: History, final: Final | None = None) -> str:
+    """Return the violations of a history, with another final state if one is given."""
     if final is not None:
         history.finals[1] = final
     return "\n".join(map(str, check(history).violations))
 
 
-def judged(history: History, *operations: Operation) -> Verdict:
+def verdict_with(history: History, *operations: Operation) -> Verdict:
     history.operations += operations
     return check(history)
 
 
-def test_nothing_is_found_where_nothing_is_wrong(history: History) -> None:
+def test_a_correct_history_has_no_violation(history: History) -> None:
     assert check(history) == Verdict()
 
 
 def test_a_read_during_a_write_may_return_either_version(history: History) -> None:
-    assert judged(history, read(1, 10.1, 10.9), read(2, 10.2, 10.8)) == Verdict()
+    assert verdict_with(history, read(1, 10.1, 10.9), read(2, 10.2, 10.8)) == Verdict()
 
 
 def test_a_stale_read(history: History) -> None:
     history.operations.append(read(2, 21.1, 21.2))
-    assert "is stale" in told(history)
-    assert "though Redis knew" in told(history)
+    assert "is stale" in violations(history)
+    assert "although Redis was invalidated" in violations(history)
 
 
 def test_a_stale_read_from_the_database(history: History) -> None:
     history.operations.append(read(2, 21.1, 21.2, how="tickets; fwd=miss"))
-    assert "loaded from the database" in told(history)
+    assert "although it was loaded from the database" in violations(history)
 
 
 def test_a_read_from_the_future(history: History) -> None:
     history.operations.append(read(3, 18, 19))
-    assert "from the future" in told(history)
+    assert "from the future" in violations(history)
 
 
-def test_a_version_that_never_was(history: History) -> None:
+def test_a_version_that_never_existed(history: History) -> None:
     history.operations.append(read(4, 24, 25))
-    assert "never was" in told(history)
+    assert "never existed" in violations(history)
 
 
 def test_reads_that_go_backwards_before_the_write_is_acknowledged(history: History) -> None:
     history.operations += [read(3, 20.5, 20.6), read(2, 20.7, 20.8)]
-    assert "went backwards" in told(history)
+    assert "went backwards" in violations(history)
 
 
 def test_reads_that_overlap_may_go_backwards(history: History) -> None:
-    assert judged(history, read(3, 20.5, 20.7), read(2, 20.6, 20.8)) == Verdict()
+    assert verdict_with(history, read(3, 20.5, 20.7), read(2, 20.6, 20.8)) == Verdict()
 
 
 def test_a_version_with_the_content_of_another(history: History) -> None:
     history.operations.append(read(3, 24, 25, seen=SECOND))
-    assert "but that version was" in told(history)
+    assert "but that version was" in violations(history)
 
 
 def test_an_acknowledged_comment_that_was_lost(history: History) -> None:
     final = history.finals[1]
     lost = replace(final, version=2, state=State("open", "c"), events=[Event(1, "a"), Event(2, "c")], comments=[])
-    assert "acknowledged once, but found at no place" in told(history, lost)
+    assert "acknowledged once, but found at no version" in violations(history, lost)
 
 
 def test_an_acknowledged_comment_whose_row_was_lost(history: History) -> None:
-    assert "events without a comment: ['b']" in told(history, replace(history.finals[1], comments=[]))
+    assert "events without a comment: ['b']" in violations(history, replace(history.finals[1], comments=[]))
 
 
 def test_an_acknowledged_comment_that_was_doubled(history: History) -> None:
     final = history.finals[1]
     doubled = replace(final, version=4, events=[*final.events, Event(4, "b", is_comment=True)], comments=["b", "b"])
-    assert "acknowledged once, but found at [(1, 2), (1, 4)]" in told(history, doubled)
+    assert "acknowledged once, but found at [(1, 2), (1, 4)]" in violations(history, doubled)
 
 
 def test_a_comment_row_that_was_doubled(history: History) -> None:
-    assert "comments without an event: ['b']" in told(history, replace(history.finals[1], comments=["b", "b"]))
+    assert "comments without an event: ['b']" in violations(history, replace(history.finals[1], comments=["b", "b"]))
 
 
 def test_a_ticket_that_was_lost(history: History) -> None:
     history.finals.clear()
-    assert "ticket 1: is lost" in told(history)
+    assert "ticket 1: is lost" in violations(history)
 
 
-def test_an_illegal_step_of_the_status(history: History) -> None:
+def test_an_illegal_transition(history: History) -> None:
     final = history.finals[1]
     events = [*final.events[:2], Event(3, "c", moved=("answered", "open"))]
-    assert "goes from answered to open" in told(history, replace(final, events=events))
+    assert "goes from answered to open" in violations(history, replace(final, events=events))
 
 
-def test_a_change_after_the_closing(history: History) -> None:
+def test_a_change_of_a_closed_ticket(history: History) -> None:
     final = history.finals[1]
     events = [final.events[0], replace(final.events[1], moved=("open", "closed")), final.events[2]]
-    assert "version 3 comes after it was closed" in told(history, replace(final, events=events))
+    assert "version 3 comes after it was closed" in violations(history, replace(final, events=events))
 
 
 @pytest.mark.parametrize("versions", [(1, 2, 4), (1, 2, 2), (1, 3)])
 def test_a_gap_in_the_versions(history: History, versions: tuple[int, ...]) -> None:
     final = history.finals[1]
     events = [replace(event, version=version) for event, version in zip(final.events, versions, strict=False)]
-    assert f"its events are {list(versions)}" in told(history, replace(final, events=events))
+    assert f"its events are {list(versions)}" in violations(history, replace(final, events=events))
 
 
 def test_a_row_that_its_events_do_not_lead_to(history: History) -> None:
-    assert "but its events lead to" in told(history, replace(history.finals[1], state=SECOND))
+    assert "but its events lead to" in violations(history, replace(history.finals[1], state=SECOND))
 
 
-def test_a_write_of_nobody(history: History) -> None:
+def test_a_write_of_no_client(history: History) -> None:
     history.operations.remove(EDIT)
-    assert "is nobody's" in told(history)
+    assert "was written by no client" in violations(history)
 
 
-def test_a_refused_write_that_was_done_all_the_same(history: History) -> None:
+def test_a_refused_write_that_was_made_nevertheless(history: History) -> None:
     history.operations.remove(EDIT)
     history.operations.append(replace(EDIT, outcome=Outcome.REFUSED, version=None))
-    assert "refused, but found at [(1, 3)]" in told(history)
+    assert "refused, but found at [(1, 3)]" in violations(history)
 
 
 def test_a_refusal_for_no_reason(history: History) -> None:
     refused = replace(EDIT, token="d", outcome=Outcome.REFUSED, version=None, began_at=24, ended_at=25)
     history.operations.append(refused)
-    assert "refused for no reason" in told(history)
+    assert "refused for no reason" in violations(history)
     history.operations[-1] = replace(refused, target="open")
-    assert told(history) == ""
+    assert violations(history) == ""
     history.operations[-1] = replace(refused, expected=2)
-    assert told(history) == ""
+    assert violations(history) == ""
 
 
-def test_an_unknown_write_may_be_there_or_not_but_not_twice(history: History) -> None:
+def test_an_unknown_write_may_exist_once_or_not_at_all(history: History) -> None:
     history.operations.remove(EDIT)
     history.operations.append(replace(EDIT, outcome=Outcome.UNKNOWN, version=None))
     history.operations.append(replace(EDIT, token="never", outcome=Outcome.UNKNOWN, version=None))
-    assert told(history) == ""
+    assert violations(history) == ""
     final = history.finals[1]
     twice = replace(final, version=4, events=[*final.events, Event(4, "c")])
-    assert "found 2 times" in told(history, twice)
+    assert "found 2 times" in violations(history, twice)
 
 
-def test_a_write_that_went_over_a_version_it_did_not_expect(history: History) -> None:
+def test_a_write_that_replaced_a_version_it_did_not_expect(history: History) -> None:
     history.operations[history.operations.index(EDIT)] = replace(EDIT, expected=1)
-    assert "did not expect" in told(history)
+    assert "did not expect" in violations(history)
 
 
 def test_writes_out_of_order(history: History) -> None:
     history.operations[history.operations.index(EDIT)] = replace(EDIT, began_at=5, ended_at=6)
-    assert "no newer a version" in told(history)
+    assert "no newer version" in violations(history)
 
 
-def test_an_answer_that_never_should_be(history: History) -> None:
+def test_a_response_that_must_not_occur(history: History) -> None:
     history.operations.append(replace(EDIT, token="d", outcome=Outcome.FAILED, version=None, how="500"))
-    assert "failed: " in told(history)
+    assert "failed: " in violations(history)

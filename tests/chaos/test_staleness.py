@@ -1,11 +1,11 @@
-"""Which stale reads are allowed: those of a write that Redis was not told of, elsewhere, for one time to live."""
+"""A stale read is allowed in other instances, for one time to live, if the invalidation did not reach Redis."""
 
 from dataclasses import replace
 
 from chaos.history import CacheRecord, Delivery, Kind, Operation, Outcome
 from chaos.staleness import BOUND_S, excuse
 
-# Instance 1 wrote version 2; this is read by instance 2 a second later.
+# Instance 1 wrote version 2. A second later, instance 2 reads version 1.
 STALE = Operation(
     kind=Kind.READ,
     ticket_id=1,
@@ -30,43 +30,43 @@ def record(*deliveries: tuple[float, bool], version: int = 2, instance: int = 1)
 FAILED = ((9.5, False), (10.0, False))
 
 
-def test_allowed_elsewhere_when_redis_could_not_be_told() -> None:
+def test_allowed_in_another_instance_when_the_invalidation_failed() -> None:
     assert excuse(STALE, record(*FAILED)) == (True, "no invalidation reached Redis")
 
 
-def test_never_by_the_instance_that_knows_it() -> None:
+def test_not_allowed_in_the_instance_that_knows_of_the_failure() -> None:
     assert not excuse(replace(STALE, instance=1), record(*FAILED))[0]
 
 
-def test_an_instance_does_not_know_of_an_attempt_that_was_cancelled() -> None:
+def test_an_instance_does_not_know_of_a_cancelled_attempt() -> None:
     cache = record(*FAILED)
     cache.add(Delivery(1, 3, 2, 10.4, 10.5, is_delivered=False, was_cancelled=True))
     assert excuse(STALE, cache)[0]
 
 
-def test_not_longer_than_the_bound() -> None:
+def test_not_allowed_after_the_bound() -> None:
     late = COMMITTED_AT + BOUND_S
     assert excuse(replace(STALE, began_at=late - 0.1, ended_at=late), record(*FAILED))[0]
     assert not excuse(replace(STALE, began_at=late + 0.1, ended_at=late + 0.2), record(*FAILED))[0]
 
 
-def test_not_when_it_was_loaded_from_the_database() -> None:
+def test_not_allowed_for_a_load_from_the_database() -> None:
     for how in ("tickets; fwd=bypass", "tickets; fwd=miss", "tickets; fwd=miss; stored"):
         assert not excuse(replace(STALE, how=how), record(*FAILED))[0]
 
 
-def test_not_once_it_was_made_up_for() -> None:
+def test_not_allowed_after_a_later_invalidation_of_the_same_version() -> None:
     assert not excuse(STALE, record(*FAILED, (10.5, True)))[0]
     assert excuse(STALE, record(*FAILED, (11.05, True)))[0]
 
 
-def test_not_once_redis_knows_of_a_later_write() -> None:
+def test_not_allowed_after_the_invalidation_of_a_later_write() -> None:
     cache = record(*FAILED)
     cache.add(Delivery(1, 3, 2, 10.5, 10.6, is_delivered=True))
     assert not excuse(STALE, cache)[0]
 
 
-def test_not_when_the_floor_stood_and_the_writer_was_killed() -> None:
+def test_not_allowed_when_the_floor_existed_and_the_writer_was_killed() -> None:
     assert not excuse(STALE, record((9.5, True)))[0]
 
 
@@ -78,7 +78,7 @@ def test_allowed_when_the_floor_was_lost_before_the_commit_and_nothing_followed_
     assert not excuse(STALE, cache)[0]
 
 
-def test_not_when_redis_was_not_told_in_time() -> None:
+def test_not_allowed_when_no_invalidation_was_attempted_in_time() -> None:
     assert not excuse(STALE, record())[0]
     assert not excuse(STALE, record((11.05, True)))[0]
     assert not excuse(STALE, record((11.05, False)))[0]

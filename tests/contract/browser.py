@@ -1,6 +1,5 @@
 """A real browser that can reach the service only, and records its other requests and its errors."""
 
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ TIMEOUT_MS = 30_000
 
 # Pages behave differently on 127.0.0.1: browsers treat it as secure and some tools as a developer machine.
 HOST = "tickets.test"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _QUIET = [
     "--no-sandbox",  # tests may run as root
     "--disable-gpu",
@@ -35,10 +33,10 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(origin: str) -> AsyncIterator[Visit]:
-    """Provide a new page of a headless Chromium that can reach `origin` only."""
+async def visiting(origin: str, chromium: str) -> AsyncIterator[Visit]:
+    """Yield a new page of a headless Chromium that may only send requests to `origin`."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_QUIET, timeout=TIMEOUT_MS)
+        browser = await playwright.chromium.launch(executable_path=chromium, args=_QUIET, timeout=TIMEOUT_MS)
         try:
             context = await browser.new_context(viewport={"width": 1280, "height": 1600}, service_workers="block")
             context.set_default_timeout(TIMEOUT_MS)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.served import served
 from core.settings import Settings
+from support.service_process import ServiceProcess
 
 
 @pytest.fixture(scope="session")
 def service_url(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(settings, tmp_path_factory.mktemp("service") / "log") as url:
-        yield url
+    with ServiceProcess(tmp_path_factory.mktemp("service") / "log", settings) as service:
+        yield service.url

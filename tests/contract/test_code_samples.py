@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,13 +12,14 @@ import httpx2
 import pytest
 from jsonschema import Draft202012Validator
 
-from contract.served import served
 from core.settings import ROOT
 from db.postgres.database import Database
 from models import Role
 from services.access.api_keys import ApiKeys
 from support.factories import JSON, a_ticket, migrate_to_head, new_database, settings_for
 from support.openapi_document import operations
+from support.programs import require_program
+from support.service_process import ServiceProcess
 
 DOCUMENT: JSON = json.loads((ROOT / "openapi.json").read_text())
 INTERPRETERS = {"Shell": ["/bin/sh", "-euc"], "Python": [sys.executable, "-c"]}
@@ -39,8 +39,8 @@ async def environment(
         key, _ = await ApiKeys(database).create("samples", Role.AGENT, None)
         await database.close()
         settings = settings_for(dsn, *redis_address, allow_anonymous=False)
-        with served(settings, tmp_path_factory.mktemp("samples") / "log") as url:
-            yield {"TICKETS_URL": url, "TICKETS_KEY": str(key), "PATH": os.environ["PATH"]}
+        async with ServiceProcess(tmp_path_factory.mktemp("samples") / "log", settings) as service:
+            yield {"TICKETS_URL": service.url, "TICKETS_KEY": str(key), "PATH": os.environ["PATH"]}
 
 
 def samples() -> Iterator[Any]:
@@ -51,8 +51,8 @@ def samples() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("name", "sample"), list(samples()))
 def test_a_sample_runs(environment: dict[str, str], name: str, sample: dict[str, str], tmp_path: Path) -> None:
-    if sample["label"] == "curl" and shutil.which("curl") is None:
-        pytest.skip("there is no curl on the PATH")
+    if sample["label"] == "curl":
+        require_program("curl")
     source = sample["source"].replace(EXAMPLE_PATH, new_ticket(environment))
     done = subprocess.run(
         [*INTERPRETERS[sample["lang"]], source],

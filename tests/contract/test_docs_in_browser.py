@@ -9,12 +9,9 @@ from pathlib import Path
 import pytest
 
 from api.problems.types import ALL_PROBLEM_TYPES
-from contract.browser import CHROMIUM, HOST, Visit, visiting
+from contract.browser import HOST, Visit, visiting
 from core.settings import ROOT
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no chromium, chromium-browser or google-chrome on the PATH"
-)
+from support.programs import require_program
 
 OPERATIONS = [
     (method.upper(), path, operation["summary"])
@@ -30,7 +27,8 @@ def origin(service_url: str) -> str:
 
 @pytest.fixture
 async def visit(origin: str) -> AsyncIterator[Visit]:
-    async with visiting(origin) as visit:
+    chromium = require_program("chromium", "chromium-browser", "google-chrome")
+    async with visiting(origin, chromium) as visit:
         yield visit
         assert visit.foreign_requests == []
         assert visit.errors == []

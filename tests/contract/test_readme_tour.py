@@ -2,14 +2,10 @@
 
 import os
 import re
-import shutil
 import subprocess
 
-import pytest
-
 from core.settings import ROOT
-
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on the PATH")
+from support.programs import require_program
 
 ADDRESS = "http://127.0.0.1:8000"
 # One status for each command: created, commented, read, found, closed, history, refused because it is closed.
@@ -17,6 +13,7 @@ STATUSES = ["201", "201", "200", "200", "200", "200", "409"]
 
 
 def test_the_tour(service_url: str) -> None:
+    require_program("curl")
     section = (ROOT / "README.md").read_text().partition("\n## A tour\n")[2]
     commands = section.partition("```bash\n")[2].partition("```")[0]
     assert commands.startswith(f"api={ADDRESS} ")

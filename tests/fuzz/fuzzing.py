@@ -1,7 +1,7 @@
 """Schemathesis over the whole OpenAPI document, against a running service: all phases, all checks.
 
-Examples, boundary cases, random data and sequences of calls that follow the document's links and pass on ids from
-answers to requests. What is left out or bent, and why, is said in `rules.py`.
+It sends the examples, boundary cases, random data, and sequences of calls that follow the links of the document and
+pass ids from responses to requests. `rules.py` lists the exceptions and their reasons.
 """
 
 import copy
@@ -22,44 +22,44 @@ from schemathesis.schemas import BaseSchema
 from fuzz import rules
 from support.factories import JSON
 
-# What draws anew with each seed; examples and boundary cases are the same each time.
+# These phases depend on the seed. The examples and boundary cases are always the same.
 _RANDOM_PHASES: Final = ("fuzzing", "stateful")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found wrong: with which operation, what it says, how to see it again, what was answered."""
+    """A failed check: its operation and message, a command that reproduces it, and the response."""
 
     phase: str
     operation: str
     check: str
     message: str
     reproduction: str
-    answer: str
+    response: str
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.check} ({self.phase})\n{self.message}\n{self.reproduction}\n-> {self.response}"
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """What tells it from others: many cases find the same."""
+        """The part that findings with the same cause share."""
         return self.operation, self.check, self.message.rpartition("\n")[2]
-
-    def __str__(self) -> str:
-        return f"{self.operation}: {self.check} ({self.phase})\n{self.message}\n{self.reproduction}\n-> {self.answer}"
 
 
 @dataclass(slots=True)
 class Report:
-    """The requests that were sent, by operation and by phase, how many were carried out, and what was found."""
+    """The requests that were sent and those that succeeded, by operation; the requests by phase; and the findings."""
 
     sent: Counter[str] = field(default_factory=Counter)
     accepted: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
-    # What kept the fuzzing itself from its work: nothing may go untested unnoticed.
-    hindrances: list[str] = field(default_factory=list)
+    # Errors of the fuzzing itself. They are reported, because something was not tested.
+    obstacles: list[str] = field(default_factory=list)
 
     @property
     def distinct(self) -> list[Finding]:
-        """One finding of each kind, the shortest to reproduce."""
+        """One finding of each kind, the one with the shortest reproduction."""
         by_length = sorted(self.findings, key=lambda finding: len(finding.reproduction), reverse=True)
         return list({finding.kind: finding for finding in by_length}.values())
 
@@ -67,10 +67,10 @@ class Report:
 def fuzz(
     document: JSON, url: str, key: str, *, seed: int, examples: int, only_random: bool = False
 ) -> Iterator[Report]:
-    """Send what the document makes one think of; yield the same report after each scenario, grown.
+    """Send the cases that the document leads to; yield the same, growing report after each scenario.
 
-    `examples` is the number of random cases for each operation, and of sequences. With `only_random`, what no seed
-    changes is not sent.
+    `examples` is the number of random cases of each operation and of sequences. With `only_random`, the cases that do
+    not depend on the seed are left out.
     """
     report = Report()
     schema = schemathesis.openapi.from_dict(
@@ -92,35 +92,35 @@ def fuzz(
             report.findings += _findings(event.phase.value, event.recorder)
             yield report
         elif isinstance(event, events.NonFatalError):
-            report.hindrances.append(f"{event.label}: {event.info.title}: {event.info.message}")
+            report.obstacles.append(f"{event.label}: {event.info.title}: {event.info.message}")
         elif isinstance(event, events.FatalError):
             raise event.exception
         elif isinstance(event, events.EngineFinished) and event.stop_reason is not StopReason.COMPLETED:
-            report.hindrances.append(f"stopped: {event.stop_reason}")
+            report.obstacles.append(f"stopped: {event.stop_reason}")
     yield report
 
 
 def fuzz_until(
-    document: JSON, url: str, key: str, *, seed: int, cases: int, seconds: float, tell: Callable[[Report], None]
+    document: JSON, url: str, key: str, *, seed: int, cases: int, seconds: float, on_progress: Callable[[Report], None]
 ) -> Report:
     """Fuzz in rounds, each with the next seed, until enough cases were sent and enough time has passed."""
     total, began_at, number = Report(), time.monotonic(), 0
     while number == 0 or total.sent.total() < cases or time.monotonic() - began_at < seconds:
-        told_at = time.monotonic()
+        reported_at = time.monotonic()
         part = Report()
         for part in fuzz(document, url, key, seed=seed + number, examples=50, only_random=number > 0):
-            if time.monotonic() - told_at > 5:
-                told_at = time.monotonic()
-                tell(_sum(total, part))
+            if time.monotonic() - reported_at > 5:
+                reported_at = time.monotonic()
+                on_progress(_sum(total, part))
         if not part.sent.total():
-            raise RuntimeError("a round sent nothing: " + "; ".join(part.hindrances))
+            raise RuntimeError("a round sent nothing: " + "; ".join(part.obstacles))
         total, number = _sum(total, part), number + 1
-        tell(total)
+        on_progress(total)
     return total
 
 
 def _events(schema: BaseSchema) -> Iterator[events.EngineEvent]:
-    # No proxy of this machine stands between us and a service on the same, and no password is sent to it.
+    # Use no proxy and send no password that this machine has configured.
     with patch.dict(os.environ, {"NO_PROXY": "*", "NETRC": ""}):
         yield from from_schema(schema).execute()
 
@@ -138,12 +138,12 @@ def _config(url: str, key: str, seed: int, examples: int, *, only_random: bool) 
             "workers": 1,
             "continue-on-failure": True,
             "request-timeout": 30,
-            "suppress-health-check": ["all"],  # they judge how fast cases are made up, on whatever machine this is
+            "suppress-health-check": ["all"],  # they depend on the speed of this machine
             "phases": phases,
             "checks": rules.CHECKS,
             "generation": {"max-examples": examples, "database": "none"},
-            "cache": {"enabled": False},  # nothing from another run, and nothing left behind
-            "output": {"sanitization": {"enabled": False}},  # there are no secrets here, and keys must be reproducible
+            "cache": {"enabled": False},  # take nothing from another run and leave nothing behind
+            "output": {"sanitization": {"enabled": False}},  # reproductions need the key, which is of a test
         }
     )
 
@@ -152,14 +152,14 @@ def _findings(phase: str, recorder: ScenarioRecorder) -> Iterator[Finding]:
     for case_id, checks in recorder.checks.items():
         for check in checks:
             if check.failure_info is not None:
-                answer = recorder.find_response(case_id=case_id)
+                response = recorder.find_response(case_id=case_id)
                 yield Finding(
                     phase,
                     recorder.cases[case_id].value.operation.label,
                     check.name,
                     str(check.failure_info.failure),
                     check.failure_info.code_sample,
-                    "nothing" if answer is None else f"{answer.status_code} {answer.text[:500]}",
+                    "no response" if response is None else f"{response.status_code} {response.text[:500]}",
                 )
 
 
@@ -169,5 +169,5 @@ def _sum(one: Report, other: Report) -> Report:
         one.accepted + other.accepted,
         one.phases + other.phases,
         one.findings + other.findings,
-        one.hindrances + other.hindrances,
+        one.obstacles + other.obstacles,
     )

@@ -1,4 +1,4 @@
-"""What the fuzzing holds answers to: every check of Schemathesis, two of ours, and the few places where they bend."""
+"""The checks of responses: every check of Schemathesis, two of this project, and a few exceptions."""
 
 import unicodedata
 from collections.abc import Iterator, Set
@@ -17,31 +17,31 @@ from core.errors import ServiceError, Unavailable
 from support.factories import JSON
 
 CHECKS: Final[JSON] = {
-    # None is left off. Three have nothing to find as long as the document names no security scheme and no DELETE:
-    # ignored_auth, object_level_authorization, use_after_free.
+    # All of them. Three find nothing as long as the document has no security scheme and no DELETE: ignored_auth,
+    # object_level_authorization, use_after_free.
     "enabled": True,
-    "max_response_time": 10,  # in seconds, on a machine that has other things to do
-    # What is refused for the state it meets is told apart below, by its problem type and not by its status.
+    "max_response_time": 10,  # in seconds, on a busy machine
+    # Refusals because of the state of a ticket are recognised below, by their problem type and not by their status.
     "positive_data_acceptance": {"expected-statuses": ["2xx", "304"]},
-    # Stricter than the default: a request that is invalid must be refused as that, before the state is looked at. What
-    # is spoilt may be its credentials.
+    # Stricter than the default: an invalid request must be refused as invalid, before the state is read. The invalid
+    # part may be the credentials.
     "negative_data_rejection": {"expected-statuses": ["400", "401", "404", "405", "406", "413", "415", "422"]},
 }
 
-# A document says which requests are well formed, not which tickets there are, how they stand, which cursors were given
-# out and which keys were used: the service's own errors, except that a part of it does not answer.
+# The document defines which requests are well formed. It does not know the tickets, their statuses, the valid cursors
+# and the used keys. These are the problems of the service's own errors, without those of an unavailable part.
 _OF_THE_STATE: Final = {
     f"/problems/{kind.slug}"
     for error, kind in PROBLEM_TYPES.items()
     if issubclass(error, ServiceError) and not issubclass(error, Unavailable)
 }
 _KEY: Final = "Idempotency-Key"
-_LEAST_TELLING: Final = 16
+_MIN_UNIQUE_LENGTH: Final = 16
 _SPECIAL_USE: Final = tuple(f".{domain}" for domain in SPECIAL_USE_DOMAIN_NAMES)
 
 
 def install(schema: BaseSchema) -> None:
-    """Bend what must be bent, for one schema."""
+    """Add the exceptions to one schema."""
     numbers = count()
     documented = frozenset(_examples(schema.raw_schema))
 
@@ -50,11 +50,11 @@ def install(schema: BaseSchema) -> None:
         if not isinstance(failure, RejectedPositiveData):
             return True
         problem = response.json()
-        return problem["type"] not in _OF_THE_STATE and not _is_beyond_words(problem, case)
+        return problem["type"] not in _OF_THE_STATE and not _is_not_expressible(problem, case)
 
     @schema.hook
     def map_case(_context: HookContext, case: Case[Any]) -> Case[Any]:
-        # The documented key would be good for one request; whatever follows would meet the key and not the rules.
+        # The documented key is valid for one request. Further requests with it would only test the key.
         if case.headers and case.headers.get(_KEY) in documented:
             case.headers[_KEY] = f"{case.headers[_KEY]}-{next(numbers)}"
         return case
@@ -62,7 +62,7 @@ def install(schema: BaseSchema) -> None:
 
 @schemathesis.check
 def refusal_is_a_problem(_ctx: CheckContext, response: Response, _case: Case[Any]) -> None:
-    """Hold methods and media types that the document does not name to what it says of refusals."""
+    """Check that refusals of undocumented methods and media types are problems too."""
     if response.status_code >= 400 and "readyz" not in str(response.request.url):
         assert response.headers["content-type"] == ["application/problem+json"], response.headers
         problem = response.json()
@@ -72,9 +72,9 @@ def refusal_is_a_problem(_ctx: CheckContext, response: Response, _case: Case[Any
 
 @schemathesis.check
 class RefusalRepeatsNothing:
-    """Holds refusals to repeating no value that is long enough to be told from the service's own words.
+    """Checks that a refusal repeats no value of the request that is too long to be there by chance.
 
-    Names are repeated, if they are harmless: they say where the fault is.
+    Harmless names of fields and parameters may be repeated: they locate the error.
     """
 
     def __init__(self) -> None:
@@ -86,20 +86,20 @@ class RefusalRepeatsNothing:
         if self._documented is None:
             self._documented = frozenset(_examples(case.operation.schema.raw_schema))
         for text in _strings([case.body, case.path_parameters, case.query, dict(case.headers or {})]):
-            assert len(text) < _LEAST_TELLING or text in self._documented or text not in response.text, text
+            assert len(text) < _MIN_UNIQUE_LENGTH or text in self._documented or text not in response.text, text
 
 
-def _is_beyond_words(problem: JSON, case: Case[Any]) -> bool:
-    """Return whether all that is wrong is what no JSON Schema says in words that every tool knows, and it is so.
+def _is_not_expressible(problem: JSON, case: Case[Any]) -> bool:
+    """Return whether every error of a problem is a rule that JSON Schema can not express, and is correct.
 
-    That is text which shows nothing, since what is invisible changes with each version of Unicode; and addresses in
-    domains that RFC 6761 keeps for special use, which the format "email" allows.
+    There are two: text without a visible character, because Unicode versions differ in these characters; and
+    addresses in the special-use domains of RFC 6761, which the format "email" allows.
     """
-    wrong = [(part["detail"], _at(case, part)) for part in problem.get("errors", [])]
-    return bool(wrong) and all(
+    errors = [(part["detail"], _at(case, part)) for part in problem.get("errors", [])]
+    return bool(errors) and all(
         (detail == "must not be blank" and all(unicodedata.category(character)[0] in "CZ" for character in value))
         or (detail == "must be a valid email address" and value.lower().endswith(_SPECIAL_USE))
-        for detail, value in wrong
+        for detail, value in errors
     )
 
 
@@ -111,7 +111,7 @@ def _at(case: Case[Any], part: JSON) -> str:
 
 
 def _examples(document: Any) -> Iterator[str]:
-    """Yield what the document gives as examples, choices and defaults: no secret if it is said again."""
+    """Yield the examples, choices and defaults of the document. A refusal may repeat them."""
     if isinstance(document, dict):
         for name, value in document.items():
             if name in {"examples", "example", "enum", "default", "const", "value"}:

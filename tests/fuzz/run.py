@@ -1,30 +1,25 @@
 """Fuzz the service by its OpenAPI document: `[--cases 2000] [--minutes M] [--seed N]`.
 
-Starts servers of its own and stops them at the end. Goes on until that many requests were sent, and for that long. The
-exit status is 1 if an answer was not as the document says.
+Starts servers of its own and stops them at the end. Runs until that many requests were sent and that much time has
+passed. The exit status is 1 if a response contradicts the document.
 """
 
 import argparse
 import secrets
-import shutil
 import signal
 import sys
-import tempfile
 from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# In place of this folder, which is put there when a file is run by its path.
+# They replace the folder of this file, which Python puts there.
 sys.path[:1] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from core.settings import async_dsn  # noqa: E402 - only found on the path above
-from db.embedded import EmbeddedPostgres, EmbeddedValkey  # noqa: E402 - as above
-from db.postgres.migrations import migrate  # noqa: E402 - as above
-from fuzz.fuzzing import Report, fuzz_until  # noqa: E402 - as above
-from fuzz.service import new_key, serving  # noqa: E402 - as above
+from fuzz.fuzzing import Report, fuzz_until  # noqa: E402 - only found on the path above
 from main import create_app  # noqa: E402 - as above
 from support.factories import FAULT, settings_for  # noqa: E402 - as above
+from support.servers import migrated_servers, servers_folder  # noqa: E402 - as above
+from support.service_process import ServiceProcess  # noqa: E402 - as above
 
 
 def main() -> int:
@@ -34,59 +29,50 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     options = parser.parse_args()
-    _say(f"seed {options.seed}")
-    for asked_to_stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked_to_stop, signal.default_int_handler)
+    _print(f"seed {options.seed}")
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.default_int_handler)
     try:
         report = _run(options.seed, options.cases, options.minutes * 60)
     except KeyboardInterrupt:
-        _say("stopped")
+        _print("stopped")
         return 130
-    _tell(report, options.seed)
-    return 1 if report.findings or report.hindrances else 0
+    _print_report(report, options.seed)
+    return 1 if report.findings or report.obstacles else 0
 
 
 def _run(seed: int, cases: int, seconds: float) -> Report:
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="tickets-fuzz-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        folder.chmod(0o711)  # the servers may run as another user, and must get through to their own folders
-        postgres, valkey = EmbeddedPostgres(folder / "postgres"), EmbeddedValkey(folder / "valkey", nodes=3)
-        stack.callback(postgres.stop)
-        stack.callback(valkey.stop)
-        postgres.start()
-        valkey.start()
-        migrate(async_dsn(postgres.dsn))
-        valkey.wait_until_formed()
+    with servers_folder("tickets-fuzz-") as folder, migrated_servers(folder) as (postgres, valkey):
         settings = settings_for(postgres.dsn, "127.0.0.1", valkey.port, allow_anonymous=False)
-        service = stack.enter_context(serving(settings))
         document = create_app(settings).openapi()
-        report = fuzz_until(
-            document, service.url, new_key(service), seed=seed, cases=cases, seconds=seconds, tell=_tell_progress
-        )
-        if FAULT.search(service.output()):
-            report.hindrances.append(f"the service logged an error:\n{service.output()[-5000:]}")
+        with ServiceProcess(folder / "log", settings) as service:
+            key = service.create_agent_key()
+            report = fuzz_until(
+                document, service.url, key, seed=seed, cases=cases, seconds=seconds, on_progress=_print_progress
+            )
+        if FAULT.search(service.output):
+            report.obstacles.append(f"the service logged an error:\n{service.output[-5000:]}")
         return report
 
 
-def _tell_progress(report: Report) -> None:
-    _say(f"{report.sent.total():>8} cases, {len(report.findings)} failures")
+def _print_progress(report: Report) -> None:
+    _print(f"{report.sent.total():>8} cases, {len(report.findings)} failures")
 
 
-def _tell(report: Report, seed: int) -> None:
+def _print_report(report: Report, seed: int) -> None:
     for finding in report.distinct:
-        _say(f"\n{finding}")
-    for hindrance in report.hindrances:
-        _say(f"\n{hindrance}")
+        _print(f"\n{finding}")
+    for obstacle in report.obstacles:
+        _print(f"\n{obstacle}")
     failures = Counter(finding.operation for finding in report.findings)
-    _say(f"\n{'cases':>8}  {'accepted':>8}  {'failures':>8}  operation")
+    _print(f"\n{'cases':>8}  {'accepted':>8}  {'failures':>8}  operation")
     for operation, number in sorted(report.sent.items()):
-        _say(f"{number:>8}  {report.accepted[operation]:>8}  {failures[operation]:>8}  {operation}")
+        _print(f"{number:>8}  {report.accepted[operation]:>8}  {failures[operation]:>8}  {operation}")
     accepted = report.accepted.total()
-    _say(f"{report.sent.total():>8}  {accepted:>8}  {failures.total():>8}  in total, with seed {seed}")
+    _print(f"{report.sent.total():>8}  {accepted:>8}  {failures.total():>8}  in total, with seed {seed}")
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - printing is what it is for
 
 

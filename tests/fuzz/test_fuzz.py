@@ -1,4 +1,4 @@
-"""The short version of `pipenv run fuzz`: always the same cases, all phases and all checks."""
+"""The short form of `pipenv run fuzz`: always the same cases, all phases and all checks."""
 
 import asyncio
 import copy
@@ -9,23 +9,25 @@ import pytest
 from fastapi import FastAPI
 
 from fuzz.fuzzing import Report, fuzz
-from fuzz.service import ServiceProcess, new_key, serving
-from support.factories import FAULT, JSON, migrate_to_head, new_database, settings_for
+from support.factories import FAULT, JSON, NewDatabase, settings_for
+from support.service_process import ServiceProcess
 
 SEED = 7
 
 
 @pytest.fixture(scope="module")
-async def service(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[ServiceProcess]:
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
-        with serving(settings_for(dsn, *redis_address, allow_anonymous=False)) as service:
+async def service(
+    migrated_database: NewDatabase, redis_address: tuple[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ServiceProcess]:
+    async with migrated_database() as dsn:
+        settings = settings_for(dsn, *redis_address, allow_anonymous=False)
+        with ServiceProcess(tmp_path_factory.mktemp("fuzz") / "log", settings) as service:
             yield service
 
 
 @pytest.fixture(scope="module")
 def key(service: ServiceProcess) -> str:
-    return new_key(service)
+    return service.create_agent_key()
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +35,19 @@ def document(app: FastAPI) -> JSON:
     return app.openapi()
 
 
-async def test_every_answer_is_as_the_document_says(service: ServiceProcess, key: str, document: JSON) -> None:
+async def test_every_response_conforms_to_the_document(service: ServiceProcess, key: str, document: JSON) -> None:
     report = await fuzzed(document, service, key, examples=10)
     assert [str(finding) for finding in report.distinct] == []
-    assert report.hindrances == []
+    assert report.obstacles == []
     assert set(report.sent) == {
         f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations
     }
     assert all(report.accepted[operation] > 0 for operation in report.sent), report.accepted
     assert set(report.phases) == {"examples", "coverage", "fuzzing", "stateful"}
-    assert not FAULT.search(service.output())
+    assert not FAULT.search(service.output)
 
 
-async def test_an_answer_that_is_not_as_the_document_says_is_found(
+async def test_a_response_that_contradicts_the_document_is_found(
     service: ServiceProcess, key: str, document: JSON
 ) -> None:
     other = copy.deepcopy(document)
@@ -63,7 +65,7 @@ async def test_an_answer_that_is_not_as_the_document_says_is_found(
 
 
 async def fuzzed(document: JSON, service: ServiceProcess, key: str, **options: Any) -> Report:
-    """Fuzz in a thread: the applications that other tests share live on in this one's loop."""
+    """Fuzz in a thread, because the applications that tests share run in this event loop."""
 
     def work() -> Report:
         *_, report = fuzz(document, service.url, key, seed=SEED, **options)

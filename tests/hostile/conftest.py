@@ -7,36 +7,38 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from fuzz.service import ServiceProcess, serving
-from hostile.wire import Answer, Request, all_of, exchange
-from support.factories import FAULT, JSON, a_ticket, migrate_to_head, new_database, settings_for
+from hostile.wire import Request, Response, all_of, exchange
+from support.factories import FAULT, JSON, NewDatabase, a_ticket, settings_for
+from support.service_process import ServiceProcess
 
 MARK = b"do-not-repeat-me"
 
 
 @pytest.fixture(scope="session")
-async def hostile_dsn(postgres_dsn: str) -> AsyncIterator[str]:
+async def hostile_dsn(migrated_database: NewDatabase) -> AsyncIterator[str]:
     """A database that only this corpus writes to."""
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+    async with migrated_database() as dsn:
         yield dsn
 
 
 @pytest.fixture(scope="session")
-def real_service(hostile_dsn: str, redis_address: tuple[str, int]) -> Iterable[ServiceProcess]:
-    with serving(settings_for(hostile_dsn, *redis_address)) as service:
+def real_service(
+    hostile_dsn: str, redis_address: tuple[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterable[ServiceProcess]:
+    log = tmp_path_factory.mktemp("hostile") / "log"
+    with ServiceProcess(log, settings_for(hostile_dsn, *redis_address)) as service:
         yield service
 
 
 @pytest.fixture
 async def service(real_service: ServiceProcess) -> AsyncIterator[ServiceProcess]:
     """The service, with a ticket 1; at the end of the test it runs, works, and has logged no error."""
-    written = len(real_service.output())
+    written = len(real_service.log)
     await a_new_ticket(real_service)
     yield real_service
     assert real_service.is_running
     assert (await a_new_ticket(real_service))["status"] == "open"
-    assert not FAULT.search(real_service.output()[written:])
+    assert not FAULT.search(real_service.log[written:])
 
 
 @pytest.fixture
@@ -46,40 +48,40 @@ def document(app: FastAPI) -> JSON:
 
 async def a_new_ticket(service: ServiceProcess, **fields: Any) -> JSON:
     body = json.dumps(a_ticket(**fields)).encode()
-    answer = await exchange(service.port, Request(b"POST", b"/tickets", body=body))
-    assert answer is not None
-    assert answer.status == 201, answer
-    ticket: JSON = json.loads(answer.body)
+    response = await exchange(service.port, Request(b"POST", b"/tickets", body=body))
+    assert response is not None
+    assert response.status == 201, response
+    ticket: JSON = json.loads(response.body)
     return ticket
 
 
 @pytest.fixture
-def endure(service: ServiceProcess) -> Callable[[Iterable[Request]], Awaitable[list[Answer]]]:
+def endure(service: ServiceProcess) -> Callable[[Iterable[Request]], Awaitable[list[Response]]]:
     """Send requests, assert that each response is harmless, and return the responses."""
     return lambda requests: endured(service, requests)
 
 
-async def endured(service: ServiceProcess, requests: Iterable[Request]) -> list[Answer]:
-    answers = []
-    for request, answer in await all_of(service.port, requests):
-        assert answer is not None, request
-        assert_harmless(answer, request)
-        answers.append(answer)
-    assert answers
-    return answers
+async def endured(service: ServiceProcess, requests: Iterable[Request]) -> list[Response]:
+    responses = []
+    for request, response in await all_of(service.port, requests):
+        assert response is not None, request
+        assert_harmless(response, request)
+        responses.append(response)
+    assert responses
+    return responses
 
 
-def assert_harmless(answer: Answer, request: object) -> None:
+def assert_harmless(response: Response, request: object) -> None:
     """Assert no 5xx, no injected header, and that a refusal is a problem that does not repeat the input."""
-    context = (answer, request)
-    assert answer.status < 500, context
-    assert "x-injected" not in answer.headers, context
-    if answer.status < 400:
+    context = (response, request)
+    assert response.status < 500, context
+    assert "x-injected" not in response.headers, context
+    if response.status < 400:
         return
-    assert MARK not in answer.head, context
-    assert MARK not in answer.body, context
-    assert answer.is_ours or answer.status == 400, context
+    assert MARK not in response.head, context
+    assert MARK not in response.body, context
+    assert response.is_ours or response.status == 400, context
     # uvicorn refuses some requests in plain text of its own.
-    if answer.is_ours or not answer.headers["content-type"].startswith("text/plain"):
-        assert answer.headers["content-type"] == "application/problem+json", context
-        assert json.loads(answer.body)["status"] == answer.status, context
+    if response.is_ours or not response.headers["content-type"].startswith("text/plain"):
+        assert response.headers["content-type"] == "application/problem+json", context
+        assert json.loads(response.body)["status"] == response.status, context

@@ -8,13 +8,13 @@ from typing import Final
 
 import pytest
 
-from fuzz.service import ServiceProcess
 from hostile.conftest import MARK, a_new_ticket, assert_harmless
-from hostile.places import in_bodies, in_headers, in_queries, operations
-from hostile.wire import Answer, Request, exchange
+from hostile.positions import in_bodies, in_headers, in_queries, operations
+from hostile.wire import Request, Response, exchange
 from support.factories import JSON
+from support.service_process import ServiceProcess
 
-Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
+Endure = Callable[[Iterable[Request]], Awaitable[list[Response]]]
 
 MIB: Final = 1024 * 1024
 MAX_GROWTH: Final = 64 * MIB
@@ -43,30 +43,30 @@ NUMBERS = {
 @pytest.mark.parametrize("literal", DEEP.values(), ids=DEEP)
 async def test_json_nested_100_000_deep_is_refused(endure: Endure, document: JSON, literal: bytes) -> None:
     whole = [operation.request(body=literal) for operation in operations(document) if operation.fields]
-    answers = await endure([*whole, *in_bodies(document, literal)])
-    assert {answer.status for answer in answers} <= {400, 422}
+    responses = await endure([*whole, *in_bodies(document, literal)])
+    assert {response.status for response in responses} <= {400, 422}
 
 
 @pytest.mark.parametrize("literal", NUMBERS.values(), ids=NUMBERS)
 async def test_an_extreme_number_is_refused(endure: Endure, document: JSON, literal: bytes) -> None:
-    answers = await endure(in_bodies(document, literal))
-    assert {answer.status for answer in answers} <= {400, 422}
+    responses = await endure(in_bodies(document, literal))
+    assert {response.status for response in responses} <= {400, 422}
     await endure([*in_queries(document, literal[:5000]), *in_headers(document, literal[:5000])])
 
 
 async def test_an_object_of_a_million_keys_is_refused_by_its_length(endure: Endure, document: JSON) -> None:
     body = b"{%s}" % b",".join(b'"k%d":0' % number for number in range(1_000_000))
-    answers = await endure(operation.request(body=body) for operation in operations(document) if operation.fields)
-    assert {answer.status for answer in answers} == {413}
+    responses = await endure(operation.request(body=body) for operation in operations(document) if operation.fields)
+    assert {response.status for response in responses} == {413}
 
 
 async def test_a_body_full_of_unknown_keys_gets_a_short_response(endure: Endure, document: JSON) -> None:
     keys = b",".join(b'"%x":0' % number for number in range(100_000))
-    for answer in await endure(
+    for response in await endure(
         operation.request(body=b"{%s}" % keys) for operation in operations(document) if operation.fields
     ):
-        assert answer.status == 422
-        assert len(answer.body) < 64 * 1024, f"{len(answer.body)} bytes of problem details"
+        assert response.status == 422
+        assert len(response.body) < 64 * 1024, f"{len(response.body)} bytes of problem details"
 
 
 async def test_the_last_of_duplicate_keys_is_validated_and_stored(service: ServiceProcess) -> None:
@@ -81,14 +81,14 @@ async def test_the_last_of_duplicate_keys_is_validated_and_stored(service: Servi
     ):
         ticket = await a_new_ticket(service)
         target = b"/tickets/%d" % ticket["id"]
-        answer = await exchange(service.port, Request(b"PATCH", target, body=body))
-        assert answer is not None
-        assert answer.status in statuses, body
+        response = await exchange(service.port, Request(b"PATCH", target, body=body))
+        assert response is not None
+        assert response.status in statuses, body
         found = await exchange(service.port, Request(b"GET", target))
         assert found is not None
         stored = json.loads(found.body)
         assert (stored["status"], stored["subject"]) == (status, ticket["subject"])
-        assert stored["version"] == (2 if answer.status == 200 else 1)
+        assert stored["version"] == (2 if response.status == 200 else 1)
 
 
 async def test_one_of_duplicate_parameters_counts_or_all_are_refused(endure: Endure, document: JSON) -> None:
@@ -98,14 +98,14 @@ async def test_one_of_duplicate_parameters_counts_or_all_are_refused(endure: End
         for name in operation.parameters.get("query", [])
         for one, other in (("1", MARK.decode()), (MARK.decode(), "1"), ("", "x"), ("open", "closed"))
     ]
-    assert {answer.status for answer in await endure(duplicates)} <= {200, 422}
+    assert {response.status for response in await endure(duplicates)} <= {200, 422}
 
 
 async def test_a_declared_length_of_100_mib_is_refused_before_the_body(endure: Endure, document: JSON) -> None:
     declared = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % (100 * MIB))]
-    answers = await endure(operation.request(body=None, headers=declared) for operation in operations(document))
-    assert {answer.status for answer in answers} == {413}
-    assert {answer.headers["connection"] for answer in answers} == {"close"}
+    responses = await endure(operation.request(body=None, headers=declared) for operation in operations(document))
+    assert {response.status for response in responses} == {413}
+    assert {response.headers["connection"] for response in responses} == {"close"}
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ async def test_a_body_of_100_mib_is_not_kept_in_memory(
         sent = 0
         request = operation.request(body=None, headers=[(b"Content-Type", b"application/json"), framing])
         with bounded_memory(service):
-            answer = await exchange(service.port, request, then=chunks())
+            response = await exchange(service.port, request, then=chunks())
         # Closing a connection while the client still writes may discard the response.
-        if answer is not None:
-            assert_harmless(answer, operation.id)
+        if response is not None:
+            assert_harmless(response, operation.id)
         if operation.fields:
-            assert answer is None or answer.status == 413, operation.id
+            assert response is None or response.status == 413, operation.id
             assert sent < 16 * MIB, f"{operation.id} read {sent // MIB} MiB before it refused"
 
 
@@ -149,21 +149,21 @@ async def test_a_body_one_byte_over_the_limit_is_refused_before_its_end(
             continue
         headers = [(b"Content-Type", b"application/json"), (b"Transfer-Encoding", b"chunked")]
         head = operation.request(body=None, headers=headers).encoded()
-        answer = await exchange(service.port, head + b"%x\r\n%s\r\n1\r\n \r\n" % (MIB, b" " * MIB))
-        assert answer is not None
-        assert_harmless(answer, operation.id)
-        assert answer.status == 413, operation.id
+        response = await exchange(service.port, head + b"%x\r\n%s\r\n1\r\n \r\n" % (MIB, b" " * MIB))
+        assert response is not None
+        assert_harmless(response, operation.id)
+        assert response.status == 413, operation.id
 
 
 @contextmanager
 def bounded_memory(service: ServiceProcess) -> Iterator[None]:
     """See that the service does not grow, not even for a moment."""
-    before, most = service.memory, 0
+    before, most = service.memory_bytes, 0
 
     async def watch() -> None:
         nonlocal most
         while True:
-            most = max(most, service.memory)
+            most = max(most, service.memory_bytes)
             await asyncio.sleep(0.005)
 
     watching = asyncio.get_running_loop().create_task(watch())
@@ -171,5 +171,5 @@ def bounded_memory(service: ServiceProcess) -> Iterator[None]:
         yield
     finally:
         watching.cancel()
-    grown = max(most, service.memory) - before
+    grown = max(most, service.memory_bytes) - before
     assert grown < MAX_GROWTH, f"grew by {grown // MIB} MiB"

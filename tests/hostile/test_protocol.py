@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fuzz.service import ServiceProcess
 from hostile.conftest import MARK, assert_harmless
 from hostile.test_bodies import MIB, bounded_memory
 from hostile.wire import converse, exchange
+from support.service_process import ServiceProcess
 
 GET = b"GET /tickets HTTP/1.1\r\nHost: tickets\r\nConnection: close\r\n"
 POST = b"POST /tickets HTTP/1.1\r\nHost: tickets\r\nConnection: close\r\nContent-Type: application/json\r\n"
@@ -92,36 +92,36 @@ CONTRADICTIONS = [
 
 @pytest.mark.parametrize("sent", ODD.values(), ids=ODD)
 async def test_malformed_framing_is_harmless(service: ServiceProcess, sent: bytes) -> None:
-    answers = await converse(service.port, sent, quiet_after=QUIET_S)
-    assert len(answers) <= 1, answers
-    for answer in answers:  # none if the service closed the connection
-        assert_harmless(answer, sent)
+    responses = await converse(service.port, sent, quiet_after=QUIET_S)
+    assert len(responses) <= 1, responses
+    for response in responses:  # none if the service closed the connection
+        assert_harmless(response, sent)
 
 
 @pytest.mark.parametrize(("sent", "status"), PLAIN.values(), ids=PLAIN)
 async def test_an_unusual_request_is_processed(service: ServiceProcess, sent: bytes, status: int) -> None:
-    answer = await exchange(service.port, sent)
-    assert answer is not None
-    assert_harmless(answer, sent)
-    assert answer.status == status
-    assert MARK not in answer.head + answer.body
+    response = await exchange(service.port, sent)
+    assert response is not None
+    assert_harmless(response, sent)
+    assert response.status == status
+    assert MARK not in response.head + response.body
 
 
 async def test_a_second_request_after_a_valid_one_gets_its_own_response(service: ServiceProcess) -> None:
     """The control of the smuggling tests: this is how a hidden request would show."""
     for framing in (b"Content-Length: %d\r\n\r\n" % len(LAST), b"Transfer-Encoding: chunked\r\n\r\n"):
-        answers = await converse(service.port, KEPT_OPEN + framing + LAST + HIDDEN, quiet_after=QUIET_S)
-        assert [answer.status for answer in answers] == [422, 404], framing
+        responses = await converse(service.port, KEPT_OPEN + framing + LAST + HIDDEN, quiet_after=QUIET_S)
+        assert [response.status for response in responses] == [422, 404], framing
 
 
 @pytest.mark.parametrize("framing", CONTRADICTIONS)
 async def test_a_length_that_contradicts_the_chunks_smuggles_no_second_request(
     service: ServiceProcess, framing: bytes
 ) -> None:
-    answers = await converse(service.port, KEPT_OPEN + framing + b"\r\n" + LAST + HIDDEN, quiet_after=QUIET_S)
-    assert len(answers) == 1, answers
-    assert_harmless(answers[0], framing)
-    assert answers[0].status in {400, 422}
+    responses = await converse(service.port, KEPT_OPEN + framing + b"\r\n" + LAST + HIDDEN, quiet_after=QUIET_S)
+    assert len(responses) == 1, responses
+    assert_harmless(responses[0], framing)
+    assert responses[0].status in {400, 422}
 
 
 @pytest.mark.parametrize(("sent", "more"), ENDLESS.values(), ids=ENDLESS)
@@ -136,8 +136,8 @@ async def test_an_endless_request_head_is_not_kept_in_memory(service: ServicePro
 
     with bounded_memory(service):
         async with asyncio.timeout(5):
-            answers = await converse(service.port, sent, then=endless())  # until the service closes the connection
+            responses = await converse(service.port, sent, then=endless())  # until the service closes the connection
     assert read < 32 * MIB, f"read {read // MIB} MiB before it closed the connection"
     # Closing a connection while the client still writes may discard the response.
-    for answer in answers:
-        assert_harmless(answer, sent)
+    for response in responses:
+        assert_harmless(response, sent)

@@ -8,13 +8,13 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from fuzz.service import ServiceProcess
 from hostile.conftest import a_new_ticket
-from hostile.places import in_bodies, in_headers, in_paths, in_queries
-from hostile.wire import Answer, Request, exchange
+from hostile.positions import in_bodies, in_headers, in_paths, in_queries
+from hostile.wire import Request, Response, exchange
 from support.factories import JSON
+from support.service_process import ServiceProcess
 
-Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
+Endure = Callable[[Iterable[Request]], Awaitable[list[Response]]]
 
 FRAGMENTS = [
     "'; DROP TABLE tickets; --",
@@ -58,12 +58,12 @@ async def test_sql_is_not_executed(
     await endure(reading)
     assert await counts(database) == before
     tickets, comments, versions = before
-    for answer in await endure(in_bodies(document, json.dumps(fragment).encode())):
-        if answer.status == 201 and "ticket_id" in json.loads(answer.body):
+    for response in await endure(in_bodies(document, json.dumps(fragment).encode())):
+        if response.status == 201 and "ticket_id" in json.loads(response.body):
             comments, versions = comments + 1, versions + 1
-        elif answer.status == 201:
+        elif response.status == 201:
             tickets, versions = tickets + 1, versions + 1
-        elif answer.status == 200:
+        elif response.status == 200:
             versions += 1
     assert await counts(database) == (tickets, comments, versions)
     assert time.monotonic() - began_at < 15, "pg_sleep was executed"

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Iterable
 import pytest
 
 from hostile.conftest import MARK
-from hostile.places import in_bodies, in_headers, in_paths, in_queries
-from hostile.wire import Answer, Request
+from hostile.positions import in_bodies, in_headers, in_paths, in_queries
+from hostile.wire import Request, Response
 from support.factories import JSON
 
-Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
+Endure = Callable[[Iterable[Request]], Awaitable[list[Response]]]
 
 # Between the quotes of a JSON string.
 IN_JSON = {
@@ -86,17 +86,17 @@ async def test_invalid_text_in_a_query_is_harmless(endure: Endure, document: JSO
 
 @pytest.mark.parametrize("value", IN_URLS.values(), ids=IN_URLS)
 async def test_invalid_text_in_a_path_is_harmless(endure: Endure, document: JSON, value: bytes) -> None:
-    answers = await endure(in_paths(document, MARK + value))
-    assert {answer.status for answer in answers} <= {400, 404, 405, 422}
+    responses = await endure(in_paths(document, MARK + value))
+    assert {response.status for response in responses} <= {400, 404, 405, 422}
 
 
 @pytest.mark.parametrize("value", IN_HEADERS.values(), ids=IN_HEADERS)
 async def test_invalid_text_in_a_header_is_harmless(endure: Endure, document: JSON, value: bytes) -> None:
-    for answer in await endure(in_headers(document, IN_HEADER + value)):
-        assert MARK not in answer.head
+    for response in await endure(in_headers(document, IN_HEADER + value)):
+        assert MARK not in response.head
 
 
 @pytest.mark.parametrize("value", NOT_IN_HEADERS.values(), ids=NOT_IN_HEADERS)
 async def test_bytes_that_headers_forbid_are_harmless(endure: Endure, document: JSON, value: bytes) -> None:
-    for answer in await endure(in_headers(document, IN_HEADER + value)):
-        assert MARK not in answer.head
+    for response in await endure(in_headers(document, IN_HEADER + value)):
+        assert MARK not in response.head

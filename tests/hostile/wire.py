@@ -9,7 +9,7 @@ _TIMEOUT_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A response: the bytes before the body, the status, the headers by their names in lower case, the body."""
 
     head: bytes
@@ -41,7 +41,7 @@ class Request:
         return b"%s %s HTTP/1.1\r\n%s\r\n%s" % (self.method, self.target, lines, self.body or b"")
 
 
-async def exchange(port: int, sent: bytes | Request, *, then: AsyncIterable[bytes] | None = None) -> Answer | None:
+async def exchange(port: int, sent: bytes | Request, *, then: AsyncIterable[bytes] | None = None) -> Response | None:
     """Send one request, then `then` as long as the service reads; return the final response, None if there is none."""
     responses = await converse(port, sent.encoded() if isinstance(sent, Request) else sent, then=then)
     assert len(responses) <= 1, (sent, responses)
@@ -50,7 +50,7 @@ async def exchange(port: int, sent: bytes | Request, *, then: AsyncIterable[byte
 
 async def converse(
     port: int, sent: bytes, *, then: AsyncIterable[bytes] | None = None, quiet_after: float | None = None
-) -> list[Answer]:
+) -> list[Response]:
     """Send bytes, then `then` as long as the service reads; return all final responses until it closes the connection.
 
     With `quiet_after`, return the responses so far when nothing was received for that many seconds. Raises TimeoutError
@@ -83,7 +83,7 @@ async def _write(writer: asyncio.StreamWriter, sent: bytes, then: AsyncIterable[
         pass  # the service refused the request before its end
 
 
-async def _responses(reader: asyncio.StreamReader, quiet_after: float | None) -> AsyncIterator[Answer]:
+async def _responses(reader: asyncio.StreamReader, quiet_after: float | None) -> AsyncIterator[Response]:
     has_received = False
     while True:
         try:
@@ -100,7 +100,7 @@ async def _responses(reader: asyncio.StreamReader, quiet_after: float | None) ->
             yield response
 
 
-async def _response(reader: asyncio.StreamReader) -> Answer | None:
+async def _response(reader: asyncio.StreamReader) -> Response | None:
     head = b""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -119,7 +119,7 @@ async def _response(reader: asyncio.StreamReader) -> Answer | None:
         if head or end.partial:
             raise
         return None
-    return Answer(head, status, headers, body)
+    return Response(head, status, headers, body)
 
 
 def _header(line: str) -> tuple[str, str]:
@@ -127,11 +127,11 @@ def _header(line: str) -> tuple[str, str]:
     return name.lower(), value.strip()
 
 
-async def all_of(port: int, requests: Iterable[Request], *, at_once: int = 8) -> list[tuple[Request, Answer | None]]:
+async def all_of(port: int, requests: Iterable[Request], *, at_once: int = 8) -> list[tuple[Request, Response | None]]:
     """Send many requests, a few at once; return each with its response."""
     limit = asyncio.Semaphore(at_once)
 
-    async def one(request: Request) -> tuple[Request, Answer | None]:
+    async def one(request: Request) -> tuple[Request, Response | None]:
         async with limit:
             return request, await exchange(port, request)
 

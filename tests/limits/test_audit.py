@@ -1,4 +1,4 @@
-"""The look for known vulnerabilities, by the real pip-audit asking a database of our own."""
+"""The audit for known vulnerabilities, with the real pip-audit and a database of the test."""
 
 import json
 import os
@@ -6,25 +6,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
-import yaml
 
-from audit import audited, verdict
+from audit import audited_packages, main
 from core.settings import ROOT
 
 LINES = [f"{name} --hash=sha256:{'0' * 64}" for name in ("harmful==1.0", "harmless==2.0 ; python_version >= '3'")]
 
 
 class Database(BaseHTTPRequestHandler):
-    """Speaks as a database of OSV does, and knows one vulnerability."""
+    """Responds as the OSV database does, and knows one vulnerability."""
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        package = asked["package"]
+        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        package = query["package"]
         fixed = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.1"}]}]
         known: dict[str, Any] = {"vulns": [{"id": "TEST-1", "affected": [{"package": package, "ranges": fixed}]}]}
         body = json.dumps(known if package["name"] == "harmful" else {}).encode()
@@ -34,7 +32,7 @@ class Database(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -47,34 +45,33 @@ def database() -> Iterator[str]:
         serving.join()
 
 
-def test_a_known_vulnerability_fails(database: str) -> None:
-    status, said = verdict(audited(LINES, "--vulnerability-service=osv", "--osv-url", database))
-    assert (status, said) == (1, "audit: known vulnerabilities:\nharmful 1.0: TEST-1, fixed in 1.1")
+def test_a_known_vulnerability_fails(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(LINES, "--vulnerability-service=osv", "--osv-url", database) == 1
+    assert capsys.readouterr().out == "audit: known vulnerabilities:\nharmful 1.0: TEST-1, fixed in 1.1\n"
 
 
-def test_no_known_vulnerability_is_well(database: str) -> None:
-    status, said = verdict(audited(LINES[1:], "--vulnerability-service=osv", "--osv-url", database))
-    assert (status, said) == (0, "audit: no known vulnerability in 1 of 1 packages")
+def test_packages_without_known_vulnerability_pass(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(LINES[1:], "--vulnerability-service=osv", "--osv-url", database) == 0
+    assert capsys.readouterr().out == "audit: no known vulnerability in 1 of 1 packages\n"
 
 
-def test_being_offline_is_said_in_one_line_and_is_no_failure() -> None:
-    """The whole script on the whole lock; at port 9 nobody is at home."""
+@pytest.mark.parametrize(("required", "status"), [("", 0), ("true", 2)])
+def test_without_the_database_it_warns_that_nothing_was_audited(required: str, status: int) -> None:
+    """The whole script on the whole lock. Nothing listens on port 9."""
     nowhere = "http://127.0.0.1:9"
     environment = os.environ | {"HTTPS_PROXY": nowhere, "https_proxy": nowhere, "NO_PROXY": "", "no_proxy": ""}
     ran = subprocess.run(
-        [sys.executable, ROOT / "scripts/audit.py"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "scripts/audit.py"],
+        env=environment | {"AUDIT_REQUIRED": required},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout == "audit: skipped, the database of vulnerabilities did not answer\n"
+    assert (ran.returncode, ran.stdout) == (status, "")
+    assert "WARNING: NOTHING WAS AUDITED" in ran.stderr
+    assert "This is not a pass" in ran.stderr
 
 
-def test_what_the_database_does_not_know_is_not_called_well() -> None:
-    skipped = {"dependencies": [{"name": "ours", "skip_reason": "not found"}]}
-    assert "skipped" in verdict(skipped)[1]
-
-
-def test_the_pipeline_runs_what_one_command_runs() -> None:
-    jobs = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
-    by_the_jobs = {line for job in jobs.values() if isinstance(job, dict) for line in job.get("script", ())}
-    by_one_command = {line for line in Path(ROOT / ".ci/run").read_text().splitlines() if "entrypoint.sh" in line}
-    assert by_the_jobs == by_one_command
+def test_packages_that_the_database_does_not_know_are_not_audited() -> None:
+    report = {"dependencies": [{"name": "ours", "skip_reason": "not found"}]}
+    assert audited_packages(report) == 0

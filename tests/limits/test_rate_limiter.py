@@ -18,7 +18,7 @@ from db.redis.guard import GuardedRedis
 from db.redis.rate_limit import GCRA, MAX_CLIENTS, TIMEOUT_S, LocalLimit, RateLimiter
 from support.factories import settings_for
 
-AT_A_TOLD_TIME = Script("local now = tonumber(ARGV[3])" + GCRA)
+AT_GIVEN_TIME = Script("local now = tonumber(ARGV[3])" + GCRA)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def test_lua_and_python_return_the_same_verdicts(redis: GuardedRedis, rate
     for gap_us in gaps_us:
         now_us += gap_us
         verdict = rate.judge(arrival_us, now_us)
-        answer = await redis.run(AT_A_TOLD_TIME, key, rate.interval_us, rate.burst_us, now_us, timeout_s=5)
+        answer = await redis.run(AT_GIVEN_TIME, key, rate.interval_us, rate.burst_us, now_us, timeout_s=5)
         assert answer == [verdict.passes, verdict.ahead_us]
         if verdict.passes:
             arrival_us = now_us + verdict.ahead_us
@@ -111,7 +111,7 @@ async def test_the_process_continues_with_the_quota_that_redis_left(redis: Guard
 async def test_a_client_known_to_exceed_the_limit_causes_no_redis_command(redis: GuardedRedis) -> None:
     limiter = limiter_of(redis, Rate(1, 3600))
     await limiter.consume("alice")
-    limiter._redis = None  # type: ignore[assignment] # noqa: SLF001 - whoever asks it fails
+    limiter._redis = None  # type: ignore[assignment] # noqa: SLF001 - any use of it fails
     assert not (await limiter.consume("alice")).passes
 
 

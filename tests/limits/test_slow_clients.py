@@ -6,13 +6,12 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import pytest
 
-from contract.served import served
 from core.settings import Settings
 from support.factories import FAULT, a_ticket
+from support.service_process import ServiceProcess
 
 TIMEOUT_S = 0.5
 # The additional time that a busy machine may need.
@@ -30,9 +29,9 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @pytest.fixture(scope="module")
 def port(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     log = tmp_path_factory.mktemp("slow") / "log"
-    with served(settings, log, SLOW_CLIENT_TIMEOUT=str(TIMEOUT_S)) as url:
-        yield urlsplit(url).port or 0
-    assert not FAULT.search(log.read_text())
+    with ServiceProcess(log, settings, SLOW_CLIENT_TIMEOUT=str(TIMEOUT_S)) as service:
+        yield service.port
+    assert not FAULT.search(service.output)
 
 
 @asynccontextmanager

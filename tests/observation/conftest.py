@@ -1,14 +1,14 @@
-"""One running service for what asks it and looks at what it says."""
+"""One running service, whose responses and log the tests read."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from core.settings import Settings
-from observation.processes import Running, started
+from support.service_process import ServiceProcess
 
 
 @pytest.fixture(scope="session")
-def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with started(settings, tmp_path_factory.mktemp("observed") / "said") as running:
-        yield running
+def service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    with ServiceProcess(tmp_path_factory.mktemp("observed") / "log", settings) as service:
+        yield service

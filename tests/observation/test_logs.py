@@ -8,8 +8,8 @@ import pytest
 
 from core.logs import JsonLines, TextLines
 from core.settings import ROOT, Settings
-from observation.processes import Running, started
 from support.factories import a_ticket
+from support.service_process import ServiceProcess
 
 SECRET = "alice@example.com"
 
@@ -26,43 +26,43 @@ def raised(error: Exception) -> Exception:
         return caught
 
 
-def test_a_request_makes_one_line_that_says_who_what_and_how_long(service: Running) -> None:
-    before = len(service.requests_told())
+def test_a_request_is_one_line_with_principal_route_and_duration(service: ServiceProcess) -> None:
+    before = len(service.access_log())
     headers = {"X-Request-Id": "one-of-mine"}
-    assert service.ask("GET", f"/tickets?email={SECRET}", headers=headers)[0] == 200
-    (line,) = service.requests_told()[before:]
+    assert service.request("GET", f"/tickets?email={SECRET}", headers=headers).status == 200
+    (line,) = service.access_log()[before:]
     assert line["message"] == "GET /tickets 200"
     assert line["request_id"] == "one-of-mine"
-    told = {name: line[name] for name in ("level", "method", "route", "status", "client")}
-    assert told == {"level": "info", "method": "GET", "route": "/tickets", "status": 200, "client": "127.0.0.1"}
+    fields = {name: line[name] for name in ("level", "method", "route", "status", "client")}
+    assert fields == {"level": "info", "method": "GET", "route": "/tickets", "status": 200, "client": "127.0.0.1"}
     assert 0 < line["duration_ms"] < 60_000
     assert line["time"].endswith("Z")
     assert "principal" in line
     assert "trace_id" not in line
 
 
-def test_nothing_that_was_sent_is_said(service: Running) -> None:
+def test_no_data_of_the_client_is_logged(service: ServiceProcess) -> None:
     headers = {"Idempotency-Key": "key-of-mine"}
-    assert service.ask("POST", "/tickets", a_ticket(email=SECRET, text=SECRET), headers)[0] == 201
-    assert service.ask("GET", "/tickets", headers={"Authorization": f"Bearer {SECRET}"})[0] == 401
-    assert service.ask("POST", "/tickets", a_ticket(email=SECRET, status=SECRET))[0] == 422
-    assert service.ask("GET", f"/{SECRET}?q={SECRET}")[0] == 404
-    said = service.said.read_text()
-    assert SECRET not in said
-    assert "key-of-mine" not in said
+    assert service.request("POST", "/tickets", a_ticket(email=SECRET, text=SECRET), headers).status == 201
+    assert service.request("GET", "/tickets", headers={"Authorization": f"Bearer {SECRET}"}).status == 401
+    assert service.request("POST", "/tickets", a_ticket(email=SECRET, status=SECRET)).status == 422
+    assert service.request("GET", f"/{SECRET}?q={SECRET}").status == 404
+    log = service.log
+    assert SECRET not in log
+    assert "key-of-mine" not in log
 
 
-def test_a_probe_that_succeeds_is_no_news(service: Running) -> None:
+def test_successful_probes_are_not_logged(service: ServiceProcess) -> None:
     for path in ("/livez", "/readyz", "/metrics"):
-        assert service.ask("GET", path)[0] == 200
-    assert not {line["route"] for line in service.requests_told()} & {"/livez", "/readyz", "/metrics"}
+        assert service.request("GET", path).status == 200
+    assert not {line["route"] for line in service.access_log()} & {"/livez", "/readyz", "/metrics"}
 
 
-def test_the_server_and_the_migrations_speak_the_same_way(settings: Settings, tmp_path: Path) -> None:
-    with started(settings, tmp_path / "said", WORKERS="2", TMPDIR=str(tmp_path)) as running:
+def test_uvicorn_and_the_migrations_log_in_the_same_format(settings: Settings, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path / "log", settings, WORKERS="2", TMPDIR=str(tmp_path)) as running:
         pass
-    assert {"uvicorn.error", "alembic.runtime.migration"} <= {line["logger"] for line in running.lines()}
-    assert len({line["pid"] for line in running.lines()}) == 4
+    assert {"uvicorn.error", "alembic.runtime.migration"} <= {line["logger"] for line in running.log_lines()}
+    assert len({line["pid"] for line in running.log_lines()}) == 4
 
 
 def test_an_unexpected_error_is_one_line_with_its_trace(settings: Settings, tmp_path: Path) -> None:
@@ -75,21 +75,21 @@ def test_an_unexpected_error_is_one_line_with_its_trace(settings: Settings, tmp_
         f"async def broken(*_): raise LookupError('defect\\nDETAIL: ' + '@'.join({SECRET.split('@')}))\n"
         "lists.TicketLists.tickets = broken\n"
     )
-    with started(settings, tmp_path / "said", PYTHONPATH=str(program)) as running:
-        assert running.ask("GET", "/tickets", headers={"X-Request-Id": "the-broken-one"})[0] == 500
-    failed = [line for line in running.lines() if "error" in line]
+    with ServiceProcess(tmp_path / "log", settings, PYTHONPATH=str(program)) as running:
+        assert running.request("GET", "/tickets", headers={"X-Request-Id": "the-broken-one"}).status == 500
+    failed = [line for line in running.log_lines() if "error" in line]
     assert [line["request_id"] for line in failed] == ["the-broken-one"]
     assert "in broken" in failed[0]["error"]
     assert failed[0]["error"].endswith("LookupError: defect")
-    assert SECRET not in running.said.read_text()
-    (request,) = running.requests_told()
+    assert SECRET not in running.log
+    (request,) = running.access_log()
     assert (request["level"], request["status"], request["request_id"]) == ("error", 500, "the-broken-one")
 
 
-def test_the_level_and_the_form_can_be_chosen(settings: Settings, tmp_path: Path) -> None:
-    with started(settings, tmp_path / "said", LOG_LEVEL="warning", LOG_FORMAT="text") as running:
-        assert running.ask("GET", "/workflow")[0] == 200
-    assert running.said.read_text() == ""
+def test_the_level_and_the_format_are_configurable(settings: Settings, tmp_path: Path) -> None:
+    with ServiceProcess(tmp_path / "log", settings, LOG_LEVEL="warning", LOG_FORMAT="text") as running:
+        assert running.request("GET", "/workflow").status == 200
+    assert running.log == ""
 
 
 @pytest.mark.parametrize("poison", ["\n", "\r\n", "\x1b[2J", "\x85", "\u2028", "\u202e", "\ud800", "\x00"])

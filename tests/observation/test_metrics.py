@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from observation.processes import Samples, samples_of, value
+from observation.samples import Samples, samples_of, value
 from support.factories import a_comment, a_ticket, open_ticket, ticket_in
 
 REQUESTS = "tickets_http_request_duration_seconds_count"

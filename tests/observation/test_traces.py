@@ -1,6 +1,6 @@
 """The spans that a collector receives from a service in a process of its own."""
 
-import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,8 +14,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from core.settings import ROOT, Settings
 from db.embedded.process import free_port
-from observation.processes import started
 from support.factories import a_ticket
+from support.service_process import ServiceProcess, clean_environment
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
@@ -75,12 +75,12 @@ def attributes(span: Span) -> dict[str, str]:
 def test_a_request_and_its_database_calls_are_one_trace(settings: Settings, tmp_path: Path) -> None:
     with collecting() as collector:
         traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "REDIS_PREFIX": "traces:"}
-        with started(settings, tmp_path / "said", **traced) as running:
-            assert running.ask("POST", "/tickets", a_ticket(email=SECRET, text=SECRET))[0] == 201
+        with ServiceProcess(tmp_path / "log", settings, **traced) as running:
+            assert running.request("POST", "/tickets", a_ticket(email=SECRET, text=SECRET)).status == 201
             headers = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
-            assert running.ask("GET", f"/tickets/1?email={SECRET}", headers=headers)[0] == 200
-            assert running.ask("GET", f"/tickets?email={SECRET}")[0] == 200
-        # What was not sent yet is sent at the stop.
+            assert running.request("GET", f"/tickets/1?email={SECRET}", headers=headers).status == 200
+            assert running.request("GET", f"/tickets?email={SECRET}").status == 200
+        # The shutdown has sent the rest of the spans.
         spans = collector.spans
         traced_spans = [span for span in spans if span.trace_id.hex() == TRACE]
     (request,) = [span for span in traced_spans if span.kind == Span.SPAN_KIND_SERVER]
@@ -91,7 +91,7 @@ def test_a_request_and_its_database_calls_are_one_trace(settings: Settings, tmp_
     assert [statement for statement in statements if statement.startswith("HMGET ?")]
     assert [statement for statement in statements if "FROM tickets" in statement and "$1" in statement]
     assert not [span for span in spans if attributes(span).get("url.path") in {"/readyz", "/livez"}]
-    (line,) = [line for line in running.requests_told() if line.get("trace_id") == TRACE]
+    (line,) = [line for line in running.access_log() if line.get("trace_id") == TRACE]
     assert line["route"] == "/tickets/{ticket_id}"
     assert SECRET.encode() not in b"".join(collector.received)
     assert b"alice" not in b"".join(collector.received)
@@ -99,11 +99,11 @@ def test_a_request_and_its_database_calls_are_one_trace(settings: Settings, tmp_
 
 def test_an_unavailable_collector_delays_neither_requests_nor_the_shutdown(settings: Settings, tmp_path: Path) -> None:
     away = f"http://127.0.0.1:{free_port()}"
-    with started(settings, tmp_path / "said", OTEL_EXPORTER_OTLP_ENDPOINT=away) as running:
-        assert running.ask("GET", "/workflow")[0] == 200
-        running.process.terminate()
-        assert running.process.wait(10) in {0, -15}
-    assert running.lines()
+    with ServiceProcess(tmp_path / "log", settings, OTEL_EXPORTER_OTLP_ENDPOINT=away) as running:
+        assert running.request("GET", "/workflow").status == 200
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) in {0, -signal.SIGTERM}
+    assert running.log_lines()
 
 
 def test_without_a_collector_no_tracing_module_is_imported() -> None:
@@ -114,7 +114,7 @@ from main import create_app
 create_app(Settings(_env_file=None, database_dsn="postgresql://u@127.0.0.1:1/d", redis_host="127.0.0.1"))
 print(*sys.modules)
 """
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src"), "ENV_FILE": os.devnull}
+    environment = clean_environment(PYTHONPATH=str(ROOT / "src"))
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
     )

@@ -10,11 +10,12 @@ import psutil
 import pytest
 
 from core.settings import Settings
-from observation.processes import Running, Samples, started, value
+from observation.samples import Samples, metrics_of, value
 from support.factories import a_ticket
+from support.service_process import ServiceProcess
 
 COUNT = "tickets_http_request_duration_seconds_count"
-ASKED = 40
+REQUESTS = 40
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +25,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def service(settings: Settings, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def service(settings: Settings, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     left_behind = folder / "tickets-metrics-left-behind"
     left_behind.mkdir()
-    said = tmp_path_factory.mktemp("workers") / "said"
-    with started(settings, said, WORKERS="2", TMPDIR=str(folder)) as running:
+    log = tmp_path_factory.mktemp("workers") / "log"
+    with ServiceProcess(log, settings, WORKERS="2", TMPDIR=str(folder)) as running:
         eventually(running, lambda samples: len(workers(samples)) == 2)
         yield running
 
@@ -37,41 +38,41 @@ def workers(samples: Samples) -> set[str]:
     return {dict(labels)["worker"] for name, labels in samples if name == "process_resident_memory_bytes"}
 
 
-def eventually(service: Running, holds: Callable[[Samples], bool]) -> Samples:
+def eventually(service: ServiceProcess, holds: Callable[[Samples], bool]) -> Samples:
     deadline = time.monotonic() + 15
-    while not holds(samples := service.metrics()):
+    while not holds(samples := metrics_of(service)):
         assert time.monotonic() < deadline, samples
         time.sleep(0.1)
     return samples
 
 
-def test_whichever_worker_answers_tells_of_all_requests(service: Running) -> None:
-    for _ in range(ASKED):
-        assert service.ask("GET", "/workflow")[0] == 200
-    told = [value(service.metrics(), COUNT, route="/workflow", method="GET", status="200") for _ in range(10)]
-    assert told == [ASKED] * 10
-    assert len({line["pid"] for line in service.requests_told()}) == 2
+def test_each_worker_exposes_the_requests_of_all_workers(service: ServiceProcess) -> None:
+    for _ in range(REQUESTS):
+        assert service.request("GET", "/workflow").status == 200
+    counts = [value(metrics_of(service), COUNT, route="/workflow", method="GET", status="200") for _ in range(10)]
+    assert counts == [REQUESTS] * 10
+    assert len({line["pid"] for line in service.access_log()}) == 2
 
 
-def test_the_parts_are_told_for_both(service: Running) -> None:
-    samples = service.metrics()
+def test_gauges_are_summed_over_both_workers(service: ServiceProcess) -> None:
+    samples = metrics_of(service)
     assert value(samples, "tickets_database_pool_size", pool="main") == 20
     assert value(samples, "tickets_database_pool_size", pool="search") == 4
     assert value(samples, "tickets_cache_breaker_open") == 0
 
 
-def test_tickets_are_counted_by_one_of_them(service: Running) -> None:
-    service.ask("POST", "/tickets", a_ticket())
+def test_one_worker_counts_the_tickets(service: ServiceProcess) -> None:
+    service.request("POST", "/tickets", a_ticket())
     samples = eventually(service, lambda samples: value(samples, "tickets_counted_timestamp_seconds") > 0)
     statuses = {dict(labels)["status"] for name, labels in samples if name == "tickets_by_status"}
     assert statuses == {"open", "answered", "awaiting_reply", "closed"}
-    assert [value(service.metrics(), "tickets_counted_timestamp_seconds") for _ in range(10)] == [
+    assert [value(metrics_of(service), "tickets_counted_timestamp_seconds") for _ in range(10)] == [
         value(samples, "tickets_counted_timestamp_seconds")
     ] * 10
 
 
-def test_the_counts_of_a_worker_that_died_stay_and_its_gauges_go(service: Running) -> None:
-    before = service.metrics()
+def test_the_counters_of_a_dead_worker_stay_and_its_gauges_disappear(service: ServiceProcess) -> None:
+    before = metrics_of(service)
     victim = int(min(workers(before)))
     assert psutil.Process(service.process.pid) in psutil.Process(victim).parents()
     os.kill(victim, signal.SIGKILL)
@@ -80,11 +81,11 @@ def test_the_counts_of_a_worker_that_died_stay_and_its_gauges_go(service: Runnin
     eventually(service, lambda samples: value(samples, "tickets_database_pool_size", pool="main") == 20)
 
 
-def test_a_start_removes_what_others_left_behind_and_nothing_that_is_used(
-    service: Running, settings: Settings, folder: Path, tmp_path: Path
+def test_a_service_removes_abandoned_folders_and_no_folder_in_use(
+    service: ServiceProcess, settings: Settings, folder: Path, tmp_path: Path
 ) -> None:
     (own,) = folder.glob("tickets-metrics-*")
-    with started(settings, tmp_path / "said", WORKERS="2", TMPDIR=str(folder)) as another:
+    with ServiceProcess(tmp_path / "log", settings, WORKERS="2", TMPDIR=str(folder)) as another:
         assert own in folder.glob("tickets-metrics-*")
-        assert value(another.metrics(), COUNT, route="/workflow") == 0
-    assert value(service.metrics(), COUNT, route="/workflow") == ASKED
+        assert value(metrics_of(another), COUNT, route="/workflow") == 0
+    assert value(metrics_of(service), COUNT, route="/workflow") == REQUESTS

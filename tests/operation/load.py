@@ -1,4 +1,4 @@
-"""Clients that write and read without pause, and remember what was acknowledged."""
+"""Clients that write and read continuously and record the acknowledged writes."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ PAUSE_S = 0.02
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """A write of which the client was told that it is done."""
+    """A write that the service confirmed to the client."""
 
     ticket_id: int
     version: int
@@ -27,19 +27,19 @@ class Acknowledged:
 
 @dataclass
 class Load:
-    """What the clients did. An answer other than the one hoped for is a failure, and so is none."""
+    """The results of the clients. A response with another status than the expected one is a failure, as is none."""
 
     client: httpx2.AsyncClient
     acknowledged: list[Acknowledged] = field(default_factory=list)
-    answers: Counter[str] = field(default_factory=Counter)
+    responses: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     latest_success_at: float = 0
     longest_s: float = 0
 
     async def run(self) -> None:
-        """Open a ticket, look at it, discuss it and edit it, again and again, until cancelled.
+        """Create a ticket, read it, comment on it and edit it, repeatedly, until cancelled.
 
-        What was not acknowledged is sent again as it was, with its key.
+        A request that was not acknowledged is sent again unchanged, with its idempotency key.
         """
         while True:
             token = secrets.token_hex(8)
@@ -51,43 +51,43 @@ class Load:
             await self._until_done("POST", f"{path}/comments", a_comment(text=token), token, 201)
             self.acknowledged.append(Acknowledged(ticket["id"], 2, token))
             token = secrets.token_hex(8)
-            # One that was done although nobody was told changes nothing when it is repeated: the version is the same.
+            # If the lost attempt was committed, its repetition changes nothing and returns the same version.
             changed = await self._until_done("PATCH", path, {"subject": token}, None, 200)
             self.acknowledged.append(Acknowledged(ticket["id"], changed["version"], token))
 
     async def success(self, timeout_s: float) -> float:
-        """Return how long it takes from now until something succeeds that was sent from now on."""
+        """Return the seconds until a request succeeds that is sent from now on."""
         began_at = time.monotonic()
         async with asyncio.timeout(timeout_s):
             while self.latest_success_at <= began_at:
                 await asyncio.sleep(0.01)
         return time.monotonic() - began_at
 
-    async def _until_done(self, method: str, path: str, body: JSON | None, key: str | None, hoped: int) -> JSON:
+    async def _until_done(self, method: str, path: str, body: JSON | None, key: str | None, expected: int) -> JSON:
         headers = {"Idempotency-Key": key} if key else {}
         while True:
             await asyncio.sleep(PAUSE_S)
             began_at = time.monotonic()
             try:
-                answer = await self.client.request(method, path, json=body, headers=headers)
+                response = await self.client.request(method, path, json=body, headers=headers)
             except httpx2.TransportError as error:
                 self.failures.append(f"{method} {path}: {error!r}")
                 continue
             finally:
                 self.longest_s = max(self.longest_s, time.monotonic() - began_at)
-            self.answers[f"{method} {answer.status_code}"] += 1
-            if answer.status_code == hoped:
+            self.responses[f"{method} {response.status_code}"] += 1
+            if response.status_code == expected:
                 self.latest_success_at = began_at
-                done: JSON = answer.json()
+                done: JSON = response.json()
                 return done
-            self.failures.append(f"{method} {path}: {answer.status_code} {answer.text}")
-            if answer.status_code == 503:
-                assert answer.headers["Retry-After"]
+            self.failures.append(f"{method} {path}: {response.status_code} {response.text}")
+            if response.status_code == 503:
+                assert response.headers["Retry-After"]
 
 
 @asynccontextmanager
 async def under_load(url: str, *, clients: int = 8) -> AsyncIterator[Load]:
-    """Let clients loose on a service while the block lasts."""
+    """Run clients against a service during the block."""
     limits = httpx2.Limits(max_connections=clients * 2)
     async with httpx2.AsyncClient(base_url=url, timeout=20, limits=limits) as client:
         load = Load(client)
@@ -103,21 +103,21 @@ async def under_load(url: str, *, clients: int = 8) -> AsyncIterator[Load]:
 
 
 async def lost(dsn: str, load: Load) -> list[Acknowledged]:
-    """Return what was acknowledged and is not in the database."""
+    """Return the acknowledged writes that the database does not have."""
     connection = await asyncpg.connect(dsn)
     try:
         events = await connection.fetch("""
             SELECT events.ticket_id, version, COALESCE(text, data #>> '{subject,to}') AS token
             FROM ticket_events AS events LEFT JOIN comments ON comments.id = (data ->> 'comment_id')::bigint
         """)
-        twice = await connection.fetch("SELECT subject FROM tickets GROUP BY subject HAVING count(*) > 1")
+        duplicates = await connection.fetch("SELECT subject FROM tickets GROUP BY subject HAVING count(*) > 1")
     finally:
         await connection.close()
-    assert not twice
-    there = {(event["ticket_id"], event["version"]): event["token"] for event in events}
+    assert not duplicates
+    stored = {(event["ticket_id"], event["version"]): event["token"] for event in events}
     return [
         write
         for write in load.acknowledged
-        if (write.ticket_id, write.version) not in there
-        or (write.version > 1 and there[write.ticket_id, write.version] != write.token)
+        if (write.ticket_id, write.version) not in stored
+        or (write.version > 1 and stored[write.ticket_id, write.version] != write.token)
     ]

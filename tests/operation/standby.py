@@ -1,4 +1,4 @@
-"""A PostgreSQL that follows another one, as a second machine would, and that can take its place."""
+"""A PostgreSQL server that replicates another one and can be promoted."""
 
 import shutil
 from pathlib import Path
@@ -8,19 +8,19 @@ from db.embedded.privileges import unprivileged_user
 
 
 class Standby(EmbeddedPostgres):
-    """Has everything that the primary acknowledged, if the primary waits for it: see `wait_for_standby`."""
+    """Has every write that the primary acknowledged, if replication is synchronous: see `wait_for_standby`."""
 
     def __init__(self, folder: Path, primary: EmbeddedPostgres) -> None:
         super().__init__(folder)
         self._primary = primary
 
     def promote(self) -> None:
-        """Return when it takes writes."""
+        """Return when it accepts writes."""
         self._run("pg_ctl", "promote", "--wait", "-D", self._data)
 
     def _create(self) -> None:
         shutil.copy(self._primary.password, self.password)
-        if (guest := unprivileged_user()) is not None:
-            shutil.chown(self.password, guest)
+        if (user := unprivileged_user()) is not None:
+            shutil.chown(self.password, user)
         address = self._primary.dsn.rpartition("/")[0]
         self._run("pg_basebackup", "-D", self._data, "-d", address, "-X", "stream", "-c", "fast", "-R")

@@ -1,8 +1,7 @@
-"""Connections that came to nothing, and hosts that are not there."""
+"""Connections that were closed or get no response, and hosts that are unreachable."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -11,26 +10,19 @@ from sqlalchemy import text
 from core.settings import async_dsn
 from db.postgres.connections import Connections
 from db.postgres.statements import Statement
-from support.factories import migrate_to_head, new_database, open_ticket, running, settings_for
-from support.tcp_proxy import way_to
+from support.factories import open_ticket, running, settings_for
+from support.tcp_proxy import tcp_proxy
 
 ONE = Statement(text("SELECT 1"))
 
 
-@pytest.fixture
-async def dsn(postgres_dsn: str) -> AsyncIterator[str]:
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
-        yield dsn
-
-
-async def test_connections_that_the_server_closed_cost_no_request_anything(
-    dsn: str, redis_address: tuple[str, int]
+async def test_connections_that_the_server_closed_fail_no_request(
+    own_database_dsn: str, redis_address: tuple[str, int]
 ) -> None:
-    async with running(settings_for(dsn, *redis_address, database_pool_size=5)) as (_, client):
+    async with running(settings_for(own_database_dsn, *redis_address, database_pool_size=5)) as (_, client):
         path = f"/tickets/{(await open_ticket(client))['id']}"
-        past_cache = {"Cache-Control": "no-cache"}
-        sql = await asyncpg.connect(dsn)
+        bypass_cache = {"Cache-Control": "no-cache"}
+        sql = await asyncpg.connect(own_database_dsn)
         for _ in range(3):
             await asyncio.gather(*(client.get("/tickets") for _ in range(10)))
             ended = await sql.fetch("""
@@ -39,38 +31,38 @@ async def test_connections_that_the_server_closed_cost_no_request_anything(
             """)
             assert len(ended) > 1
             await asyncio.sleep(0.1)
-            answers = await asyncio.gather(*(client.get(path, headers=past_cache) for _ in range(10)))
-            assert {answer.status_code for answer in answers} == {200}
+            responses = await asyncio.gather(*(client.get(path, headers=bypass_cache) for _ in range(10)))
+            assert {response.status_code for response in responses} == {200}
         await sql.close()
 
 
-async def test_what_is_given_up_does_not_wait_for_a_server_that_is_silent(dsn: str) -> None:
-    async with way_to(dsn) as (way, address):
-        connections = Connections(async_dsn(address), size=1, acquire_timeout_s=1)
+async def test_a_cancelled_transaction_does_not_wait_for_a_silent_server(own_database_dsn: str) -> None:
+    async with tcp_proxy(own_database_dsn) as (proxy, through_proxy):
+        connections = Connections(async_dsn(through_proxy), size=1, acquire_timeout_s=1)
 
         async def work() -> None:
             async with asyncio.timeout(0.5), connections.transaction() as connection:
                 await connection.run(ONE)
-                way.swallow()
+                proxy.pause()
                 await asyncio.sleep(5)
 
         began_at = time.monotonic()
         with pytest.raises(TimeoutError):
             await work()
         assert time.monotonic() - began_at < 2
-        way.open()
+        proxy.resume()
         async with connections.reading() as connection:
             assert await connection.value(ONE) == 1
         await connections.close()
 
 
-async def test_a_host_that_is_gone_without_a_word_does_not_hide_the_primary(dsn: str) -> None:
-    async with way_to(dsn) as (way, silent):
-        way.swallow()
+async def test_a_silent_host_does_not_delay_connections_to_the_primary(own_database_dsn: str) -> None:
+    async with tcp_proxy(own_database_dsn) as (proxy, silent):
+        proxy.pause()
         silent_host = silent.rpartition("@")[2].partition("/")[0]
-        user, _, right = dsn.partition("@")
-        connections = Connections(async_dsn(f"{user}@{silent_host},{right}"), size=1, acquire_timeout_s=1)
-        for timeout_s in (2, 0.4):  # the second connection is made by who knows who the primary is
+        user, _, primary = own_database_dsn.partition("@")
+        connections = Connections(async_dsn(f"{user}@{silent_host},{primary}"), size=1, acquire_timeout_s=1)
+        for timeout_s in (2, 0.4):  # the first connection finds the primary, the second goes straight to it
             began_at = time.monotonic()
             async with connections.reading() as connection:
                 assert await connection.value(Statement(text("SELECT NOT pg_is_in_recovery()")))

@@ -1,4 +1,4 @@
-"""A PostgreSQL that is restarted, replaced by its standby, or gone without a word, under load."""
+"""PostgreSQL restarts, fails over to its standby or becomes unreachable, under load."""
 
 import asyncio
 import time
@@ -10,125 +10,126 @@ import httpx2
 import pytest
 
 from db.embedded import EmbeddedPostgres
-from operation.instances import Instance, started
 from operation.load import Load, lost, under_load
 from operation.standby import Standby
-from support.factories import new_database
-from support.tcp_proxy import way_to
+from support.factories import new_database, settings_for
+from support.servers import running_server
+from support.service_process import ServiceProcess
+from support.tcp_proxy import tcp_proxy
 
-HEALTHY_WITHIN_S = 10
-REQUEST_TIMEOUT_S = 2
-# What ends at its deadline still has to be told.
-TOLD_WITHIN_S = REQUEST_TIMEOUT_S + 1
+RECOVERY_TIMEOUT_S = 10
+REQUEST_TIMEOUT_S = 1
+# The response to a request that ends at its deadline still has to arrive.
+RESPONSE_TIMEOUT_S = REQUEST_TIMEOUT_S + 1
 
 
 @pytest.fixture
 def primary(server_folder: Path) -> Iterator[EmbeddedPostgres]:
-    postgres = EmbeddedPostgres(server_folder / "primary")
-    postgres.start()
-    yield postgres
-    postgres.stop()
+    with running_server(EmbeddedPostgres(server_folder / "primary")) as primary:
+        yield primary
 
 
 @pytest.fixture
 def standby(server_folder: Path, primary: EmbeddedPostgres) -> Iterator[Standby]:
-    standby = Standby(server_folder / "standby", primary)
-    standby.start()
-    yield standby
-    standby.stop()
+    with running_server(Standby(server_folder / "standby", primary)) as standby:
+        yield standby
 
 
-async def test_a_restart_loses_nothing_that_was_acknowledged(
+async def test_a_restart_of_postgresql_loses_no_acknowledged_write(
     primary: EmbeddedPostgres, redis_address: tuple[str, int], tmp_path: Path
 ) -> None:
-    async with started(tmp_path / "log", primary.dsn, redis_address) as instance, under_load(instance.url) as load:
+    async with (
+        ServiceProcess(tmp_path / "log", settings_for(primary.dsn, *redis_address)) as service,
+        under_load(service.url) as load,
+    ):
         await asyncio.to_thread(primary.stop)
         await asyncio.to_thread(primary.start)
-        took_s = await load.success(HEALTHY_WITHIN_S)
-        assert await instance.ask("/readyz") == 200
+        recovery_s = await load.success(RECOVERY_TIMEOUT_S)
+        assert await asyncio.to_thread(service.status, "/readyz") == 200
         await asyncio.sleep(0.5)
-    tell("restart", load, took_s)
+    report("restart", load, recovery_s)
     assert await lost(primary.dsn, load) == []
-    only_503(load)
+    assert_only_503(load)
 
 
-async def test_the_standby_takes_over_without_a_restart_of_the_service(
+async def test_the_service_uses_a_promoted_standby_without_a_restart(
     primary: EmbeddedPostgres, standby: Standby, redis_address: tuple[str, int], tmp_path: Path
 ) -> None:
     await wait_for_standby(primary)
     user, _, rest = primary.dsn.partition("@")
     _, _, database = rest.partition("/")
     dsn = f"{user}@127.0.0.1:{primary.port},127.0.0.1:{standby.port}/{database}"
-    async with started(tmp_path / "log", dsn, redis_address) as instance, under_load(instance.url) as load:
+    settings = settings_for(primary.dsn, *redis_address)
+    async with ServiceProcess(tmp_path / "log", settings, DATABASE_DSN=dsn) as service, under_load(service.url) as load:
         await asyncio.sleep(0.5)
         primary.kill()
         killed_at = time.monotonic()
-        async with asyncio.timeout(HEALTHY_WITHIN_S):
-            while await instance.ask("/readyz") != 503:
+        async with asyncio.timeout(RECOVERY_TIMEOUT_S):
+            while await asyncio.to_thread(service.status, "/readyz") != 503:
                 await asyncio.sleep(0.02)
         await asyncio.to_thread(standby.promote)
-        took_s = await load.success(HEALTHY_WITHIN_S)
-        whole_s = time.monotonic() - killed_at
-        assert await instance.ask("/readyz") == 200
+        recovery_s = await load.success(RECOVERY_TIMEOUT_S)
+        failover_s = time.monotonic() - killed_at
+        assert await asyncio.to_thread(service.status, "/readyz") == 200
         await asyncio.sleep(0.5)
-    tell(f"failover, {whole_s:.2f} s after the primary's death", load, took_s)
-    assert whole_s < HEALTHY_WITHIN_S
+    report(f"failover, {failover_s:.2f} s after the end of the primary", load, recovery_s)
+    assert failover_s < RECOVERY_TIMEOUT_S
     assert await lost(standby.dsn, load) == []
-    only_503(load)
+    assert_only_503(load)
 
 
-async def test_a_black_hole_costs_no_request_more_than_its_deadline(
+async def test_an_unreachable_database_delays_no_request_beyond_its_deadline(
     postgres_dsn: str, redis_address: tuple[str, int], tmp_path: Path
 ) -> None:
     settings = {"REQUEST_TIMEOUT": str(REQUEST_TIMEOUT_S)}
-    async with new_database(postgres_dsn) as own, way_to(own) as (way, dsn):
+    async with new_database(postgres_dsn) as own, tcp_proxy(own) as (proxy, dsn):
         async with (
-            started(tmp_path / "log", dsn, redis_address, **settings) as instance,
-            under_load(instance.url) as load,
+            ServiceProcess(tmp_path / "log", settings_for(dsn, *redis_address), **settings) as service,
+            under_load(service.url) as load,
         ):
-            way.swallow()
+            proxy.pause()
             load.longest_s = 0
-            assert await slow_readiness(instance) == 503
-            assert await instance.ask("/livez") == 200
-            await asyncio.sleep(TOLD_WITHIN_S)
-            assert load.longest_s < TOLD_WITHIN_S
+            assert await readiness_status(service) == 503
+            assert await asyncio.to_thread(service.status, "/livez") == 200
+            await asyncio.sleep(RESPONSE_TIMEOUT_S)
+            assert load.longest_s < RESPONSE_TIMEOUT_S
             assert load.failures
-            way.open()
-            took_s = await load.success(HEALTHY_WITHIN_S)
-            assert await instance.ask("/readyz") == 200
+            proxy.resume()
+            recovery_s = await load.success(RECOVERY_TIMEOUT_S)
+            assert await asyncio.to_thread(service.status, "/readyz") == 200
             await asyncio.sleep(0.5)
-        tell(f"black hole, no request took longer than {load.longest_s:.2f} s", load, took_s)
+        report(f"no route, the slowest request took {load.longest_s:.2f} s", load, recovery_s)
         assert await lost(own, load) == []
-        only_503(load)
+        assert_only_503(load)
 
 
-async def slow_readiness(instance: Instance) -> int:
-    """Return the status of a readiness that must not take long whatever it asks."""
+async def readiness_status(service: ServiceProcess) -> int:
+    """Return the status of /readyz, which must respond quickly although the database does not."""
     began_at = time.monotonic()
-    async with httpx2.AsyncClient(base_url=instance.url, timeout=10) as client:
-        answer = await client.get("/readyz")
-    assert answer.json()["database"] == "unavailable"
+    async with httpx2.AsyncClient(base_url=service.url, timeout=10) as client:
+        response = await client.get("/readyz")
+    assert response.json()["database"] == "unavailable"
     assert time.monotonic() - began_at < 3
-    return answer.status_code
+    return response.status_code
 
 
 async def wait_for_standby(primary: EmbeddedPostgres) -> None:
-    """Make the primary acknowledge nothing that its standby does not have."""
+    """Return when the primary acknowledges only what its standby has."""
     connection = await asyncpg.connect(primary.dsn)
     await connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
     await connection.execute("SELECT pg_reload_conf()")
-    async with asyncio.timeout(HEALTHY_WITHIN_S):
+    async with asyncio.timeout(RECOVERY_TIMEOUT_S):
         while await connection.fetchval("SELECT sync_state FROM pg_stat_replication") != "sync":
             await asyncio.sleep(0.05)
     await connection.close()
 
 
-def only_503(load: Load) -> None:
-    """Fail if a client saw anything but what was hoped for, a 503, or that its request is still being carried out."""
+def assert_only_503(load: Load) -> None:
+    """Check that the only failures are 503, and 409 for a request that is still in progress."""
     unexpected = [failure for failure in load.failures if not failure.partition(": ")[2].startswith(("503 ", "409 "))]
     assert not unexpected
 
 
-def tell(what: str, load: Load, took_s: float) -> None:
-    done = len(load.acknowledged)
-    print(f"\n{what}: healthy after {took_s:.2f} s; {done} writes acknowledged, {dict(load.answers)}")  # noqa: T201
+def report(event: str, load: Load, recovery_s: float) -> None:
+    writes = len(load.acknowledged)
+    print(f"\n{event}: recovered after {recovery_s:.2f} s; {writes} writes acknowledged, {dict(load.responses)}")  # noqa: T201

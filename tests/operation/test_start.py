@@ -1,6 +1,7 @@
-"""What a start waits for, and that it says so."""
+"""A start waits for PostgreSQL and for other migrations, and logs it."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -8,19 +9,37 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from alembic import command
 
 from core.settings import ROOT, async_dsn
 from db.embedded import EmbeddedPostgres
-from db.postgres.migrations import alembic_config
-from operation.instances import started
+from db.postgres.migrations import known_revisions
 from operation.load import lost, under_load
-from support.factories import new_database
+from support.factories import new_database, settings_for
+from support.service_process import ServiceProcess, clean_environment
 
 ADVISORY_LOCK = 7_415_530_148
-BEFORE_THE_WORDS = "c8b1d3e05f67"
-# What a migration may cost a request, where two seconds are promised and a machine may be busy.
-DELAYED_AT_MOST_S = 2.9
+MIGRATE = """
+from alembic import command
+from db.postgres.migrations import alembic_config
+config = alembic_config("{dsn}", timeout_s={timeout_s})
+if "{folders}":
+    config.set_main_option("version_locations", "{folders}")
+command.upgrade(config, "head")
+"""
+# A migration of a later release that needs a lock against which every write has to wait.
+NEXT_RELEASE = f"""
+from alembic import op
+
+revision = "ffffffffffff"
+down_revision = {known_revisions().head!r}
+
+
+def upgrade():
+    op.execute("LOCK TABLE comments, tickets IN SHARE ROW EXCLUSIVE MODE")
+    op.execute("ALTER TABLE tickets ADD COLUMN later text")
+"""
+# A migration delays a request by two seconds at most. The rest allows for a busy machine.
+MAX_DELAY_S = 2.9
 
 
 @pytest.fixture
@@ -29,81 +48,83 @@ async def dsn(postgres_dsn: str) -> AsyncIterator[str]:
         yield dsn
 
 
-async def test_it_waits_for_postgresql_and_says_so_once(
+async def test_it_waits_for_postgresql_and_logs_it_once(
     server_folder: Path, redis_address: tuple[str, int], tmp_path: Path
 ) -> None:
-    postgres = EmbeddedPostgres(server_folder / "postgres-that-is-late")
+    postgres = EmbeddedPostgres(server_folder / "late-postgres")
     postgres.start()
     postgres.stop()
 
-    async def come_late() -> None:
+    async def start_late() -> None:
         await asyncio.sleep(1.5)
         await asyncio.to_thread(postgres.start)
 
-    coming = asyncio.create_task(come_late())
+    starting = asyncio.create_task(start_late())
     try:
-        async with started(tmp_path / "log", postgres.dsn, redis_address) as instance:
-            assert instance.said.count("waiting up to 10 s for PostgreSQL: ") == 1
+        async with ServiceProcess(tmp_path / "log", settings_for(postgres.dsn, *redis_address)) as service:
+            assert service.output.count("waiting up to 10 s for PostgreSQL: ") == 1
     finally:
-        await coming
+        await starting
         postgres.stop()
 
 
-async def test_one_migrates_while_others_wait_and_say_so(dsn: str) -> None:
+async def test_one_process_migrates_while_others_wait_and_log_it(dsn: str) -> None:
     holder = await asyncpg.connect(dsn)
     await holder.execute(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
     processes = [await migrating(dsn) for _ in range(2)]
     for process in processes:
         assert process.stderr is not None
-        said = await asyncio.wait_for(process.stderr.readline(), 20)
-        assert said == b"waiting for another process that migrates the database\n"
+        line = await asyncio.wait_for(process.stderr.readline(), 20)
+        assert line == b"waiting for another process that migrates the database\n"
     await asyncio.sleep(0.5)
     assert [process.returncode for process in processes] == [None, None]
     await holder.close()
     for process in processes:
-        _, said = await asyncio.wait_for(process.communicate(), 20)
-        # Of the two, one may have to wait for the other, but it has said so.
-        assert (process.returncode, said) == (0, b"")
+        _, log = await asyncio.wait_for(process.communicate(), 20)
+        # One of the two may wait for the other, but it has logged that already.
+        assert (process.returncode, log) == (0, b"")
 
 
-async def test_who_waits_for_too_long_for_its_turn_gives_up(dsn: str) -> None:
+async def test_a_process_that_waits_too_long_to_migrate_gives_up(dsn: str) -> None:
     holder = await asyncpg.connect(dsn)
     await holder.execute(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
     process = await migrating(dsn, timeout_s=0.5)
-    _, said = await asyncio.wait_for(process.communicate(), 20)
+    _, log = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode != 0
-    assert "MIGRATION_TIMEOUT" in said.decode()
+    assert "MIGRATION_TIMEOUT" in log.decode()
     await holder.close()
 
 
-async def test_a_migration_steps_back_from_a_long_transaction_and_traffic_flows(
+async def test_a_migration_yields_to_a_long_transaction_and_requests_go_on(
     dsn: str, redis_address: tuple[str, int], tmp_path: Path
 ) -> None:
-    # Who may come in is not asked for: the downgrade takes the keys away as well.
-    async with started(tmp_path / "log", dsn, redis_address, ALLOW_ANONYMOUS="true") as instance:
-        await asyncio.to_thread(command.downgrade, alembic_config(async_dsn(dsn)), BEFORE_THE_WORDS)
-        async with under_load(instance.url, clients=4) as load:
+    next_release = tmp_path / "versions"
+    next_release.mkdir()
+    (next_release / "next.py").write_text(NEXT_RELEASE)
+    async with ServiceProcess(tmp_path / "log", settings_for(dsn, *redis_address)) as service:
+        async with under_load(service.url, clients=4) as load:
             holder = await asyncpg.connect(dsn)
             async with holder.transaction():
-                await holder.execute("LOCK TABLE tickets IN ROW EXCLUSIVE MODE")  # as every write does
-                process = await migrating(dsn)
-                await asyncio.sleep(4)
-                assert process.returncode is None
+                await holder.execute("LOCK TABLE tickets IN ROW EXCLUSIVE MODE")  # the lock that every write takes
+                process = await migrating(dsn, next_release=next_release)
+                assert process.stderr is not None
+                # It logs a line for each attempt that got no lock.
+                failed = [await asyncio.wait_for(process.stderr.readline(), 20) for _ in range(2)]
+                assert process.returncode is None, failed
             await holder.close()
-            _, said = await asyncio.wait_for(process.communicate(), 30)
-            assert process.returncode == 0, said.decode()
-            turns = said.decode().count("a migration did not get its lock")
-            assert turns
-        assert await instance.ask("/readyz") == 200
-    counts = f"{sum(load.answers.values())} requests, {len(load.acknowledged)} writes"
-    print(f"\nmigrated after {turns} turns amid {counts}, the slowest in {load.longest_s:.2f} s")  # noqa: T201
+            _, log = await asyncio.wait_for(process.communicate(), 30)
+            assert process.returncode == 0, (failed, log.decode())
+            attempts = len(failed) + log.count(b"\n") + 1
+        assert await asyncio.to_thread(service.status, "/readyz") == 200
+    counts = f"{sum(load.responses.values())} requests, {len(load.acknowledged)} writes"
+    print(f"\nmigrated after {attempts} attempts amid {counts}, the slowest in {load.longest_s:.2f} s")  # noqa: T201
     assert load.failures == []
-    assert load.longest_s < DELAYED_AT_MOST_S
+    assert load.longest_s < MAX_DELAY_S
     assert await lost(dsn, load) == []
 
 
 async def test_an_index_that_is_built_concurrently_waits_for_a_long_transaction(dsn: str) -> None:
-    """It is in nobody's way meanwhile, while to begin anew each time would never end."""
+    """It blocks nothing meanwhile, and would never finish if it began again each time."""
     holder = await asyncpg.connect(dsn)
     async with holder.transaction(isolation="repeatable_read"):
         await holder.execute("SELECT")
@@ -112,8 +133,8 @@ async def test_an_index_that_is_built_concurrently_waits_for_a_long_transaction(
         await asyncio.sleep(1.5)
         assert process.returncode is None
     await holder.close()
-    _, said = await asyncio.wait_for(process.communicate(), 20)
-    assert said == b""
+    _, log = await asyncio.wait_for(process.communicate(), 20)
+    assert log == b""
     assert await process.wait() == 0
 
 
@@ -125,9 +146,10 @@ async def until_building(dsn: str) -> None:
     await watcher.close()
 
 
-async def migrating(dsn: str, timeout_s: float = 60) -> Process:
-    """Start to migrate in a process of its own, as each instance does."""
-    program = f"from db.postgres.migrations import migrate; migrate({async_dsn(dsn)!r}, timeout_s={timeout_s})"
+async def migrating(dsn: str, timeout_s: float = 60, next_release: Path | None = None) -> Process:
+    """Start to migrate in a process of its own, as each service does; to the migrations of `next_release` as well."""
+    folders = [] if next_release is None else [ROOT / "src/models/migrations/versions", next_release]
+    program = MIGRATE.format(dsn=async_dsn(dsn), timeout_s=timeout_s, folders=os.pathsep.join(map(str, folders)))
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, env={"PYTHONPATH": str(ROOT / "src")}, stderr=PIPE
+        sys.executable, "-c", program, env=clean_environment(PYTHONPATH=str(ROOT / "src")), stderr=PIPE
     )

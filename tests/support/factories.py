@@ -1,10 +1,10 @@
-"""What the tests build their worlds from: databases, applications, and tickets in a wanted state."""
+"""Databases, settings, running applications, and tickets in a given status."""
 
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -20,10 +20,13 @@ from main import create_app
 
 JSON = dict[str, Any]
 
-# What a service logs of a fault, and what Python says where nothing is logged.
+# Creates a database and drops it at the end of the block.
+NewDatabase = Callable[[], AbstractAsyncContextManager[str]]
+
+# The log of a fault: a line of the service, or a traceback that Python prints itself.
 FAULT = re.compile(r'"level":"(error|critical)"|Traceback')
 
-# The shortest way from a new ticket to each status.
+# The shortest sequence of transitions from a new ticket to each status.
 PATHS = {
     "open": [],
     "answered": ["answered"],
@@ -33,11 +36,11 @@ PATHS = {
 
 
 @asynccontextmanager
-async def new_database(server_dsn: str) -> AsyncIterator[str]:
-    """Lend a new, empty database on a server, by its postgresql:// address."""
+async def new_database(server_dsn: str, *, template: str = "template1") -> AsyncIterator[str]:
+    """Create a database on a server and yield its postgresql:// DSN. It is empty, or a copy of another one."""
     name = f"tickets_test_{secrets.token_hex(4)}"
     server = await asyncpg.connect(server_dsn)
-    await server.execute(f"CREATE DATABASE {name}")
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     base, _, query = server_dsn.partition("?")
     try:
         yield f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
@@ -47,14 +50,14 @@ async def new_database(server_dsn: str) -> AsyncIterator[str]:
 
 
 async def migrate_to_head(dsn: str) -> None:
-    """Apply the migrations; Alembic runs an event loop of its own, so it gets a thread of its own."""
+    """Apply the migrations, in a thread because Alembic runs its own event loop."""
     await asyncio.to_thread(migrate, async_dsn(dsn))
 
 
 def settings_for(dsn: str, redis_host: str, redis_port: int, **others: Any) -> Settings:
-    """Return settings that take nothing from this machine, with a part of the cache that is nobody else's."""
+    """Return settings that take nothing from this machine, with a Redis prefix of their own."""
     prefix = f"test-{secrets.token_hex(4)}:"
-    wanted: JSON = {
+    defaults: JSON = {
         "database_dsn": dsn,
         "database_pool_size": 20,
         "redis_host": redis_host,
@@ -63,12 +66,12 @@ def settings_for(dsn: str, redis_host: str, redis_port: int, **others: Any) -> S
         "allow_anonymous": True,
         "auth_failure_limit": "1000000/60s",
     }
-    return Settings(_env_file=None, **(wanted | others))
+    return Settings(_env_file=None, **(defaults | others))
 
 
 @asynccontextmanager
 async def cache_of(settings: Settings, *, schema: str = "test") -> AsyncIterator[TicketCache]:
-    """Lend a ticket cache without a service round it."""
+    """Yield a ticket cache without a service."""
     cache = TicketCache(GuardedRedis(connect(settings)), schema=schema, prefix=settings.redis_prefix)
     await cache.warm_up()
     try:
@@ -79,7 +82,7 @@ async def cache_of(settings: Settings, *, schema: str = "test") -> AsyncIterator
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
-    """Lend an application between its start and its stop, and a client of it."""
+    """Yield a started application and a client of it."""
     app = create_app(settings)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
@@ -90,7 +93,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.Asy
 
 
 class Loader:
-    """Stands for PostgreSQL: brings one version, counts how often it was asked, and may do something meanwhile."""
+    """Stands for PostgreSQL: loads one version and counts the calls."""
 
     def __init__(self, version: int) -> None:
         self.stored = Stored(version, b"body %d" % version)
@@ -117,17 +120,17 @@ def a_comment(**fields: Any) -> JSON:
 
 async def open_ticket(client: httpx2.AsyncClient, **fields: Any) -> JSON:
     """Create a ticket and return it."""
-    answer = await client.post("/tickets", json=a_ticket(**fields))
-    assert answer.status_code == 201, answer.text
-    ticket: JSON = answer.json()
+    response = await client.post("/tickets", json=a_ticket(**fields))
+    assert response.status_code == 201, response.text
+    ticket: JSON = response.json()
     return ticket
 
 
 async def ticket_in(client: httpx2.AsyncClient, status: str) -> JSON:
-    """Create a ticket, lead it to a status and return it."""
+    """Create a ticket, bring it to a status and return it."""
     ticket = await open_ticket(client)
     for step in PATHS[status]:
-        answer = await client.patch(f"/tickets/{ticket['id']}", json={"status": step})
-        assert answer.status_code == 200, answer.text
-        ticket = answer.json()
+        response = await client.patch(f"/tickets/{ticket['id']}", json={"status": step})
+        assert response.status_code == 200, response.text
+        ticket = response.json()
     return ticket

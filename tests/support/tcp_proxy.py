@@ -1,68 +1,87 @@
-"""A way to a server that can become a black hole: nothing is passed on any more, and nobody is told."""
+"""A TCP proxy between the service and a server, which can stop forwarding without closing a connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
+_CHUNK_BYTES = 65_536
 
-class Way:
-    """Passes on what both sides say, while it is open."""
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class TcpProxy:
+    """Forwards what both sides send, unless it is paused."""
 
     def __init__(self, host: str | None, port: int | None) -> None:
         self._server = (host, port)
-        self._is_open = asyncio.Event()
-        self._is_open.set()
+        self._forwarding = asyncio.Event()
+        self._forwarding.set()
         self._connections: set[asyncio.Task[None]] = set()
 
-    def swallow(self) -> None:
-        """Pass on nothing, not even that a connection ends; new connections are taken and lead nowhere."""
-        self._is_open.clear()
+    def pause(self) -> None:
+        """Forward nothing, not even the end of a connection. New connections are accepted and get no response."""
+        self._forwarding.clear()
 
-    def open(self) -> None:
-        """Pass on what came meanwhile, and what comes."""
-        self._is_open.set()
+    def resume(self) -> None:
+        """Forward what was received meanwhile and what follows."""
+        self._forwarding.set()
 
-    def begin(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        """Take a connection."""
-        connection = asyncio.create_task(self._connect(client, to_client))
+    def accept(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        """Serve a new connection."""
+        connection = asyncio.create_task(self._serve(client, to_client))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
 
     async def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         for connection in self._connections:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _connect(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         writers = [to_client]
         try:
-            await self._is_open.wait()
-            server, to_server = await asyncio.open_connection(*self._server)
-            writers.append(to_server)
-            await asyncio.gather(self._pump(client, to_server), self._pump(server, to_client))
+            await self._forwarding.wait()
+            server = await asyncio.open_connection(*self._server)
+            writers.append(server[1])
+            await self._forward((client, to_client), server)
         finally:
             for writer in writers:
                 writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, client: Stream, server: Stream) -> None:
+        """Forward in both directions until both sides have closed."""
+        await asyncio.gather(self._copy(client[0], server[1]), self._copy(server[0], client[1]))
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            while said := await reader.read(65_536):
-                await self._is_open.wait()
-                writer.write(said)
+            while received := await reader.read(_CHUNK_BYTES):
+                await self._forwarding.wait()
+                writer.write(received)
                 await writer.drain()
-        await self._is_open.wait()
+        await self._forwarding.wait()
         writer.close()
 
 
 @asynccontextmanager
-async def way_to(dsn: str) -> AsyncIterator[tuple[Way, str]]:
-    """Lend a way to a server, and the address of the server by that way."""
+async def listening(proxy: TcpProxy, dsn: str, *, query: str | None = None) -> AsyncIterator[str]:
+    """Run a proxy on a free port; yield the DSN that leads through it, with another query if one is given."""
     parts = urlsplit(dsn)
-    way = Way(parts.hostname, parts.port)
-    async with await asyncio.start_server(way.begin, "127.0.0.1", 0) as listening:
-        port = listening.sockets[0].getsockname()[1]
+    async with await asyncio.start_server(proxy.accept, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
         user, at, _ = parts.netloc.rpartition("@")
-        yield way, urlunsplit((parts.scheme, f"{user}{at}127.0.0.1:{port}", parts.path, parts.query, ""))
-        await way.close()
+        address = f"{user}{at}127.0.0.1:{port}"
+        try:
+            yield urlunsplit((parts.scheme, address, parts.path, parts.query if query is None else query, ""))
+        finally:
+            await proxy.close()
+
+
+@asynccontextmanager
+async def tcp_proxy(dsn: str) -> AsyncIterator[tuple[TcpProxy, str]]:
+    """Yield a proxy in front of the server of a DSN, and the DSN that leads through it."""
+    parts = urlsplit(dsn)
+    proxy = TcpProxy(parts.hostname, parts.port)
+    async with listening(proxy, dsn) as through_proxy:
+        yield proxy, through_proxy

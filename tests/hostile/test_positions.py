@@ -2,16 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from hostile.places import operations
-from hostile.wire import Answer, Request
+from hostile.positions import operations
+from hostile.wire import Request, Response
 from support.factories import JSON
 
-Endure = Callable[[Iterable[Request]], Awaitable[list[Answer]]]
+Endure = Callable[[Iterable[Request]], Awaitable[list[Response]]]
 
 
 async def test_a_valid_request_succeeds(endure: Endure, document: JSON) -> None:
-    answers = await endure(operation.request() for operation in operations(document))
-    assert {answer.status for answer in answers} == {200, 201}
+    responses = await endure(operation.request() for operation in operations(document))
+    assert {response.status for response in responses} == {200, 201}
 
 
 def test_parameters_and_fields_are_found(document: JSON) -> None:
