@@ -2,14 +2,17 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from core.settings import async_dsn
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
 from db.postgres.migrations import migrate
+
+SPARE_CLUSTERS: Final = 2
 
 
 class FastPostgres(EmbeddedPostgres):
@@ -22,6 +25,7 @@ class FastPostgres(EmbeddedPostgres):
 
 
 Server = TypeVar("Server", bound=EmbeddedPostgres | EmbeddedValkey)
+Cluster = TypeVar("Cluster", bound=EmbeddedValkey)
 
 
 @contextmanager
@@ -34,6 +38,32 @@ def running_server(server: Server) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def clusters_started_ahead(create: Callable[[], Cluster]) -> Iterator[Callable[[], Cluster]]:
+    """Yield a function that returns a formed cluster, which its caller stops.
+
+    The next clusters are already started then. They form, which takes two seconds, while the caller uses the first one.
+    """
+    spares: deque[Cluster] = deque()
+
+    def start_one() -> None:
+        spares.append(create())
+        spares[-1].start()
+
+    def take() -> Cluster:
+        start_one()
+        spares[0].wait_until_formed()
+        return spares.popleft()
+
+    try:
+        for _ in range(SPARE_CLUSTERS):
+            start_one()
+        yield take
+    finally:
+        for spare in spares:
+            spare.stop()
 
 
 @contextmanager

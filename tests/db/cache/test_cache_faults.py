@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from db.embedded import EmbeddedValkey
 from db.embedded.valkey import ValkeyNode
 from db.redis.client import MAX_CONNECTIONS, SOCKET_TIMEOUT_S
 from support.factories import Loader, cache_of, settings_for
+from support.servers import clusters_started_ahead
 
 TICKETS = range(1, 31)
 
@@ -66,12 +67,16 @@ def key_of(cache: TicketCache, ticket_id: int) -> str:
     return cache._key(ticket_id)  # noqa: SLF001 - to know which node serves it
 
 
+@pytest.fixture(scope="module")
+def new_cluster(server_folder: Path) -> Iterator[Callable[[], Cluster]]:
+    with clusters_started_ahead(lambda: Cluster(server_folder / secrets.token_hex(4), nodes=3)) as new_cluster:
+        yield new_cluster
+
+
 @pytest.fixture
-def cluster(server_folder: Path) -> Iterator[Cluster]:
-    cluster = Cluster(server_folder / secrets.token_hex(4), nodes=3)
+def cluster(new_cluster: Callable[[], Cluster]) -> Iterator[Cluster]:
+    cluster = new_cluster()
     try:
-        cluster.start()
-        cluster.wait_until_formed()
         yield cluster
     finally:
         for node in cluster.nodes:
