@@ -13,7 +13,7 @@ from core.settings import Settings
 from db.postgres.database import Database
 from models import Role
 from services.access.api_keys import ApiKeys
-from support.factories import migrate_to_head, new_database, running, settings_for
+from support.factories import NewDatabase, running, settings_for
 
 ALICE = "alice@example.com"
 MALLORY = "mallory@example.com"
@@ -35,9 +35,8 @@ class GuardedService:
 
 
 @pytest.fixture(scope="module")
-async def guarded_settings(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+async def guarded_settings(migrated_database: NewDatabase, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
+    async with migrated_database() as dsn:
         yield settings_for(dsn, *redis_address, allow_anonymous=False)
 
 

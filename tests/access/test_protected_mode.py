@@ -10,14 +10,13 @@ import pytest
 from fastapi import FastAPI
 
 from core.settings import Settings
-from support.factories import migrate_to_head, new_database, running, settings_for
+from support.factories import NewDatabase, running, settings_for
 from support.service_process import clean_environment, failed_start, keys_command
 
 
 @pytest.fixture
-async def fresh_settings(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+async def fresh_settings(migrated_database: NewDatabase, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
+    async with migrated_database() as dsn:
         yield settings_for(dsn, *redis_address, allow_anonymous=False)
 
 

@@ -12,16 +12,7 @@ from core.settings import Settings
 from db.postgres.database import Database
 from models import Role
 from services.access.api_keys import ApiKeys
-from support.factories import (
-    JSON,
-    a_comment,
-    a_ticket,
-    migrate_to_head,
-    new_database,
-    open_ticket,
-    running,
-    settings_for,
-)
+from support.factories import JSON, NewDatabase, a_comment, a_ticket, open_ticket, running, settings_for
 from support.openapi_document import operations, resolved, responses
 
 RATE_LIMIT = {"RateLimit", "RateLimit-Policy"}
@@ -79,9 +70,8 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
 
 
 @pytest.fixture
-async def limited_settings(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+async def limited_settings(migrated_database: NewDatabase, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
+    async with migrated_database() as dsn:
         yield settings_for(dsn, *redis_address, rate_limit=f"{QUOTA}/3600s")
 
 

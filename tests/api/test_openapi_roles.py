@@ -9,16 +9,7 @@ import pytest
 from db.postgres.database import Database
 from models import Role
 from services.access.api_keys import ApiKeys
-from support.factories import (
-    JSON,
-    a_comment,
-    a_ticket,
-    migrate_to_head,
-    new_database,
-    open_ticket,
-    running,
-    settings_for,
-)
+from support.factories import JSON, NewDatabase, a_comment, a_ticket, open_ticket, running, settings_for
 from support.openapi_document import operations
 
 ALICE = "alice@example.com"
@@ -47,9 +38,8 @@ class ProtectedService:
 
 
 @pytest.fixture(scope="module")
-async def service(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[ProtectedService]:
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+async def service(migrated_database: NewDatabase, redis_address: tuple[str, int]) -> AsyncIterator[ProtectedService]:
+    async with migrated_database() as dsn:
         settings = settings_for(dsn, *redis_address, allow_anonymous=False)
         database = Database(dsn, pool_size=1)
         credentials = {}

@@ -16,7 +16,7 @@ from core.settings import ROOT
 from db.postgres.database import Database
 from models import Role
 from services.access.api_keys import ApiKeys
-from support.factories import JSON, a_ticket, migrate_to_head, new_database, settings_for
+from support.factories import JSON, NewDatabase, a_ticket, settings_for
 from support.openapi_document import operations
 from support.programs import require_program
 from support.service_process import ServiceProcess
@@ -30,11 +30,10 @@ EXAMPLE_PATH = "/tickets/1"
 
 @pytest.fixture(scope="module")
 async def environment(
-    postgres_dsn: str, redis_address: tuple[str, int], tmp_path_factory: pytest.TempPathFactory
+    migrated_database: NewDatabase, redis_address: tuple[str, int], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, str]]:
     """The variables that samples read, for a service that requires credentials."""
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+    async with migrated_database() as dsn:
         database = Database(dsn, pool_size=1)
         key, _ = await ApiKeys(database).create("samples", Role.AGENT, None)
         await database.close()

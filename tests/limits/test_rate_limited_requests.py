@@ -12,7 +12,7 @@ from core.settings import Settings, async_dsn
 from db.postgres.database import Database
 from models import Role
 from services.access.api_keys import ApiKeys
-from support.factories import migrate_to_head, new_database, running, settings_for
+from support.factories import NewDatabase, running, settings_for
 
 
 @pytest.fixture
@@ -74,10 +74,9 @@ async def test_probes_and_documentation_pages_are_exempt(limited: tuple[FastAPI,
 
 
 async def test_each_principal_has_its_own_quota_at_any_address(
-    postgres_dsn: str, redis_address: tuple[str, int]
+    migrated_database: NewDatabase, redis_address: tuple[str, int]
 ) -> None:
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+    async with migrated_database() as dsn:
         database = Database(async_dsn(dsn), pool_size=1)
         alice, bob = [(await ApiKeys(database).create(name, Role.AGENT))[0] for name in ("alice", "bob")]
         await database.close()

@@ -96,10 +96,9 @@ async def test_a_purpose_permits_its_changes_of_a_closed_ticket_and_ends_with_th
 async def test_a_purpose_permits_nothing_else(
     client: httpx2.AsyncClient, sql: asyncpg.Connection, purpose: str, change: str
 ) -> None:
-    ticket = await ticket_in(client, "closed")
-    statement = f"UPDATE tickets SET {change} WHERE id = $1"
+    ticket_id = (await ticket_in(client, "closed"))["id"]
     with pytest.raises(asyncpg.RestrictViolationError):
-        await carry_out_for(sql, purpose, statement, ticket["id"])
+        await carry_out_for(sql, purpose, f"UPDATE tickets SET {change} WHERE id = $1", ticket_id)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from services.tickets.page_shape import LIMIT, PageShape
 from services.tickets.pages import page_of_tickets, rows_of_tickets
 from services.tickets.search import NEAREST
 from services.tickets.statements import tickets
-from support.factories import migrate_to_head, new_database
+from support.factories import NewDatabase
 
 TICKETS = 100_000
 
@@ -56,9 +56,8 @@ VALUES = {
 
 
 @pytest.fixture(scope="module")
-async def connection(postgres_dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+async def connection(migrated_database: NewDatabase) -> AsyncIterator[asyncpg.Connection]:
+    async with migrated_database() as dsn:
         filler = await asyncpg.connect(dsn)
         await filler.execute("SET session_replication_role = replica")
         await filler.execute(FILL)

@@ -16,16 +16,7 @@ from db.postgres.database import Database
 from db.redis.multiplexed import MultiplexedConnection
 from models import Role
 from services.access.api_keys import ApiKeys
-from support.factories import (
-    JSON,
-    a_comment,
-    a_ticket,
-    migrate_to_head,
-    new_database,
-    open_ticket,
-    running,
-    settings_for,
-)
+from support.factories import JSON, NewDatabase, a_comment, a_ticket, open_ticket, running, settings_for
 
 # So many tickets have some on each of the cluster's nodes: by then each is connected, and knows each script.
 ON_EVERY_NODE = 12
@@ -74,10 +65,9 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="module")
-async def settings(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
+async def settings(migrated_database: NewDatabase, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
     """Those of a database of our own, since a key closes its door for good."""
-    async with new_database(postgres_dsn) as dsn:
-        await migrate_to_head(dsn)
+    async with migrated_database() as dsn:
         yield settings_for(dsn, *redis_address)
 
 
