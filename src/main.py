@@ -73,20 +73,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(tracing.flushed(tracer_provider))
-            database, cache, limiter = await stack.enter_async_context(
+            resources = await stack.enter_async_context(
                 open_resources(settings, body_schema=lookup_schema(), tracer_provider=tracer_provider)
             )
-            app.state.rate_limiter = limiter
-            app.state.tickets = TicketService(database, cache, TicketChanges(database, cache))
+            database, cache = resources.database, resources.cache
+            app.state.rate_limiter = resources.limiter
+            changes = TicketChanges(database, cache, resources.groups)
+            app.state.tickets = TicketService(database, cache, changes)
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache, known_revisions(), shutdown)
-            app.state.observation = MetricsReporter(database, cache, in_flight)
+            app.state.observation = MetricsReporter(resources, in_flight)
             app.state.api_key_cache = api_key_cache = ApiKeyCache(ApiKeys(database))
             app.state.authenticator = Authenticator(
                 api_key_cache, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
             )
             await stack.enter_async_context(
                 _in_background(
+                    resources.fences.run(),
                     purge_expired_keys(database),
                     refresh_counts(database),
                     api_key_cache.record_uses(),

@@ -90,10 +90,10 @@ breaker_open: Final = Gauge(
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
-pending_invalidations: Final = Gauge(
-    "tickets_cache_invalidations_owed",
-    "Cache invalidations that Redis has not confirmed yet.",
-    multiprocess_mode="livesum",
+cache_groups_down: Final = Gauge(
+    "tickets_cache_groups_down",
+    "Groups of tickets, of 32, whose cached tickets are not served because an invalidation did not reach Redis.",
+    multiprocess_mode="livemax",
     registry=REGISTRY,
 )
 pool_size: Final = Gauge(

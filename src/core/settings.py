@@ -93,6 +93,7 @@ class Settings(BaseSettings):
     redis_tls: bool = False
     redis_tls_ca_file: FilePath | None = None
     redis_prefix: str = ""
+    stale_if_error: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1)

@@ -1,11 +1,15 @@
 """Opens and closes the connections to PostgreSQL and Redis."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from opentelemetry.trace import TracerProvider
 
+from core.errors import Unavailable
 from core.settings import Settings
+from db.cache.fence import FenceRenewer
+from db.cache.fence_groups import FenceGroups
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.redis.client import connect
@@ -13,11 +17,22 @@ from db.redis.guard import GuardedRedis
 from db.redis.rate_limit import RateLimiter
 
 
+@dataclass(frozen=True)
+class Resources:
+    """The connections of the service, and what works on them; `limiter` is None without a rate limit."""
+
+    database: Database
+    cache: TicketCache
+    groups: FenceGroups
+    fences: FenceRenewer
+    limiter: RateLimiter | None
+
+
 @asynccontextmanager
 async def open_resources(
     settings: Settings, *, body_schema: str, tracer_provider: TracerProvider | None = None
-) -> AsyncIterator[tuple[Database, TicketCache, RateLimiter | None]]:
-    """Yield the database, the ticket cache and, if one is configured, the rate limiter; close all at the end.
+) -> AsyncIterator[Resources]:
+    """Yield what the settings name, connected; close all at the end.
 
     `body_schema` identifies the format of the cached bodies. With `tracer_provider`, statements and commands are
     traced.
@@ -39,12 +54,16 @@ async def open_resources(
 
         trace_statements(tracer_provider, database)
         redis = TracedRedis(connect(settings), tracer_provider)
-    cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
     rate, prefix = settings.rate_limit, settings.redis_prefix
+    cache = TicketCache(redis, schema=body_schema, prefix=prefix, stale_if_error=settings.stale_if_error)
+    groups = FenceGroups(database)
+    fences = FenceRenewer(redis, groups, prefix=prefix)
     limiter = None if rate is None else RateLimiter(redis, rate, prefix=prefix)
     try:
         await cache.warm_up()
-        yield database, cache, limiter
+        with suppress(Unavailable):  # the fences are made as soon as PostgreSQL responds
+            await fences.renew()
+        yield Resources(database, cache, groups, fences, limiter)
     finally:
         try:
             await cache.close()

@@ -3,6 +3,7 @@
 from models.api_key import ApiKey, Role
 from models.base import Base, table_of
 from models.comment import Comment
+from models.fence_group import FENCE_GROUPS, FenceGroup, FenceState
 from models.idempotency_key import IdempotencyKey
 from models.search_document import SearchDocument
 from models.service_secret import ServiceSecret
@@ -10,11 +11,14 @@ from models.ticket import Ticket, TicketStatus
 from models.ticket_event import Audience, EventType, TicketEvent
 
 __all__ = [
+    "FENCE_GROUPS",
     "ApiKey",
     "Audience",
     "Base",
     "Comment",
     "EventType",
+    "FenceGroup",
+    "FenceState",
     "IdempotencyKey",
     "Role",
     "SearchDocument",

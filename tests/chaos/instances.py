@@ -13,7 +13,8 @@ import httpx2
 
 from chaos.history import CacheRecord, Delivery
 from core.settings import Settings
-from db.cache.scripts import INVALIDATE, Script
+from db.cache.fence_groups import FenceGroups
+from db.cache.scripts import INVALIDATE, INVALIDATE_BEFORE, Script
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.postgres.session import Session
@@ -62,13 +63,15 @@ class RecordingRedis(GuardedRedis):
         self._record = record
         self._instance = instance
 
-    async def run(self, script: Script, key: str, *arguments: str | int | bytes, timeout_s: float) -> Any:
-        if script is not INVALIDATE:
-            return await super().run(script, key, *arguments, timeout_s=timeout_s)
-        ticket_id, version = int(key.rpartition("{")[2].rstrip("}")), int(arguments[0])
+    async def run(
+        self, script: Script, keys: str | tuple[str, ...], *arguments: str | int | bytes, timeout_s: float
+    ) -> Any:
+        if script not in {INVALIDATE, INVALIDATE_BEFORE}:
+            return await super().run(script, keys, *arguments, timeout_s=timeout_s)
+        ticket_id, version = int(str(keys).rpartition(":")[2]), int(arguments[0])
         began_at, is_delivered, was_cancelled = time.monotonic(), False, False
         try:
-            result = await super().run(script, key, *arguments, timeout_s=timeout_s)
+            result = await super().run(script, keys, *arguments, timeout_s=timeout_s)
             is_delivered = True
         except asyncio.CancelledError:
             was_cancelled = True
@@ -127,13 +130,13 @@ class MortalCache(TicketCache):
         super().__init__(redis, schema=lookup_schema(), prefix=prefix)
         self._record = record
 
-    async def invalidate(self, ticket_id: int, version: int) -> None:
+    async def invalidate(self, ticket_id: int, version: int) -> bool:
         # A writer invalidates again after its commit. The time of the second invalidation overwrites the first.
         self._record.committed_by[ticket_id, version] = time.monotonic()
         fate = fate_of_writer.get()
         if fate is not None and fate.is_dead:
             fate.die()
-        await super().invalidate(ticket_id, version)
+        return await super().invalidate(ticket_id, version)
 
 
 @asynccontextmanager
@@ -149,7 +152,7 @@ async def instance(settings: Settings, number: int, record: CacheRecord, dice: R
             # This client raises the exception of the application where others get a 500.
             httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://tickets") as client,
         ):
-            app.state.tickets = TicketService(database, cache, TicketChanges(database, cache))
+            app.state.tickets = TicketService(database, cache, TicketChanges(database, cache, FenceGroups(database)))
             await cache.warm_up()
             yield Instance(number, client, cache)
     finally:

@@ -12,11 +12,15 @@ import httpx2
 from fastapi import FastAPI
 
 from core.settings import Settings, async_dsn
+from db.cache.fence import fence_key
+from db.cache.scripts import RENEW
 from db.cache.ticket_cache import Stored, TicketCache
 from db.postgres.migrations import migrate
+from db.redis.batches import Batches
 from db.redis.client import connect
 from db.redis.guard import GuardedRedis
 from main import create_app
+from models import FENCE_GROUPS
 
 JSON = dict[str, Any]
 
@@ -72,11 +76,15 @@ def settings_for(dsn: str, redis_host: str, redis_port: int, **others: Any) -> S
 @asynccontextmanager
 async def cache_of(settings: Settings, *, schema: str = "test") -> AsyncIterator[TicketCache]:
     """Yield a ticket cache without a service."""
-    cache = TicketCache(GuardedRedis(connect(settings)), schema=schema, prefix=settings.redis_prefix)
+    redis = GuardedRedis(connect(settings))
+    cache = TicketCache(redis, schema=schema, prefix=settings.redis_prefix)
     await cache.warm_up()
+    await raise_fences(redis, settings.redis_prefix)
+    renewing = asyncio.create_task(_keep_fences(redis, settings.redis_prefix))
     try:
         yield cache
     finally:
+        renewing.cancel()
         await cache.close()
 
 
@@ -90,6 +98,21 @@ async def running(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx2.Asy
         httpx2.AsyncClient(transport=transport, base_url="http://tickets") as client,
     ):
         yield app, client
+
+
+async def _keep_fences(redis: GuardedRedis, prefix: str) -> None:
+    while True:
+        await asyncio.sleep(0.1)
+        await raise_fences(redis, prefix)
+
+
+async def raise_fences(redis: GuardedRedis, prefix: str) -> None:
+    """Make fences that outlive a test, where no service renews them; groups whose node does not respond get none."""
+    keys = [fence_key(prefix, group) for group in range(FENCE_GROUPS)]
+    batches = Batches(redis)
+    clocks = await batches.clocks(keys, timeout_s=5)
+    epoch = secrets.token_hex(8)
+    await batches.run(RENEW, {key: (now, 60_000, 600_000, 1, epoch) for key, now in clocks.items()}, timeout_s=5)
 
 
 class Loader:

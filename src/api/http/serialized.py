@@ -18,6 +18,7 @@ _CACHE_STATUS: Final = {
     CacheOutcome.NOT_FILLED: b"tickets; fwd=miss",
     CacheOutcome.SHARED: b"tickets; fwd=miss; collapsed",
     CacheOutcome.BYPASSED: b"tickets; fwd=bypass",
+    CacheOutcome.STALE_IF_ERROR: b"tickets; hit; detail=stale-if-error",
 }
 # Clients may store the response, but must revalidate it before each use.
 _REVALIDATE: Final = (b"cache-control", b"no-cache")

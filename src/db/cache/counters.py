@@ -22,8 +22,8 @@ class CacheCounters:
     bypasses: int = 0
     """Lookups that did not use the cache: the client asked for that, or Redis did not respond."""
     failed_invalidations: int = 0
-    """Invalidations that did not reach Redis at once."""
-    late_invalidations: int = 0
-    """Failed invalidations that reached Redis later."""
+    """Invalidations that did not reach Redis: their writers let the fence of the tickets expire."""
+    stale_if_error: int = 0
+    """Lookups that returned the stored body because there was no fence and PostgreSQL was unavailable."""
     breaker_openings: int = 0
     """How often the circuit breaker of a Redis node opened."""

@@ -1,7 +1,7 @@
-"""The ticket cache. Its floor-and-lease protocol never stores a body that is already overwritten.
+"""The ticket cache. It never serves a body that was overwritten before the read began.
 
 The problem: a reader loads version 7, a writer commits version 8 and deletes the cached key, and then the reader stores
-version 7. Every later reader would get the old version. The protocol has four terms:
+version 7. Every later reader would get the old version. The protocol has five terms:
 
 - lease: a reader that finds no body takes the lease of the key. Only one reader has it at a time, for at most 5 s.
 - fill: a reader stores the body that it loaded. This is refused unless the reader still has the lease and the version
@@ -10,8 +10,10 @@ version 7. Every later reader would get the old version. The protocol has four t
 - invalidate: a writer raises the floor to its new version, which drops an older body and the lease. It does so before
   its commit, so that no reader can store a version that is about to become old, and again after it, in case the key was
   evicted or expired in between.
+- fence: a body is served only while the fence of its group has the epoch under which the body's lease was taken. A
+  writer whose invalidation does not arrive lets the fence expire before it is acknowledged (see `db.cache.fence`).
 
-The floor and the lease are in one key (see `db.cache.scripts`): they vanish together, and no operation needs two slots.
+Floor, lease and body are in one key (see `db.cache.scripts`): they vanish together, and share a slot with the fence.
 `tests/db/cache/cache_model.py` checks the protocol over every order of its steps, and shows why each part is needed.
 
 Redis is an accelerator: when it fails, reads load from PostgreSQL and writes continue.
@@ -22,14 +24,16 @@ import contextlib
 import logging
 import random
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from core.errors import Unavailable
 from db.cache.counters import CacheCounters
-from db.cache.pending_invalidations import PendingInvalidations
-from db.cache.scripts import FILL, INVALIDATE, LEASE, RELEASE
+from db.cache.fence import fence_key, group_of, ticket_key
+from db.cache.scripts import FILL, INVALIDATE, INVALIDATE_BEFORE, LEASE, RELEASE, Script
 from db.redis.guard import CacheUnavailable, GuardedRedis
 
 READ_TIMEOUT_S: Final = 0.1
@@ -39,6 +43,8 @@ LEASE_WAITS_S: Final = (0.025, 0.025)
 LEASE_MS: Final = 5_000
 FLOOR_MS: Final = 30_000
 BODY_MS: Final = 60_000
+# While PostgreSQL is unavailable, a lookup with a stored body tries to load at most this often.
+RETRY_LOAD_AFTER_S: Final = 1
 # Lookups share a connection: a body of 13 MB, the size of 50 long comments, delayed all others of its node by 0.1 s.
 MAX_BODY_BYTES: Final = 1024 * 1024
 
@@ -53,6 +59,7 @@ class CacheOutcome(StrEnum):
     NOT_FILLED = "not filled"
     SHARED = "shared"
     BYPASSED = "bypassed"
+    STALE_IF_ERROR = "stale if error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +72,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class _SharedLoad:
-    """A load that is in progress in this process, and the lease that allows it to fill the cache."""
+    """A load that is in progress in this process, the lease that allows it to fill the cache, and the epoch with it."""
 
     lease: bytes
+    epoch: bytes
     task: asyncio.Task[tuple[Stored, CacheOutcome]]
 
 
@@ -78,15 +86,17 @@ class TicketCache:
     """Reads tickets through Redis, and invalidates them when they change.
 
     `schema` identifies the format of the bodies: a body that another release stored in another format counts as
-    missing. `prefix` is prepended to every key.
+    missing. `prefix` is prepended to every key. With `stale_if_error`, a lookup returns the stored body when there is
+    no fence and PostgreSQL is unavailable: this process cannot know then whether another one still commits.
     """
 
-    def __init__(self, redis: GuardedRedis, *, schema: str, prefix: str = "") -> None:
+    def __init__(self, redis: GuardedRedis, *, schema: str, prefix: str = "", stale_if_error: bool = True) -> None:
         self._redis = redis
         self._schema = schema.encode()
         self._prefix = prefix
         self._loads: dict[int, _SharedLoad] = {}
-        self._pending = PendingInvalidations(self._deliver, lifetime_s=(BODY_MS + LEASE_MS) / 1000)
+        self._stale_if_error = stale_if_error
+        self._load_failed_at = float("-inf")
         self._counters = CacheCounters()
 
     @property
@@ -94,11 +104,6 @@ class TicketCache:
         """What the cache did since the start of the process."""
         self._counters.breaker_openings = self._redis.breaker.openings
         return self._counters
-
-    @property
-    def pending_invalidations(self) -> int:
-        """The number of invalidations that have not reached Redis yet."""
-        return len(self._pending)
 
     @property
     def shards(self) -> list[str]:
@@ -115,8 +120,6 @@ class TicketCache:
 
         Raises what `load` raises.
         """
-        if ticket_id in self._pending:  # the cached body may be older than the last acknowledged write
-            return await self.read_uncached(load)
         try:
             return await self._read(ticket_id, load)
         except CacheUnavailable:
@@ -127,21 +130,16 @@ class TicketCache:
         self._counters.bypasses += 1
         return await load(), CacheOutcome.BYPASSED
 
-    async def invalidate(self, ticket_id: int, version: int) -> None:
-        """Raise the floor of a ticket to `version`, which drops an older body and the lease.
+    async def invalidate_before(self, ticket_id: int, version: int) -> bool:
+        """Raise the floor of a ticket to a version that is about to be committed; return whether Redis took it."""
+        return await self._invalidate(INVALIDATE_BEFORE, ticket_id, version)
 
-        If Redis does not respond, the invalidation stays pending and is retried in the background.
+    async def invalidate(self, ticket_id: int, version: int) -> bool:
+        """Raise the floor of a ticket to a committed version, which drops an older body and the lease.
+
+        Return whether Redis took it. If it did not, the writer must not be acknowledged before the fence has expired.
         """
-        try:
-            await self._raise_floor(ticket_id, version)
-        except CacheUnavailable:
-            self._counters.failed_invalidations += 1
-            self._pending.add(ticket_id, version)
-        except asyncio.CancelledError:  # the request ended, but the invalidation is still needed
-            self._pending.add(ticket_id, version)
-            raise
-        else:
-            self._pending.confirm(ticket_id, version)
+        return await self._invalidate(INVALIDATE, ticket_id, version)
 
     async def warm_up(self) -> None:
         """Connect to Redis, so that the first reads need not. If Redis does not respond, later reads connect."""
@@ -155,34 +153,60 @@ class TicketCache:
         return await self._redis.count_unresponsive(timeout_s=PROBE_TIMEOUT_S)
 
     async def close(self) -> None:
-        """Wait for the loads in progress, try the pending invalidations once more, and close every connection."""
+        """Wait for the loads in progress, and close every connection."""
         await asyncio.gather(*(load.task for load in self._loads.values()), return_exceptions=True)
-        await self._pending.close()
         await self._redis.close()
 
-    def _key(self, ticket_id: int) -> str:
-        return f"{self._prefix}ticket:{{{ticket_id}}}"
-
     async def _read(self, ticket_id: int, load: Load) -> tuple[Stored, CacheOutcome]:
-        """Return the cached body, or take the lease and load, or join the load that has it, or load without a fill."""
-        key = self._key(ticket_id)
-        version, body, schema, holder = await self._redis.read(key, "v", "b", "s", "l", timeout_s=READ_TIMEOUT_S)
+        """Return the cached body if its fence stands; otherwise load the ticket."""
+        key, fence = ticket_key(self._prefix, ticket_id), fence_key(self._prefix, group_of(ticket_id))
+        # The hash first, then the fence: a body whose fence stands after it was read was not overwritten before.
+        (version, body, schema, holder, body_epoch), epoch = await self._redis.read_with(
+            key, "v", "b", "s", "l", "e", other=fence, timeout_s=READ_TIMEOUT_S
+        )
+        stored = None
         if version is not None and body is not None and schema == self._schema:
-            return self._hit(version, body)
+            if epoch is not None and epoch == body_epoch:
+                return self._hit(version, body)
+            stored = Stored(int(version), body)
+        if epoch is not None:
+            return await self._load_through((key, fence), ticket_id, int(version or 0), holder, epoch, load)
+        if stored is None or not self._stale_if_error:
+            return await load(), CacheOutcome.NOT_FILLED
+        return await self._load_or_stale(stored, load)
+
+    async def _load_or_stale(self, stored: Stored, load: Load) -> tuple[Stored, CacheOutcome]:
+        """Return what `load` reads or, while PostgreSQL is unavailable, the stored body (stale-if-error, RFC 5861)."""
+        now = time.monotonic()
+        if now - self._load_failed_at > RETRY_LOAD_AFTER_S:
+            try:
+                return await load(), CacheOutcome.NOT_FILLED
+            except Unavailable:
+                self._load_failed_at = time.monotonic()
+        self._counters.stale_if_error += 1
+        return stored, CacheOutcome.STALE_IF_ERROR
+
+    async def _load_through(
+        self, keys: tuple[str, str], ticket_id: int, floor: int, holder: bytes | None, epoch: bytes, load: Load
+    ) -> tuple[Stored, CacheOutcome]:
+        """Take the lease and load, or join the load that has it, or load without a fill."""
         lease, has_waited = secrets.token_hex(8), False
         for pause_s in (*LEASE_WAITS_S, None):
-            # Join only the load whose lease is in Redis now: an invalidation since its start would have dropped it.
+            # Join only the load whose lease is in Redis now, and only while the fence of that lease stands: an
+            # invalidation since its start would have dropped the lease, and one that did not arrive the fence.
             shared = self._loads.get(ticket_id)
-            if shared is not None and shared.lease == holder:
-                return await self._join(shared, int(version or 0), load)
+            if shared is not None and (shared.lease, shared.epoch) == (holder, epoch):
+                return await self._join(shared, floor, load)
             result, version, *rest = await self._redis.run(
-                LEASE, key, self._schema, lease, LEASE_MS, timeout_s=READ_TIMEOUT_S
+                LEASE, keys, self._schema, lease, LEASE_MS, timeout_s=READ_TIMEOUT_S
             )
             if result == b"hit":
                 return self._hit(version, *rest)
             if result == b"lease":
-                return await self._lead(ticket_id, lease, load)
-            (holder,) = rest
+                return await self._lead(ticket_id, lease, rest[0], load)
+            if result == b"unfenced":
+                break
+            floor, (holder, epoch) = int(version or 0), rest
             self._counters.waits += not has_waited
             has_waited = True
             if pause_s is not None:
@@ -193,10 +217,11 @@ class TicketCache:
         self._counters.hits += 1
         return Stored(int(version), body), CacheOutcome.HIT
 
-    async def _lead(self, ticket_id: int, lease: str, load: Load) -> tuple[Stored, CacheOutcome]:
+    async def _lead(self, ticket_id: int, lease: str, epoch: bytes, load: Load) -> tuple[Stored, CacheOutcome]:
         """Load in a separate task, so that the readers that join it keep it when the first request is cancelled."""
-        task = asyncio.create_task(self._load_and_fill(self._key(ticket_id), lease, load))
-        shared = _SharedLoad(lease.encode(), task)
+        key = ticket_key(self._prefix, ticket_id)
+        task = asyncio.create_task(self._load_and_fill(key, lease, epoch, load))
+        shared = _SharedLoad(lease.encode(), epoch, task)
         self._loads[ticket_id] = shared
 
         def remove(ended: asyncio.Task[tuple[Stored, CacheOutcome]]) -> None:
@@ -221,7 +246,7 @@ class TicketCache:
                 return loaded, CacheOutcome.SHARED
         return await load(), CacheOutcome.NOT_FILLED
 
-    async def _load_and_fill(self, key: str, lease: str, load: Load) -> tuple[Stored, CacheOutcome]:
+    async def _load_and_fill(self, key: str, lease: str, epoch: bytes, load: Load) -> tuple[Stored, CacheOutcome]:
         try:
             loaded = await load()
         except BaseException:
@@ -231,7 +256,7 @@ class TicketCache:
             await self._release(key, lease)
             return loaded, CacheOutcome.NOT_FILLED
         ttl_ms = random.randint(BODY_MS * 9 // 10, BODY_MS)  # noqa: S311 - spreads the expiry times; no secret
-        fill = (self._schema, lease, loaded.version, loaded.body, ttl_ms)
+        fill = (self._schema, lease, loaded.version, loaded.body, epoch, ttl_ms)
         try:
             is_stored = await self._redis.run(FILL, key, *fill, timeout_s=READ_TIMEOUT_S)
         except CacheUnavailable:
@@ -248,14 +273,11 @@ class TicketCache:
         with contextlib.suppress(CacheUnavailable):
             await self._redis.run(RELEASE, key, lease, timeout_s=READ_TIMEOUT_S)
 
-    async def _raise_floor(self, ticket_id: int, version: int) -> None:
-        """Run INVALIDATE. Raises CacheUnavailable."""
-        await self._redis.run(INVALIDATE, self._key(ticket_id), version, FLOOR_MS, timeout_s=INVALIDATE_TIMEOUT_S)
-
-    async def _deliver(self, ticket_id: int, version: int) -> bool:
+    async def _invalidate(self, script: Script, ticket_id: int, version: int) -> bool:
+        key = ticket_key(self._prefix, ticket_id)
         try:
-            await self._raise_floor(ticket_id, version)
+            await self._redis.run(script, key, version, FLOOR_MS, timeout_s=INVALIDATE_TIMEOUT_S)
         except CacheUnavailable:
+            self._counters.failed_invalidations += 1
             return False
-        self._counters.late_invalidations += 1
         return True

@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from db.cache.scripts import Script
 from db.redis.breaker import Breaker
@@ -24,7 +24,8 @@ _EXPECTED: Final = (RedisErrorReply, RedisError, RedisClusterException, OSError,
 # The shard name for keys in slots for which no node is known.
 _UNKNOWN: Final = "an unknown node"
 _SINGLE: Final = "redis"
-_REDIRECTIONS: Final = ("MOVED ", "ASK ")
+_MOVED: Final = "MOVED"
+_ASK: Final = "ASK"
 _NO_SCRIPT: Final = "NOSCRIPT "
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class GuardedRedis:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._start_nodes = dict(client.nodes_manager.startup_nodes) if isinstance(client, RedisCluster) else {}
-        self._connections = MultiplexedConnections(login_of(client), connect_timeout_s=SOCKET_TIMEOUT_S)
+        self.connections = MultiplexedConnections(login_of(client), connect_timeout_s=SOCKET_TIMEOUT_S)
         # The client raises when all its connections are in use; callers wait here instead, within the timeout.
         self._client_permits = asyncio.Semaphore(MAX_CONNECTIONS)
         self._single_address = address_of(client)
@@ -62,9 +63,25 @@ class GuardedRedis:
         values: list[bytes | None] = await self._execute(key, ("HMGET", key, *fields), timeout_s)
         return values
 
-    async def run(self, script: Script, key: str, *arguments: Argument, timeout_s: float) -> Any:  # noqa: ANN401
-        """Run a script on a key and return its result."""
-        return await self._execute(key, ("EVALSHA", script.digest, 1, key, *arguments), timeout_s, script)
+    async def read_with(
+        self, key: str, *fields: str, other: str, timeout_s: float
+    ) -> tuple[list[bytes | None], bytes | None]:
+        """Return fields of a hash, read first, and the value of another key of the same slot, read after it."""
+        shard, address = self.locate(key)
+        commands = (("HMGET", key, *fields), ("GET", other))
+        async with self.guarded(shard, timeout_s) as until:
+            if address is not None:
+                values, value = await self.connections.execute_all(address, commands, until=until)
+                if not isinstance(values, RedisErrorReply) and not isinstance(value, RedisErrorReply):
+                    return values, value
+            values, value = [await self._execute_on_owner(address, command, until) for command in commands]
+            return cast("list[bytes | None]", values), cast("bytes | None", value)
+
+    async def run(self, script: Script, keys: str | tuple[str, ...], *arguments: Argument, timeout_s: float) -> Any:  # noqa: ANN401
+        """Run a script on a key, or on several of one slot, and return its result."""
+        names = (keys,) if isinstance(keys, str) else keys
+        command = ("EVALSHA", script.digest, len(names), *names, *arguments)
+        return await self._execute(names[0], command, timeout_s, script)
 
     async def count_unresponsive(self, *, timeout_s: float) -> tuple[int, int]:
         """Ping each node that serves keys; return how many do not respond or serve no keys, and how many nodes exist.
@@ -91,14 +108,14 @@ class GuardedRedis:
                 await self._client.initialize()
                 nodes = [(node.host, int(node.port)) for node in self._client.get_primaries()]
             # In a cluster, a node that does not respond delays nothing, and the cache uses the other nodes.
-            pings = (self._connections.execute(node, ("PING",), until=until) for node in nodes)
+            pings = (self.connections.execute(node, ("PING",), until=until) for node in nodes)
             await asyncio.gather(*pings, return_exceptions=isinstance(self._client, RedisCluster))
 
     async def close(self) -> None:
         """Close every connection."""
         try:
             await self.breaker.close()
-            await self._connections.close()
+            await self.connections.close()
             async with _failures_translated(), asyncio.timeout(PROBE_TIMEOUT_S):
                 await self._client.aclose()
         except CacheUnavailable as error:
@@ -122,35 +139,58 @@ class GuardedRedis:
         timeout_s: float,
         script: Script | None = None,
     ) -> Any:  # noqa: ANN401
-        shard, address = self._locate(key)
+        shard, address = self.locate(key)
+        async with self.guarded(shard, timeout_s) as until:
+            try:
+                return await self._execute_on_owner(address, arguments, until)
+            except (RedisErrorReply, NoScriptError) as error:
+                if script is None or not lacks_script(error):
+                    raise
+                return await self._execute_on_owner(address, ("EVAL", script.source, *arguments[2:]), until)
+
+    @asynccontextmanager
+    async def guarded(self, shard: str, timeout_s: float) -> AsyncIterator[float]:
+        """Yield the deadline of a command on a shard, and record in the breaker whether the shard responds."""
         if self.breaker.is_open(shard):
             raise CacheUnavailable(f"the circuit breaker of {shard} is open")
-        until = asyncio.get_running_loop().time() + timeout_s
         try:
-            try:
-                reply = await self._execute_on_owner(address, arguments, until)
-            except (RedisErrorReply, NoScriptError) as error:
-                if script is None or not _lacks_script(error):
-                    raise
-                reply = await self._execute_on_owner(address, ("EVAL", script.source, *arguments[2:]), until)
+            yield asyncio.get_running_loop().time() + timeout_s
+        except (RedisErrorReply, ResponseError) as error:  # an error reply is a reply: only silence opens the breaker
+            self.breaker.record_success(shard)
+            raise _unavailable(error) from error
         except Exception as error:
             self.breaker.record_failure(shard)
             raise _unavailable(error) from error
         self.breaker.record_success(shard)
-        return reply
 
     async def _execute_on_owner(self, address: Address | None, arguments: tuple[Argument, ...], until: float) -> object:
-        """Send a command to `address`; if it is None or the node redirects, let the client find the right node."""
+        """Send a command to `address`; if it is None or the node redirects, let the right node carry it out."""
         if address is not None:
             try:
-                return await self._connections.execute(address, arguments, until=until)
+                return await self.connections.execute(address, arguments, until=until)
             except RedisErrorReply as error:
-                if not str(error).startswith(_REDIRECTIONS):
+                kind, _, rest = str(error).partition(" ")
+                if kind == _ASK:
+                    return await self._ask(address, rest, arguments, until)
+                if kind != _MOVED:
                     raise
         async with asyncio.timeout_at(until), self._client_permits:
             return await self._client.execute_command(*arguments)
 
-    def _locate(self, key: str) -> tuple[str, Address | None]:
+    async def _ask(self, origin: Address, slot_and_node: str, arguments: tuple[Argument, ...], until: float) -> object:
+        """Send a command to the node that imports its slot.
+
+        ASKING concerns the next command of its connection. redis-py may send the two on different connections, which
+        then redirects for ever.
+        """
+        host, _, port = slot_and_node.rpartition(" ")[2].rpartition(":")
+        importing = host or origin[0], int(port)
+        _, reply = await self.connections.execute_all(importing, (("ASKING",), arguments), until=until)
+        if isinstance(reply, RedisErrorReply):
+            raise reply
+        return reply
+
+    def locate(self, key: str) -> tuple[str, Address | None]:
         """Return the name and the address of the node that serves a key; the address is None if it is not known."""
         if not isinstance(self._client, RedisCluster):
             return _SINGLE, self._single_address
@@ -196,7 +236,8 @@ class GuardedRedis:
                 raise CacheUnavailable(f"{shard} is in no working cluster")
 
 
-def _lacks_script(error: Exception) -> bool:
+def lacks_script(error: Exception) -> bool:
+    """Return whether a node does not know a script by its digest."""
     return isinstance(error, NoScriptError) or str(error).startswith(_NO_SCRIPT)
 
 

@@ -7,6 +7,7 @@ client is used for rare operations only: to discover which node serves which slo
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Any, Final, cast
@@ -42,13 +43,18 @@ class Login:
 
 
 class _PendingReply:
-    """The reply of a command that was sent, or will be, and the deadline for it."""
+    """The reply of a command, or the replies of several, that was sent or will be, and the deadline for it.
 
-    __slots__ = ("deadline", "future")
+    `replies` is None for one command; for several it collects the replies, `missing` of which are still to come.
+    """
 
-    def __init__(self, future: asyncio.Future[Any], deadline: float) -> None:
+    __slots__ = ("deadline", "future", "missing", "replies")
+
+    def __init__(self, future: asyncio.Future[Any], deadline: float, count: int) -> None:
         self.future = future
         self.deadline = deadline
+        self.missing = count
+        self.replies: list[Any] | None = None if count == 1 else []
 
 
 class MultiplexedConnection(asyncio.Protocol):
@@ -65,16 +71,17 @@ class MultiplexedConnection(asyncio.Protocol):
         self._lost = asyncio.Event()
         self.is_usable = False
 
-    def execute(self, command: bytes, *, until: float) -> asyncio.Future[Any]:
+    def execute(self, command: bytes, *, until: float, count: int = 1) -> asyncio.Future[Any]:
         """Send a packed command; return the future of its reply, which raises TimeoutError, OSError, RedisErrorReply.
 
-        `until` is the deadline, by the clock of the event loop.
+        `command` may be several packed commands: with their `count`, the future has the list of their replies, in which
+        an error reply is a RedisErrorReply. `until` is the deadline, by the clock of the event loop.
         """
         future = self._loop.create_future()
         if self._lost.is_set():  # lost between connecting and this first command
             future.set_exception(ConnectionError("the connection was lost immediately"))
             return future
-        self._pending.append(_PendingReply(future, until))
+        self._pending.append(_PendingReply(future, until, count))
         if not self._outgoing:
             self._loop.call_soon(self._send)
         self._outgoing.append(command)
@@ -104,13 +111,22 @@ class MultiplexedConnection(asyncio.Protocol):
         try:
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not False:
-                future = self._pending.popleft().future
-                if future.done():  # cancelled, or timed out
-                    continue
+                pending = self._pending[0]
                 if isinstance(reply, ReplyError):
-                    future.set_exception(RedisErrorReply(str(reply)))
+                    reply = RedisErrorReply(str(reply))
+                if pending.replies is not None:
+                    pending.replies.append(reply)
+                    pending.missing -= 1
+                    if pending.missing:
+                        continue
+                    reply = pending.replies
+                self._pending.popleft()
+                if pending.future.done():  # cancelled, or timed out
+                    continue
+                if isinstance(reply, RedisErrorReply):
+                    pending.future.set_exception(reply)
                 else:
-                    future.set_result(reply)
+                    pending.future.set_result(reply)
         except (HiredisError, IndexError) as error:  # another protocol, or a reply without a command
             self._fail(OSError(f"not a reply of a Redis server: {error}"))
             self.terminate()
@@ -177,6 +193,22 @@ class MultiplexedConnections:
             async with asyncio.timeout_at(until):
                 connection = await self._connected(address)
         return await connection.execute(_packed(arguments), until=until)
+
+    async def execute_all(
+        self, address: Address, commands: Sequence[tuple[Argument, ...]], *, until: float
+    ) -> list[Any]:
+        """Send several commands in one piece, and return their replies; an error reply is a RedisErrorReply.
+
+        The node carries them out in their order, with commands of other connections in between. Raises OSError,
+        TimeoutError.
+        """
+        connection = self._connections.get(address)
+        if connection is None or not connection.is_usable:
+            async with asyncio.timeout_at(until):
+                connection = await self._connected(address)
+        packed = b"".join(map(_packed, commands))
+        replies = await connection.execute(packed, until=until, count=len(commands))
+        return replies if len(commands) > 1 else [replies]
 
     async def close(self) -> None:
         """Close every connection."""

@@ -5,8 +5,7 @@ from dataclasses import asdict
 from typing import Final
 
 from core import metrics
-from db.cache.ticket_cache import TicketCache
-from db.postgres.database import Database
+from db.resources import Resources
 from services.tickets.ticket_status import TRANSITIONS
 
 EVERY_S: Final = 1
@@ -22,9 +21,10 @@ class InFlight:
 class MetricsReporter:
     """Reads the counters and the state that the cache and the pools keep themselves, and updates the metrics."""
 
-    def __init__(self, database: Database, cache: TicketCache, in_flight: InFlight) -> None:
-        self._database = database
-        self._cache = cache
+    def __init__(self, resources: Resources, in_flight: InFlight) -> None:
+        self._database = resources.database
+        self._cache = resources.cache
+        self._groups = resources.groups
         self._in_flight = in_flight
         self._reported: dict[str, int] = {}
         self._known_shards: set[str] = set()
@@ -48,7 +48,7 @@ class MetricsReporter:
         for event, count in asdict(self._cache.counters).items():
             metrics.cache_events.labels(event).inc(count - self._reported.get(event, 0))
             self._reported[event] = count
-        metrics.pending_invalidations.set(self._cache.pending_invalidations)
+        metrics.cache_groups_down.set(self._groups.down)
         self._known_shards.update(self._cache.shards)
         for shard in self._known_shards:
             metrics.breaker_open.labels(shard).set(shard in self._cache.unresponsive_shards)

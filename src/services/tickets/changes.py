@@ -2,10 +2,10 @@
 
 One transaction locks the rows in ascending id, adds exactly 1 to the version of each changed ticket and appends exactly
 one event for it. The cache's floor is raised before the commit and again after it, so that no read that begins after
-the response is older than it (see `db.cache`).
+the response is older than it. A change whose invalidation did not arrive is acknowledged after the fence of its tickets
+has expired (see `db.cache.invalidation`).
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
@@ -14,6 +14,8 @@ from typing import Final
 
 from core import metrics
 from core.errors import DatabaseUnavailable, TicketNotFound, VersionMismatch
+from db.cache.fence_groups import FenceGroups
+from db.cache.invalidation import Invalidation
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.postgres.session import Session
@@ -40,9 +42,10 @@ class TicketChanges:
     `committed` wakes the tasks of this process that wait for changes.
     """
 
-    def __init__(self, database: Database, cache: TicketCache) -> None:
+    def __init__(self, database: Database, cache: TicketCache, groups: FenceGroups) -> None:
         self._database = database
         self._cache = cache
+        self._groups = groups
         self._queue = WriterQueue()
         self._in_progress = RequestsInProgress()
         self.committed = CommitSignal()
@@ -94,7 +97,7 @@ class TicketChanges:
         IdempotencyKeyReused.
         """
         ids = sorted(set(ticket_ids))
-        floors: dict[int, int] = {}
+        invalidation: Invalidation | None = None
         with self._in_progress.only(request):
             try:
                 async with self._queue.turn(ids), self._database.transaction() as connection:
@@ -104,14 +107,22 @@ class TicketChanges:
                     yield tickets
                     changed = [ticket for ticket in tickets if ticket.is_changed]
                     if changed:
-                        floors.update((ticket.id, ticket.version + 1) for ticket in changed)
-                        await self._save(connection, changed, principal, audience, floors)
+                        invalidation = self.invalidation({ticket.id: ticket.version + 1 for ticket in changed})
+                        await self._save(connection, changed, principal, audience, invalidation)
                     if request is not None:
                         await request.end(connection, tickets)
-            finally:
+            except BaseException:
                 # Also when the outcome of the commit is unknown. If nothing was committed, the floor does no harm.
-                await self._invalidate(floors)
+                if invalidation is not None:
+                    await invalidation.after_failure()
+                raise
+            if invalidation is not None:
+                await invalidation.after_commit()
         self._count(changed)
+
+    def invalidation(self, floors: Mapping[int, int]) -> Invalidation:
+        """Return the invalidation of a change that commits these versions, by ticket id."""
+        return Invalidation(self._cache, self._groups, floors)
 
     async def _lock(
         self,
@@ -139,23 +150,15 @@ class TicketChanges:
         changed: Sequence[LockedTicket],
         principal: Principal,
         audience: Audience,
-        floors: Mapping[int, int],
+        invalidation: Invalidation,
     ) -> None:
-        await self._invalidate(floors)
+        await invalidation.before_commit(connection)
         floors_raised_at = time.monotonic()
         for ticket in changed:
             statement = sql.save_statement(ticket.changed_fields, adds_comment=ticket.adds_comment)
             ticket.saved = await connection.one(statement, **ticket.save_parameters(principal.id, audience))
         if time.monotonic() - floors_raised_at > COMMIT_WITHIN_S:
             raise DatabaseUnavailable("the change took too long to be committed safely")
-
-    async def _invalidate(self, floors: Mapping[int, int]) -> None:
-        """Raise the floors in the cache, which drops the older bodies of these tickets, for every audience."""
-        if len(floors) == 1:  # nearly always, and without the cost of a task
-            ((ticket_id, version),) = floors.items()
-            await self._cache.invalidate(ticket_id, version)
-        elif floors:
-            await asyncio.gather(*(self._cache.invalidate(*floor) for floor in floors.items()))
 
     def _count(self, changed: Sequence[LockedTicket]) -> None:
         if not changed:

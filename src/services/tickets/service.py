@@ -101,7 +101,7 @@ class TicketService:
             if principal.requester_email is not None:  # the principal may see less than when it sent the first request
                 await self._ensure_visible(ticket_id, principal)
             # The process that added it may have died before it invalidated the cache; this response acknowledges it.
-            await self._cache.invalidate(ticket_id, added.version)
+            await self._changes.invalidation({ticket_id: added.version}).after_commit()
             return added, True
         return ticket.comment_added, False
 

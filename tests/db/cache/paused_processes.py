@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, TypeVar
 
 from core.settings import Settings
+from db.cache.fence_groups import FenceGroups
 from db.cache.scripts import Script
 from db.cache.ticket_cache import CacheOutcome, TicketCache
 from db.postgres.database import Database
@@ -117,15 +118,19 @@ class WatchedRedis(GuardedRedis):
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.01)
 
-    async def read(self, key: str, *fields: str, timeout_s: float) -> list[bytes | None]:
-        values = await super().read(key, *fields, timeout_s=timeout_s)
+    async def read_with(
+        self, key: str, *fields: str, other: str, timeout_s: float
+    ) -> tuple[list[bytes | None], bytes | None]:
+        values = await super().read_with(key, *fields, other=other, timeout_s=timeout_s)
         self.reads += 1
         return values
 
-    async def run(self, script: Script, key: str, *arguments: str | int | bytes, timeout_s: float) -> Any:
+    async def run(
+        self, script: Script, keys: str | tuple[str, ...], *arguments: str | int | bytes, timeout_s: float
+    ) -> Any:
         if self.is_crashed:
             raise asyncio.CancelledError
-        return await super().run(script, key, *arguments, timeout_s=timeout_s)
+        return await super().run(script, keys, *arguments, timeout_s=timeout_s)
 
 
 class Process:
@@ -136,7 +141,9 @@ class Process:
         self.database = PausableDatabase(settings.database_dsn.get_secret_value())
         self.redis = WatchedRedis(connect(settings))
         self.cache = TicketCache(self.redis, schema=lookup_schema(), prefix=settings.redis_prefix)
-        self.service = TicketService(self.database, self.cache, TicketChanges(self.database, self.cache))
+        self.service = TicketService(
+            self.database, self.cache, TicketChanges(self.database, self.cache, FenceGroups(self.database))
+        )
 
     async def read(self, ticket: int) -> tuple[int, CacheOutcome]:
         stored, outcome = await self.service.look_up(ticket, ANONYMOUS)

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from core.settings import Settings
+from db.cache.fence import ticket_key
 from db.cache.ticket_cache import CacheOutcome
 from db.redis.client import connect
 from schemas.tickets import TicketCreate
 from services.access.principal import ANONYMOUS
-from support.factories import a_ticket, settings_for
+from support.factories import a_ticket, raise_fences, settings_for
 
 from .paused_processes import TIMEOUT_S, CachedKey, Paused, Process
 
@@ -36,6 +37,8 @@ async def own_settings(database_dsn: str, redis_address: tuple[str, int], monkey
 @pytest.fixture
 async def processes(own_settings: Settings) -> AsyncIterator[list[Process]]:
     processes = [Process(own_settings), Process(own_settings)]
+    await processes[0].redis.warm_up()
+    await raise_fences(processes[0].redis, own_settings.redis_prefix)
     yield processes
     for process in processes:
         process.redis.is_crashed = False  # its connections must be closed too
@@ -63,7 +66,7 @@ async def ticket(one: Process) -> int:
 @pytest.fixture
 async def key(own_settings: Settings, ticket: int) -> AsyncIterator[CachedKey]:
     client = connect(own_settings)
-    yield CachedKey(client, f"{own_settings.redis_prefix}ticket:{{{ticket}}}")
+    yield CachedKey(client, ticket_key(own_settings.redis_prefix, ticket))
     await client.aclose()
 
 

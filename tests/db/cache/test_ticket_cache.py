@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from core.settings import Settings
+from db.cache.fence import ticket_key
 from db.cache.ticket_cache import BODY_MS, CacheOutcome, Stored, TicketCache
 from db.redis.client import connect
 from support.factories import Loader, a_comment, cache_of, open_ticket, settings_for
@@ -164,9 +165,7 @@ async def test_stored_bodies_expire(cache: TicketCache, cache_settings: Settings
         await cache.read_through(ticket_id, Loader(1))
     redis = connect(cache_settings)
     try:
-        ttls_ms = [
-            await redis.pttl(f"{cache_settings.redis_prefix}ticket:{{{ticket_id}}}") for ticket_id in range(1, 30)
-        ]
+        ttls_ms = [await redis.pttl(ticket_key(cache_settings.redis_prefix, ticket_id)) for ticket_id in range(1, 30)]
     finally:
         await redis.aclose()
     assert all(0 < ttl_ms <= BODY_MS for ttl_ms in ttls_ms)
@@ -196,6 +195,6 @@ async def test_keys_have_the_prefix(settings: Settings, client: httpx2.AsyncClie
     await client.get(f"/tickets/{ticket['id']}")
     redis = connect(settings)
     try:
-        assert await redis.exists(f"{settings.redis_prefix}ticket:{{{ticket['id']}}}")
+        assert await redis.exists(ticket_key(settings.redis_prefix, ticket["id"]))
     finally:
         await redis.aclose()

@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import IllegalTransition, RequestInProgress, TicketClosed, TicketNotFound, VersionMismatch
 from core.settings import Settings
+from db.cache.fence_groups import FenceGroups
 from db.postgres.database import Database
 from models import Audience, Role, TicketStatus
 from schemas.lists import Paging
@@ -80,7 +81,7 @@ async def test_changes_of_the_same_tickets_in_any_order_never_deadlock(
     ids = [(await open_ticket(client))["id"] for _ in range(2)]
     assert settings.database_dsn is not None
     other_process = Database(settings.database_dsn.get_secret_value(), pool_size=2)
-    others = TicketChanges(other_process, changes._cache)  # noqa: SLF001 - two processes share one cache
+    others = TicketChanges(other_process, changes._cache, FenceGroups(other_process))  # noqa: SLF001 - two processes share one cache
 
     async def change(changes: TicketChanges, ids: list[int], number: int) -> None:
         async with changes.changing(ids, AGENT) as tickets:
