@@ -16,7 +16,11 @@ from db.postgres.pool import PoolState, PoolTimeout
 from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
 
-POOL_TIMEOUT_S: Final = 3
+# While every connection is in use, a request is refused within two seconds.
+POOL_TIMEOUT_S: Final = 1.5
+# Its queries read or write a few rows by primary key.
+CONTROL_POOL_SIZE: Final = 2
+CONTROL_TIMEOUT_S: Final = 2
 # Shorter than what those who ask for our health wait for an answer.
 PROBE_TIMEOUT_S: Final = 2
 
@@ -41,15 +45,21 @@ class Database:
         session = {"statement_timeout": f"{search_timeout_s * 1000:.0f}ms", "plan_cache_mode": "force_custom_plan"}
         self._searches = Connections(dsn, size=search_pool_size, acquire_timeout_s=search_timeout_s, session=session)
         self._probes = Connections(dsn, size=1, acquire_timeout_s=PROBE_TIMEOUT_S, connect_timeout_s=PROBE_TIMEOUT_S)
+        self._control = Connections(
+            dsn,
+            size=CONTROL_POOL_SIZE,
+            acquire_timeout_s=CONTROL_TIMEOUT_S,
+            connect_timeout_s=CONTROL_TIMEOUT_S,
+        )
 
     @property
     def pools(self) -> dict[str, PoolState]:
         """How each of these pools stands, by its name."""
-        return {"main": self._work.state, "search": self._searches.state}
+        return {"main": self._work.state, "search": self._searches.state, "control": self._control.state}
 
     def listen(self, listener: Callable[[LoggedQuery], None]) -> None:
         """Tell `listener` of each statement that these pools carry out from now on, in the context of who asked."""
-        for connections in (self._work, self._searches):
+        for connections in (self._work, self._searches, self._control):
             connections.listen(listener)
 
     @asynccontextmanager
@@ -104,9 +114,21 @@ class Database:
             async with asyncio.timeout(PROBE_TIMEOUT_S), self._probes.reading() as connection:
                 yield connection
 
+    @asynccontextmanager
+    async def control(self) -> AsyncIterator[Session]:
+        """Yield a connection for the service's own short queries, which requests on tickets never use.
+
+        It serves authentication, and everything else that must not wait for the main pool. The block is cancelled after
+        two seconds, the wait for the connection included. Each statement is a transaction of its own.
+
+        Raises DatabaseUnavailable, DeadlineExceeded.
+        """
+        async with attempt(), asyncio.timeout(CONTROL_TIMEOUT_S), self._control.reading() as connection:
+            yield connection
+
     def expire_all(self) -> None:
         """Replace every connection before it is lent again: the server they lead to is no primary any more."""
-        for connections in (self._work, self._searches, self._probes):
+        for connections in (self._work, self._searches, self._probes, self._control):
             connections.expire_all()
 
     async def ping(self) -> None:
@@ -116,7 +138,7 @@ class Database:
 
     async def close(self) -> None:
         """Give every connection back."""
-        await asyncio.gather(*(each.close() for each in (self._work, self._searches, self._probes)))
+        await asyncio.gather(*(each.close() for each in (self._work, self._searches, self._probes, self._control)))
 
 
 async def wait_until_reachable(dsn: str, *, timeout_s: float) -> None:

@@ -121,13 +121,13 @@ class ApiKeys:
 
     async def find(self, key_id: str) -> ApiKeyRecord | None:
         """Return the record of a key; None if there is none."""
-        async with self._database.reading() as connection:
+        async with self._database.control() as connection:
             row = await connection.one_or_none(_FIND, id=key_id)
         return None if row is None else _record(row)
 
     async def exist(self) -> bool:
         """Return whether any key was ever created: revoking the last key must not make the service unprotected."""
-        async with self._database.reading() as connection:
+        async with self._database.control() as connection:
             return bool(await connection.value(_ANY_EXIST))
 
     async def revoke(self, key_id: str) -> ApiKeyRecord | None:
@@ -137,8 +137,8 @@ class ApiKeys:
         return None if row is None else _record(row)
 
     async def record_uses(self, times: dict[str, datetime]) -> None:
-        """Store when keys were last used, by id."""
-        async with self._database.transaction() as connection:
+        """Store when keys were last used, by id. Safe to repeat: a later time is never replaced by an earlier one."""
+        async with self._database.control() as connection:
             await connection.run(_RECORD_USES, ids=list(times), times=list(times.values()))
 
 
