@@ -42,7 +42,8 @@ _CREATE: Final = Statement(
     insert(_keys).values({name: given(_keys.c[name]) for name in _CREATED_WITH}).returning(*_keys.c)
 )
 _LIST: Final = Statement(select(*_keys.c).order_by(_keys.c.name, _keys.c.created_at))
-_FIND: Final = Statement(select(*_keys.c).where(_keys.c.id == given(_keys.c.id)))
+_IDS: Final = bindparam("ids", type_=ARRAY(Text))
+_FIND_ALL: Final = Statement(select(*_keys.c).where(_keys.c.id == func.any(_IDS)))
 _ANY_EXIST: Final = Statement(select(exists(select(literal_column("1")).select_from(_keys))))
 _REVOKE: Final = Statement(
     update(_keys)
@@ -53,9 +54,8 @@ _REVOKE: Final = Statement(
 
 
 def _record_uses() -> Statement:
-    ids = bindparam("ids", type_=ARRAY(Text))
     times = bindparam("times", type_=ARRAY(DateTime(timezone=True)))
-    uses = func.unnest(ids, times).table_valued("id", "at", name="uses").render_derived()
+    uses = func.unnest(_IDS, times).table_valued("id", "at", name="uses").render_derived()
     latest = func.greatest(_keys.c.last_used_at, uses.c.at)
     return Statement(update(_keys).values(last_used_at=latest).where(_keys.c.id == uses.c.id))
 
@@ -121,9 +121,12 @@ class ApiKeys:
 
     async def find(self, key_id: str) -> ApiKeyRecord | None:
         """Return the record of a key; None if there is none."""
+        return (await self.find_all([key_id])).get(key_id)
+
+    async def find_all(self, key_ids: Sequence[str]) -> dict[str, ApiKeyRecord]:
+        """Return the records of keys by id, without the ids that do not exist."""
         async with self._database.control() as connection:
-            row = await connection.one_or_none(_FIND, id=key_id)
-        return None if row is None else _record(row)
+            return {row.id: _record(row) for row in await connection.rows(_FIND_ALL, ids=key_ids)}
 
     async def exist(self) -> bool:
         """Return whether any key was ever created: revoking the last key must not make the service unprotected."""
