@@ -33,11 +33,11 @@ PATHS = {
 
 
 @asynccontextmanager
-async def new_database(server_dsn: str) -> AsyncIterator[str]:
-    """Lend a new, empty database on a server, by its postgresql:// address."""
+async def new_database(server_dsn: str, *, options: str = "") -> AsyncIterator[str]:
+    """Yield the postgresql:// address of a new, empty database on a server; `options` are those of CREATE DATABASE."""
     name = f"tickets_test_{secrets.token_hex(4)}"
     server = await asyncpg.connect(server_dsn)
-    await server.execute(f"CREATE DATABASE {name}")
+    await server.execute(f"CREATE DATABASE {name} {options}")
     base, _, query = server_dsn.partition("?")
     try:
         yield f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")

@@ -24,6 +24,7 @@ from db.postgres.database import Database
 from db.postgres.statements import Row, Statement, given
 from models import ApiKey, Role, table_of
 from services.access.api_key_format import Key, new_key
+from services.access.email_addresses import email_key
 from services.access.principal import Principal
 
 # Two, so that a key can be replaced without an interruption; a third would be a forgotten one.
@@ -32,11 +33,15 @@ MAX_LIVE_KEYS: Final = 2
 _keys: Final = table_of(ApiKey)
 _CREATED_WITH: Final = ("id", "name", "role", "email", "secret_hash", "expires_at")
 _is_live: Final = and_(_keys.c.revoked_at.is_(None), or_(_keys.c.expires_at.is_(None), _keys.c.expires_at > func.now()))
+_has_same_email: Final = email_key(_keys.c.email).is_not_distinct_from(email_key(given(_keys.c.email)))
 _LOCK: Final = Statement(
     select(func.pg_advisory_xact_lock(func.hashtextextended(given(_keys.c.name), literal_column("7415530149"))))
 )
 _SELECT_BY_NAME: Final = Statement(
-    select(_keys.c.role, _keys.c.email, _is_live.label("is_live")).where(_keys.c.name == given(_keys.c.name))
+    select(
+        _is_live.label("is_live"),
+        and_(_keys.c.role == given(_keys.c.role), _has_same_email).label("is_same_principal"),
+    ).where(_keys.c.name == given(_keys.c.name))
 )
 _CREATE: Final = Statement(
     insert(_keys).values({name: given(_keys.c[name]) for name in _CREATED_WITH}).returning(*_keys.c)
@@ -105,11 +110,11 @@ class ApiKeys:
         values = {"id": key.id, "name": name, "role": role, "email": email, "expires_at": expires_at}
         async with self._database.transaction() as connection:
             await connection.run(_LOCK, name=name)
-            same_name = await connection.rows(_SELECT_BY_NAME, name=name)
+            same_name = await connection.rows(_SELECT_BY_NAME, name=name, role=role, email=email)
             if sum(row.is_live for row in same_name) >= MAX_LIVE_KEYS:
                 raise KeyRefused(f"{name} has {MAX_LIVE_KEYS} live keys; revoke one of them first")
             # Revoked keys count too: the history identifies a principal by the name of its key.
-            if any((row.role, row.email) != (role, email) for row in same_name):
+            if not all(row.is_same_principal for row in same_name):
                 raise KeyRefused(f"{name} has or had a key of another role or address; choose another name")
             row = await connection.one(_CREATE, secret_hash=key.secret_hash, **values)
         return key, _record(row)
