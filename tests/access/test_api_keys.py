@@ -163,27 +163,28 @@ async def test_a_second_key_of_a_name_cannot_have_another_role_or_address(servic
         await service.keys.create("bob", Role.AGENT)
 
 
-async def test_at_most_two_unknown_keys_are_looked_up_at_once(service: GuardedService) -> None:
-    cache, highest, running = service.app.state.api_key_cache, 0, 0
-    original = cache._keys.find  # noqa: SLF001 - the queries in progress are not observable otherwise
+async def test_unknown_keys_are_looked_up_by_one_query_at_a_time(service: GuardedService) -> None:
+    cache, highest, running, queries = service.app.state.api_key_cache, 0, 0, 0
+    original = cache._keys.find_all  # noqa: SLF001 - the queries in progress are not observable otherwise
 
-    async def find(key_id: str) -> object:
-        nonlocal highest, running
-        running += 1
+    async def find_all(key_ids: list[str]) -> object:
+        nonlocal highest, running, queries
+        running, queries = running + 1, queries + 1
         highest = max(highest, running)
         try:
-            return await original(key_id)
+            return await original(key_ids)
         finally:
             running -= 1
 
-    cache._keys.find = find  # noqa: SLF001 - as above
+    cache._keys.find_all = find_all  # noqa: SLF001 - as above
     try:
         headers = [{"Authorization": f"Bearer {new_key()}"} for _ in range(50)]
         responses = await asyncio.gather(*(service.client.get("/tickets", headers=each) for each in headers))
     finally:
-        cache._keys.find = original  # noqa: SLF001 - as above
+        cache._keys.find_all = original  # noqa: SLF001 - as above
     assert {response.status_code for response in responses} == {401}
-    assert highest <= api_key_cache.MAX_UNKNOWN_KEY_LOOKUPS
+    assert highest == 1
+    assert queries < 25
 
 
 async def test_while_postgresql_is_unavailable_only_a_cached_monitor_key_works(
@@ -197,10 +198,10 @@ async def test_while_postgresql_is_unavailable_only_a_cached_monitor_key_works(
     assert (await service.client.get("/tickets", headers=agent)).status_code == 200
     monkeypatch.setattr(api_key_cache, "FRESH_FOR_S", 0)
 
-    async def fail(_key_id: str) -> None:
+    async def fail(_key_ids: list[str]) -> None:
         raise DatabaseUnavailable("unavailable")
 
-    monkeypatch.setattr(service.app.state.api_key_cache._keys, "find", fail)  # noqa: SLF001 - simulates an outage
+    monkeypatch.setattr(service.app.state.api_key_cache._keys, "find_all", fail)  # noqa: SLF001 - simulates an outage
     assert (await service.client.get("/metrics", headers=monitor)).status_code == 200
     assert (await service.client.get("/tickets", headers=agent)).status_code == 503
 

@@ -194,7 +194,7 @@ def test_every_statement_that_reads_tickets_checks_their_visibility() -> None:
         "SELECT_DETAILS": "fills the cache; a requester's lookup reads IS_VISIBLE before",
         "CREATE": "returns the row that it inserted",
     }
-    predicate = "lower(tickets.email) = lower("
+    predicate = "email_key(tickets.email) = email_key("
     checked = 0
     for name, statement in vars(ticket_statements).items():
         if isinstance(statement, Statement) and name not in reasons:

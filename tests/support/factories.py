@@ -40,11 +40,14 @@ PATHS = {
 
 
 @asynccontextmanager
-async def new_database(server_dsn: str, *, template: str = "template1") -> AsyncIterator[str]:
-    """Create a database on a server and yield its postgresql:// DSN. It is empty, or a copy of another one."""
+async def new_database(server_dsn: str, *, template: str = "template1", options: str = "") -> AsyncIterator[str]:
+    """Create a database on a server and yield its postgresql:// DSN. It is empty, or a copy of another one.
+
+    `options` are further ones of CREATE DATABASE.
+    """
     name = f"tickets_test_{secrets.token_hex(4)}"
     server = await asyncpg.connect(server_dsn)
-    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
     base, _, query = server_dsn.partition("?")
     try:
         yield f"{base.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")

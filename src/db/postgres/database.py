@@ -17,7 +17,8 @@ from db.postgres.pool import PoolState, PoolTimeout
 from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
 
-POOL_TIMEOUT_S: Final = 3
+# While every connection is in use, a request is refused within two seconds.
+POOL_TIMEOUT_S: Final = 1.5
 # Its queries read or write a few rows by primary key.
 CONTROL_POOL_SIZE: Final = 2
 CONTROL_TIMEOUT_S: Final = 2
@@ -54,12 +55,12 @@ class Database:
 
     @property
     def pools(self) -> dict[str, PoolState]:
-        """The state of the main and the search pool, by name."""
-        return {"main": self._main.state, "search": self._searches.state}
+        """The state of the pools but for the probes', by name."""
+        return {"main": self._main.state, "search": self._searches.state, "control": self._control.state}
 
     def add_statement_listener(self, listener: Callable[[LoggedQuery], None]) -> None:
         """Call `listener` after each statement of these pools, in the context of the request that executed it."""
-        for connections in (self._main, self._searches):
+        for connections in (self._main, self._searches, self._control):
             connections.add_statement_listener(listener)
 
     @asynccontextmanager

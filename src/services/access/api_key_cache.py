@@ -13,15 +13,15 @@ from core.errors import Unauthenticated, Unavailable
 from models import Role
 from services.access.api_key_format import parse_key
 from services.access.api_keys import ApiKeyRecord, ApiKeys
+from services.access.key_lookups import KeyLookups
 from services.access.principal import Principal
+from services.access.unknown_keys import UnknownKeys
 
 # A revoked key must be refused after 10 s. An entry is loaded again after 5 s. While one request loads it, the other
 # requests use the old entry, but never for longer than 9 s.
 FRESH_FOR_S: Final = 5
 TRUSTED_FOR_S: Final = 9
 RECORD_EVERY_S: Final = 30
-# The queries for keys outside the cache that may run at once.
-MAX_UNKNOWN_KEY_LOOKUPS: Final = 2
 
 # Compared with the secret of an unknown key, so that an unknown key takes as long as a wrong secret.
 _HASH_OF_NO_KEY: Final = bytes(32)
@@ -53,12 +53,17 @@ class ApiKeyCache:
         # of a cached lookup.
         self._verified: dict[bytes, _CachedKey] = {}
         self._last_uses: dict[str, datetime] = {}
-        self._unknown_key_lookups = asyncio.Semaphore(MAX_UNKNOWN_KEY_LOOKUPS)
+        # Separate, so that the reload of a key in the cache never waits for made-up keys.
+        self._stale = KeyLookups(keys)
+        self._unknown = UnknownKeys(keys)
         self._any_exist = False
         self._any_checked_at = float("-inf")
 
     async def principal_of(self, text: str) -> Principal:
-        """Return the principal of the key that a client sent. Raises Unauthenticated, DatabaseUnavailable."""
+        """Return the principal of the key that a client sent.
+
+        Raises Unauthenticated, Overloaded, DatabaseUnavailable, DeadlineExceeded.
+        """
         digest = sha256(text.encode()).digest()
         cached = self._verified.get(digest)
         if cached is None or not cached.is_usable(time.monotonic()):
@@ -75,7 +80,7 @@ class ApiKeyCache:
             raise Unauthenticated("the API key is malformed or mistyped", are_refused=True)
         cached = self._by_id.get(key.id)
         if cached is None:
-            cached = await self._load_unknown(key.id)
+            cached = await self._load(key.id, self._unknown)
         elif not cached.is_usable(time.monotonic()):
             cached = await self._reload(key.id, cached)
         is_right = compare_digest(cached.record.secret_hash if cached else _HASH_OF_NO_KEY, key.secret_hash)
@@ -116,32 +121,22 @@ class ApiKeyCache:
             self._last_uses = uses | self._last_uses
             _log.warning("cannot record when API keys were last used; retrying in %d s: %s", RECORD_EVERY_S, error)
 
-    async def _load_unknown(self, key_id: str) -> _CachedKey | None:
-        """Load a key that is not in the cache; made-up keys wait for each other and delay no other request."""
-        async with self._unknown_key_lookups:
-            return self._by_id.get(key_id) or await self._load(key_id)
-
     async def _reload(self, key_id: str, cached: _CachedKey) -> _CachedKey | None:
         """Load a cached key again. While PostgreSQL is unavailable a monitor keeps access, to observe the outage."""
+        cached.is_reloading = True
         try:
-            return await self._load(key_id)
+            return await self._load(key_id, self._stale)
         except Unavailable:
             if cached.record.role != Role.MONITOR:
                 raise
             return cached
-
-    async def _load(self, key_id: str) -> _CachedKey | None:
-        cached = self._by_id.get(key_id)
-        if cached is not None:
-            cached.is_reloading = True
-        loaded_at = time.monotonic()
-        try:
-            record = await self._keys.find(key_id)
         finally:
-            if cached is not None:
-                cached.is_reloading = False
+            cached.is_reloading = False
+
+    async def _load(self, key_id: str, lookups: KeyLookups | UnknownKeys) -> _CachedKey | None:
+        loaded_at = time.monotonic()
+        record = await lookups.find(key_id)
         if record is None:
-            # Not cached, because made-up ids would fill the memory.
             self._by_id.pop(key_id, None)
             return None
         self._by_id[key_id] = _CachedKey(record, record.principal, loaded_at)

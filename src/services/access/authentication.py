@@ -23,7 +23,7 @@ class Authenticator:
         self._allow_anonymous = allow_anonymous
 
     async def principal_of(self, authorization: str | None) -> Principal:
-        """Return a header's principal. Raises Unauthenticated, DatabaseUnavailable, IssuerUnavailable, Forbidden."""
+        """Return the principal of a header. Raises Unauthenticated, Forbidden, Unavailable."""
         if authorization is None:
             if self._allow_anonymous or await self.is_unprotected():
                 return ANONYMOUS

@@ -37,7 +37,7 @@ class TicketLists:
         Raises InvalidCursor, SearchTimeout.
         """
         filters = _filters(query, who)
-        this_list = f"tickets {query.sort} {json.dumps(filters, default=str)}"
+        this_list = f"tickets {query.sort} {json.dumps(_for_cursor(filters), default=str)}"
         cursors = await self._cursors()
         after = None if query.cursor is None else cursors.decode(this_list, query.cursor)
         after_id, after_value = after or (None, None)
@@ -108,11 +108,17 @@ class _Part:
 
 
 def _filters(query: TicketQuery, who: Principal) -> dict[str, Any]:
-    """Return the filters that are there, each in the one form it is compared in, and the one that `who` brings."""
+    """Return the filters of a query and, for a requester, the one that restricts the list to their tickets."""
     filters = query.model_dump(exclude={"limit", "cursor", "sort"}, exclude_none=True)
     filters["status"] = sorted(set(query.status))
-    if query.email is not None:
-        filters["email"] = query.email.lower()
     if who.requester_email is not None:
-        filters["requester"] = who.requester_email.lower()
+        filters["requester"] = who.requester_email
     return {name: value for name, value in filters.items() if value != []}
+
+
+def _for_cursor(filters: dict[str, Any]) -> dict[str, Any]:
+    """Return the filters with one spelling of each address, so that a cursor stays valid for another spelling.
+
+    This decides on no ticket: PostgreSQL compares the addresses of tickets (`services.access.email_addresses`).
+    """
+    return filters | {name: filters[name].casefold() for name in ("email", "requester") if name in filters}

@@ -22,6 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from services.access.email_addresses import email_key
 from services.tickets.statements import tickets
 
 LIMIT: Final = bindparam("limit", type_=Integer)
@@ -34,7 +35,7 @@ def _time(name: str) -> ColumnElement[Any]:
 
 
 def _has_email(name: str) -> ColumnElement[bool]:
-    return func.lower(tickets.c.email) == func.lower(bindparam(name, type_=Text))
+    return email_key(tickets.c.email) == email_key(bindparam(name, type_=Text))
 
 
 # The filters of a TicketQuery, but for `status` and `q`. `requester` restricts a requester to their own tickets, as

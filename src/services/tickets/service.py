@@ -10,6 +10,7 @@ from db.cache.ticket_cache import CacheOutcome, Stored, TicketCache
 from db.postgres.database import Database
 from db.postgres.statements import Row
 from schemas.tickets import CommentAdded, CommentCreate, Ticket, TicketCreate, TicketDetails, TicketPatch
+from services.access.email_addresses import ensure_may_write_as
 from services.access.principal import Principal
 from services.idempotency import IdempotentRequest, Replayed
 from services.tickets import statements as sql
@@ -35,7 +36,7 @@ class TicketService:
 
         Raises Forbidden, RequestInProgress, IdempotencyKeyReused.
         """
-        principal.ensure_may_write_as(new.email)
+        await ensure_may_write_as(self._database, principal, new.email)
         request = IdempotentRequest.under(key, principal.id, "create", new, ticket_of)
         try:
             return ticket_of(await self._changes.create(new, principal, request=request)), False
@@ -86,7 +87,7 @@ class TicketService:
         Return it with the version that it made, and whether an earlier request had added it. Raises Forbidden,
         TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition, RequestInProgress, IdempotencyKeyReused.
         """
-        principal.ensure_may_write_as(new.email)
+        await ensure_may_write_as(self._database, principal, new.email)
         if new.status is not None:
             principal.ensure_may_set_status(new.status)
         request = IdempotentRequest.under(key, principal.id, f"comment {ticket_id}", new, _comment_added)

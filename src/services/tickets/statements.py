@@ -41,6 +41,7 @@ from sqlalchemy.types import JSON
 from db.postgres.statements import Statement, constant
 from models import Audience, Comment, EventType, Ticket, TicketEvent, TicketStatus, table_of
 from schemas.tickets import TicketCreate
+from services.access.email_addresses import email_key
 from services.tickets.ticket_json import as_bytes, comment_members, json_list, ticket_members
 
 LATEST_COMMENTS: Final = 50
@@ -57,7 +58,7 @@ _ONE: Final = literal_column("1", Integer)
 
 # The predicate of visibility: an agent (`requester` is NULL) sees every ticket, a requester those of their address. It
 # stands in each statement that reads for a principal, which a test checks. An invisible ticket is not locked either.
-VISIBLE_TO: Final = or_(requester.is_(None), func.lower(tickets.c.email) == func.lower(requester))
+VISIBLE_TO: Final = or_(requester.is_(None), email_key(tickets.c.email) == email_key(requester))
 _EVENT_VISIBLE_TO: Final = or_(requester.is_(None), events.c.audience == constant(Audience.PUBLIC))
 
 LOCK: Final = Statement(
