@@ -77,7 +77,7 @@ async def service(postgres_dsn: str, redis_address: tuple[str, int]) -> AsyncIte
 def statements(service: Service) -> list[str]:
     """The statements that the service sends, in order."""
     found: list[str] = []
-    service.app.state.tickets._database.listen(lambda query: found.append(query.query))  # noqa: SLF001
+    service.app.state.tickets._database.add_statement_listener(lambda query: found.append(query.query))  # noqa: SLF001
     return found
 
 
