@@ -151,7 +151,7 @@ async def test_the_cache_is_empty_after_the_flush(settings: Settings) -> None:
 def flush(settings: Settings) -> None:
     """Run the flush of the runbook from the project's root, with the settings of the service."""
     subprocess.run(
-        ["bash", "-c", FLUSH.replace(".venv/bin/python", sys.executable)],
+        ["bash", "-c", FLUSH.replace("./entrypoint.sh python", sys.executable)],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
