@@ -9,6 +9,7 @@ from core.settings import Settings
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.redis.client import connect
+from db.redis.cluster_mode import with_detected_mode
 from db.redis.guard import GuardedRedis
 from db.redis.rate_limit import RateLimiter
 
@@ -25,6 +26,7 @@ async def open_resources(
     """
     if settings.database_dsn is None or settings.redis_host is None:
         raise ValueError("DATABASE_DSN and REDIS_HOST must be set; ./entrypoint.sh starts servers and sets them")
+    redis_settings = await with_detected_mode(settings)
     database = Database(
         settings.database_dsn.get_secret_value(),
         pool_size=settings.database_pool_size,
@@ -32,12 +34,12 @@ async def open_resources(
         search_timeout_s=settings.search_timeout,
     )
     if tracer_provider is None:
-        redis = GuardedRedis(connect(settings))
+        redis = GuardedRedis(connect(redis_settings))
     else:
         from db.tracing import TracedRedis, trace_statements  # noqa: PLC0415 - loaded only by those who trace
 
         trace_statements(tracer_provider, database)
-        redis = TracedRedis(connect(settings), tracer_provider)
+        redis = TracedRedis(connect(redis_settings), tracer_provider)
     cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
     rate, prefix = settings.rate_limit, settings.redis_prefix
     limiter = None if rate is None else RateLimiter(redis, rate, prefix=prefix)

@@ -15,6 +15,7 @@ from core.settings import ROOT, Settings
 from db.cache.ticket_cache import CacheOutcome
 from db.embedded import EmbeddedPostgres
 from db.embedded.process import installed
+from db.embedded.valkey import ValkeyNode
 from support.factories import Loader, cache_of, migrate_to_head
 
 SERVER_IN_RUNBOOK = "postgresql://user:password@host:5432"
@@ -140,7 +141,19 @@ async def test_an_open_session_prevents_the_swap_and_a_second_try_succeeds(opera
     assert await operator.count_tickets() == 1
 
 
-async def test_the_cache_is_empty_after_the_flush(settings: Settings) -> None:
+@pytest.fixture(params=["cluster", "single server"])
+def redis_settings(request: pytest.FixtureRequest, settings: Settings, server_folder: Path) -> Iterator[Settings]:
+    if request.param == "cluster":
+        yield settings
+        return
+    server = ValkeyNode(server_folder / secrets.token_hex(4), is_in_cluster=False)
+    server.start()
+    yield settings.model_copy(update={"redis_host": "127.0.0.1", "redis_port": server.port, "redis_cluster": False})
+    server.stop()
+
+
+async def test_the_cache_is_empty_after_the_flush(redis_settings: Settings) -> None:
+    settings = redis_settings
     async with cache_of(settings) as cache:
         await cache.read_through(1, Loader(7))
         assert (await cache.read_through(1, Loader(7)))[1] is CacheOutcome.HIT
