@@ -36,9 +36,6 @@ class Service:
             "DATA_DIR": str(folder),
             "PORT": str(self.port),
         } | environment
-        # pipenv's environment, for example, which entrypoint.sh uses.
-        if active := os.environ.get("VIRTUAL_ENV"):
-            self.environment.setdefault("VIRTUAL_ENV", active)
         self.said = tempfile.TemporaryFile("a+")  # noqa: SIM115 - closed by end()
         self.process = subprocess.Popen([ENTRYPOINT], env=self.environment, stdout=self.said, stderr=subprocess.STDOUT)
 

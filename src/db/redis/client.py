@@ -18,7 +18,7 @@ MAX_CONNECTIONS: Final = 64
 Client = RedisCluster | Redis
 
 
-def connect(settings: Settings, *, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
+def connect(settings: Settings) -> Client:
     """Return a client of the configured Redis. Nothing is connected before the first use.
 
     It does not retry: a cache that has to be asked twice is slower than PostgreSQL.
@@ -29,8 +29,8 @@ def connect(settings: Settings, *, timeout_s: float = SOCKET_TIMEOUT_S) -> Clien
         "password": None if password is None else password.get_secret_value(),
         "ssl": settings.redis_tls,
         "ssl_ca_certs": None if settings.redis_tls_ca_file is None else str(settings.redis_tls_ca_file),
-        "socket_timeout": timeout_s,
-        "socket_connect_timeout": timeout_s,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
         "max_connections": MAX_CONNECTIONS,
         "retry": Retry(NoBackoff(), 0),
     }

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Final
 
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from core.settings import Settings
-from db.redis.client import connect
+from db.redis.client import Client, connect
 
 TIMEOUT_S: Final = 1
 # Of the error that a server without cluster mode returns: ERR This instance has cluster support disabled.
@@ -24,19 +26,27 @@ async def with_detected_mode(settings: Settings) -> Settings:
     if not settings.redis_cluster or len(settings.redis_nodes) != 1:
         return settings
     single = settings.model_copy(update={"redis_cluster": False})
-    client = connect(single, timeout_s=TIMEOUT_S)
+    client = connect(single)
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            await client.execute_command("CLUSTER INFO")
+            await _cluster_info(client)
     except ResponseError as error:
         if _NO_CLUSTER_MODE in str(error):
             _log.info("Redis has no cluster mode: it is used as a single server, as with REDIS_CLUSTER=false")
             return single
     except (RedisError, OSError) as error:
         _log.warning(
-            "Redis does not respond and counts as a cluster; without cluster mode it needs REDIS_CLUSTER=false: %s",
+            "Redis does not respond and counts as a cluster; without cluster mode it needs REDIS_CLUSTER=false: %r",
             error,
         )
     finally:
         await client.aclose()
     return settings
+
+
+async def _cluster_info(client: Client) -> None:
+    """Send CLUSTER INFO until there is a response: the client gives up after `SOCKET_TIMEOUT_S`."""
+    while True:
+        with suppress(RedisTimeoutError):
+            await client.execute_command("CLUSTER INFO")
+            return

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import signal
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,8 +14,7 @@ from core.settings import Settings
 from db.cache.ticket_cache import CacheOutcome
 from db.embedded.process import free_port
 from db.embedded.valkey import ValkeyNode
-from db.redis.cluster_mode import with_detected_mode
-from support.factories import Loader, cache_of, open_ticket, running, settings_for
+from support.factories import Loader, cache_of, settings_for
 
 
 @pytest.fixture
@@ -57,8 +55,7 @@ async def tls_port(server: ValkeyNode, authority: trustme.CA) -> AsyncIterator[i
 
 def single(server: ValkeyNode, **others: Any) -> Settings:
     address = ("127.0.0.1", others.pop("redis_port", server.port))
-    others = {"redis_cluster": False} | others
-    return settings_for("postgresql://nobody@127.0.0.1/nothing", *address, **others)
+    return settings_for("postgresql://nobody@127.0.0.1/nothing", *address, redis_cluster=False, **others)
 
 
 async def outcomes(settings: Settings) -> list[CacheOutcome]:
@@ -72,47 +69,6 @@ UNCACHED = [CacheOutcome.BYPASSED, CacheOutcome.BYPASSED]
 
 async def test_a_single_server_serves_as_well_as_a_cluster(server: ValkeyNode) -> None:
     assert await outcomes(single(server)) == CACHED
-
-
-async def test_a_single_server_is_detected_at_the_start(
-    server: ValkeyNode, database_dsn: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "db.redis.cluster_mode")
-    settings = settings_for(database_dsn, "127.0.0.1", server.port)
-    assert settings.redis_cluster
-    async with running(settings) as (_, client):
-        ticket = await open_ticket(client)
-        path = f"/tickets/{ticket['id']}"
-        lookups = [(await client.get(path)).headers["Cache-Status"] for _ in range(2)]
-        assert (await client.get("/readyz")).json()["cache"] == "ok"
-    assert [lookup.split("; ")[1] for lookup in lookups] == ["fwd=miss", "hit"]
-    messages = [record.getMessage() for record in caplog.records if record.name == "db.redis.cluster_mode"]
-    assert messages == ["Redis has no cluster mode: it is used as a single server, as with REDIS_CLUSTER=false"]
-
-
-async def test_a_detection_authenticates(server: ValkeyNode) -> None:
-    with server.client() as client:
-        client.execute_command("ACL SETUSER", "tickets", "on", ">pass-word", "~*", "+@all")
-        client.execute_command("ACL SETUSER", "default", "off")
-    login = {"redis_cluster": True, "redis_username": "tickets", "redis_password": "pass-word"}
-    assert not (await with_detected_mode(single(server, **login))).redis_cluster
-
-
-async def test_a_cluster_is_left_a_cluster(redis_address: tuple[str, int], caplog: pytest.LogCaptureFixture) -> None:
-    settings = settings_for("postgresql://nobody@127.0.0.1/nothing", *redis_address)
-    assert await with_detected_mode(settings) is settings
-    assert caplog.text == ""
-
-
-@pytest.mark.parametrize("is_frozen", [True, False])
-async def test_a_redis_that_does_not_respond_counts_as_a_cluster_and_the_log_names_the_setting(
-    server: ValkeyNode, caplog: pytest.LogCaptureFixture, *, is_frozen: bool
-) -> None:
-    server.signal(signal.SIGSTOP if is_frozen else signal.SIGKILL)
-    settings = single(server, redis_cluster=True)
-    async with asyncio.timeout(5):
-        assert await with_detected_mode(settings) is settings
-    assert "REDIS_CLUSTER=false" in caplog.text
 
 
 async def test_a_single_server_that_went_away_is_used_again_when_it_returns(server: ValkeyNode) -> None:
