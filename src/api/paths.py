@@ -20,7 +20,7 @@ class PathSet:
 
 PROBES: Final = PathSet("/livez", "/readyz")
 METRICS: Final = PathSet("/metrics")
-PAGES: Final = PathSet("/docs")
+PAGES: Final = PathSet("/docs", "/")
 ABOUT: Final = PathSet("/openapi.json", "/problems")
 TICKETS: Final = PathSet("/tickets")
 JSON: Final = TICKETS | PathSet("/workflow")
