@@ -24,9 +24,9 @@ async def open_resources(
 
     Raises ValueError when the settings name no database or no Redis.
     """
+    settings = await with_detected_mode(settings)
     if settings.database_dsn is None or settings.redis_host is None:
         raise ValueError("DATABASE_DSN and REDIS_HOST must be set; ./entrypoint.sh starts servers and sets them")
-    redis_settings = await with_detected_mode(settings)
     database = Database(
         settings.database_dsn.get_secret_value(),
         pool_size=settings.database_pool_size,
@@ -34,12 +34,12 @@ async def open_resources(
         search_timeout_s=settings.search_timeout,
     )
     if tracer_provider is None:
-        redis = GuardedRedis(connect(redis_settings))
+        redis = GuardedRedis(connect(settings))
     else:
         from db.tracing import TracedRedis, trace_statements  # noqa: PLC0415 - loaded only by those who trace
 
         trace_statements(tracer_provider, database)
-        redis = TracedRedis(connect(redis_settings), tracer_provider)
+        redis = TracedRedis(connect(settings), tracer_provider)
     cache = TicketCache(redis, schema=body_schema, prefix=settings.redis_prefix)
     rate, prefix = settings.rate_limit, settings.redis_prefix
     limiter = None if rate is None else RateLimiter(redis, rate, prefix=prefix)
