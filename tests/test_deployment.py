@@ -76,6 +76,14 @@ def test_gitlab_runs_the_commands_of_the_local_pipeline() -> None:
     assert {job["stage"] for job in jobs} == set(GITLAB["stages"])
 
 
+def test_no_job_has_a_name_that_is_a_keyword_of_gitlab() -> None:
+    # `types` meant `stages`, and the others are not read as jobs either.
+    keywords = {"image", "services", "stages", "types", "before_script", "after_script", "variables", "cache", "pages"}
+    keywords |= {"default", "include", "workflow", "spec", "true", "false", "nil"}
+    jobs = {name for name, value in GITLAB.items() if isinstance(value, dict) and "script" in value}
+    assert not jobs & keywords
+
+
 def test_the_image_installs_no_development_package_and_runs_without_root() -> None:
     assert re.findall(r"requirements\.py (.*?) >", DOCKERFILE) == ["default"]
     *_, final_stage = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)

@@ -15,8 +15,8 @@ from lock import without_sources
 from requirements import requirements
 
 LOCK: dict[str, Any] = json.loads((ROOT / "Pipfile.lock").read_text())
-# Only docker-compose reads this one.
-COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
+# Only docker-compose reads these.
+COMPOSE_ONLY = {"POSTGRES_PASSWORD", "COMPOSE_PROJECT_NAME"}
 
 
 def documented_in_example() -> set[str]:

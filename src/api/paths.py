@@ -4,12 +4,12 @@ from typing import Final
 
 
 class PathSet:
-    """Some paths and everything below them; `path in PATHS` tests a path."""
+    """Some paths and everything below them, but for the root alone; `path in PATHS` tests a path."""
 
     def __init__(self, *paths: str) -> None:
         self.paths: Final = paths
         self._exact = frozenset(paths)
-        self._prefixes = tuple(f"{path}/" for path in paths)
+        self._prefixes = tuple(f"{path}/" for path in paths if path != "/")
 
     def __contains__(self, path: str) -> bool:
         return path in self._exact or path.startswith(self._prefixes)
@@ -20,7 +20,8 @@ class PathSet:
 
 PROBES: Final = PathSet("/livez", "/readyz")
 METRICS: Final = PathSet("/metrics")
-DOCS: Final = PathSet("/docs")
+# The root leads browsers to the docs.
+DOCS: Final = PathSet("/docs", "/")
 TICKETS: Final = PathSet("/tickets")
 
 # Respond in JSON only.

@@ -36,7 +36,7 @@ _EMAIL: Final = TypeAdapter(Email)
 
 def main() -> None:
     """Run the subcommand of the arguments. Exits with status 1 and one line of explanation if it fails."""
-    arguments = _parser().parse_args()
+    arguments = _arguments()
     try:
         settings = Settings()
         with postgres_dsn(settings) as dsn:
@@ -49,12 +49,13 @@ def main() -> None:
         sys.exit(f"keys: {describe_errors(error)}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _arguments() -> argparse.Namespace:
+    """Return the valid arguments. Exits with status 2 and a message that names the choices if they are invalid."""
     parser = argparse.ArgumentParser(prog="keys", description="Create, list and revoke API keys.")
-    actions = parser.add_subparsers(required=True)
+    actions = parser.add_subparsers(dest="command")
     create = actions.add_parser("create", help="create a key and print it; it is shown only once")
     create.add_argument("--name", required=True, type=_name, help="the client; keys of one name are one principal")
-    create.add_argument("--role", required=True, type=Role, choices=list(Role), help="what the key may do")
+    create.add_argument("--role", required=True, choices=[str(role) for role in Role], help="what the key may do")
     create.add_argument("--email", type=_email, help="the e-mail address of a requester: required for --role requester")
     create.add_argument("--expires-in-days", type=_days, metavar="DAYS", help="1 to 36500; default: never")
     create.set_defaults(run=_create)
@@ -62,7 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     revoke = actions.add_parser("revoke", help="revoke a key; every worker refuses it within 10 s")
     revoke.add_argument("id", help="the id of the key: the part between tk_ and the next underscore")
     revoke.set_defaults(run=_revoke)
-    return parser
+    arguments = parser.parse_args()
+    if arguments.command is None:
+        parser.error("a command is missing: create, list or revoke")
+    if arguments.command == "create" and (arguments.role == Role.REQUESTER) != (arguments.email is not None):
+        create.error("--role requester requires --email, and the other roles do not take it")
+    return arguments
 
 
 def _name(text: str) -> str:
@@ -93,11 +99,9 @@ async def _with_keys(dsn: str, use: Callable[[ApiKeys], Awaitable[None]]) -> Non
 
 
 async def _create(keys: ApiKeys, arguments: argparse.Namespace) -> None:
-    if (arguments.role is Role.REQUESTER) != (arguments.email is not None):
-        sys.exit("keys: --role requester requires --email, and the other roles do not take it")
     days = arguments.expires_in_days
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    key, record = await keys.create(arguments.name, arguments.role, arguments.email, expires_at)
+    key, record = await keys.create(arguments.name, Role(arguments.role), arguments.email, expires_at)
     print(f"{_describe(record)}\nStore this key now; it is not shown again:", file=sys.stderr)
     print(key)
 

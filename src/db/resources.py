@@ -13,6 +13,7 @@ from db.cache.fence_groups import FenceGroups
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.redis.client import connect
+from db.redis.cluster_mode import with_detected_mode
 from db.redis.guard import GuardedRedis
 from db.redis.rate_limit import RateLimiter
 
@@ -39,6 +40,7 @@ async def open_resources(
 
     Raises ValueError when the settings name no database or no Redis.
     """
+    settings = await with_detected_mode(settings)
     if settings.database_dsn is None or settings.redis_host is None:
         raise ValueError("DATABASE_DSN and REDIS_HOST must be set; ./entrypoint.sh starts servers and sets them")
     database = Database(

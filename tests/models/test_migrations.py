@@ -3,7 +3,9 @@ import os
 import re
 import secrets
 import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -74,9 +76,8 @@ async def test_several_processes_may_migrate_at_once(postgres_dsn: str) -> None:
     async with new_database(postgres_dsn) as dsn:
         # Each in a process of its own, like the instances of the service: Alembic keeps its context in a module.
         program = f"from db.postgres.migrations import migrate; migrate({async_dsn(dsn)!r})"
-        entry = ROOT / "entrypoint.sh"
         started = [
-            await asyncio.create_subprocess_exec(entry, "python", "-c", program, env={"PYTHONPATH": str(ROOT / "src")})
+            await asyncio.create_subprocess_exec(sys.executable, "-c", program, env={"PYTHONPATH": str(ROOT / "src")})
             for _ in range(3)
         ]
         assert [await process.wait() for process in started] == [0, 0, 0]
@@ -122,7 +123,7 @@ async def test_the_trigger_on_tickets_allows_the_transitions_of_the_status_machi
 def test_the_command_line_works_as_documented(migrated_by_hand: str) -> None:
     for arguments in ("upgrade head", "check", "downgrade -1", "upgrade head"):
         done = subprocess.run(
-            [ROOT / ".venv/bin/alembic", "-c", "./models/alembic.ini", *arguments.split()],
+            [Path(sys.executable).with_name("alembic"), "-c", "./models/alembic.ini", *arguments.split()],
             cwd=ROOT / "src",
             env={"DATABASE_DSN": migrated_by_hand, "ENV_FILE": os.devnull},
             capture_output=True,

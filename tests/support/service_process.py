@@ -210,7 +210,7 @@ def keys_command(environment: dict[str, str], *arguments: str) -> subprocess.Com
 
 def clean_environment(**variables: str) -> dict[str, str]:
     """Return the environment of a process that takes no settings from this machine."""
-    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"}}
+    inherited = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "VIRTUAL_ENV"}}
     # With it, coverage measures the processes that the tests start.
     inherited |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     return inherited | {"ENV_FILE": os.devnull} | variables

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Awaitable
+from http import HTTPStatus
 from time import perf_counter
 from typing import Final
 
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.logged_ticket import CREATED_KEY, ticket_field
 from api.middleware.authentication import PRINCIPAL_KEY
 from api.paths import POLLED
 from core import logs, metrics
@@ -46,6 +48,8 @@ class AccessLogMiddleware:
         async def send_recorded(message: Message) -> None:
             nonlocal status, is_recorded
             if message["type"] == "http.response.start":
+                if message["status"] == HTTPStatus.CREATED:
+                    scope[CREATED_KEY] = message["headers"]
                 status = message["status"]
             elif not (is_recorded or message.get("more_body", False)):
                 # Before the last part is sent: a client that has its response finds the request in the metrics.
@@ -85,6 +89,7 @@ class AccessLogMiddleware:
             "status": status,
             "duration_ms": round(seconds * 1000, 3),
             "client": client[0] if client else None,
+            **ticket_field(scope),
         }
         _log.handle(record)
 

@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from api.openapi import swagger_ui
-from api.routes import comments, health, metrics, problems, tickets, workflow
+from api.routes import comments, health, metrics, problems, root, tickets, workflow
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
@@ -15,4 +15,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     metrics.router,
     problems.router,
     swagger_ui.router,
+    root.router,
 )

@@ -1,6 +1,7 @@
 """Embedded servers: PostgreSQL and Valkey that are started when none are configured, and stopped at the end."""
 
 import fcntl
+import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -10,7 +11,7 @@ from typing import Self
 
 from core.settings import Settings, async_dsn
 from db.embedded.postgres import EmbeddedPostgres, running_dsn
-from db.embedded.process import ServerDidNotStart
+from db.embedded.process import SETTING_INSTEAD_OF, ServerDidNotStart
 from db.embedded.valkey import EmbeddedValkey
 
 __all__ = ["EmbeddedPostgres", "EmbeddedServers", "EmbeddedValkey", "ServerDidNotStart", "postgres_dsn"]
@@ -32,6 +33,7 @@ class EmbeddedServers(AbstractContextManager["EmbeddedServers"]):
         self.settings: dict[str, str] = {}
 
     def __enter__(self) -> Self:
+        _ensure_installed(self._configured)  # before the data folder is made, which a container does not permit
         with ExitStack() as stack:
             folder = self._configured.data_dir
             stack.enter_context(_only_user_of(folder))
@@ -78,6 +80,14 @@ def postgres_dsn(settings: Settings) -> Iterator[str]:
     else:
         with EmbeddedServers(settings) as servers:
             yield async_dsn(servers.settings["DATABASE_DSN"])
+
+
+def _ensure_installed(settings: Settings) -> None:
+    """Raise ServerDidNotStart, with the settings to use instead, unless the needed embedded servers are installed."""
+    needed = {name for name in ("DATABASE_DSN", "REDIS_HOST") if getattr(settings, name.lower()) is None}
+    installed = {name for package, name in SETTING_INSTEAD_OF.items() if importlib.util.find_spec(package)}
+    if missing := sorted(needed - installed):
+        raise ServerDidNotStart(f"{' and '.join(missing)} must be set: no embedded server is installed here")
 
 
 @contextmanager

