@@ -8,7 +8,14 @@ import pytest
 from core.settings import ROOT
 from support.programs import require_program
 
-PACKAGES = {"chromium": "chromium", "redis-cli": "redis-tools", "wrk": "wrk", "promtool": "prometheus"}
+PACKAGES = {
+    "chromium": "chromium",
+    "redis-cli": "redis-tools",
+    "wrk": "wrk",
+    "promtool": "prometheus",
+    "docker-compose": "docker-compose",
+    "pipenv": "pipenv",
+}
 
 
 def test_the_first_installed_program_is_used() -> None:

@@ -113,7 +113,7 @@ class IssuerUnavailable(Unavailable):
 
 
 class Overloaded(Unavailable):
-    """The limits of concurrent and of waiting requests are reached. Nothing was done."""
+    """The limit of waiting requests, or of waiting changes of one ticket, is reached. Nothing was done."""
 
 
 class DeadlineExceeded(Unavailable):

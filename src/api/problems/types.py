@@ -161,7 +161,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         503,
         "overloaded",
         "Service overloaded",
-        "Too many concurrent requests. This request was not processed.",
+        "Too many requests wait, in total or for changes of this ticket. This request was not processed.",
         "Wait for `Retry-After` seconds and retry, with increasing delays and fewer concurrent requests.",
         ("Retry-After",),
     ),

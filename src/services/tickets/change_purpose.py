@@ -1,9 +1,11 @@
-"""Purposes for which the service changes what is otherwise final: closed tickets, their comments and the history.
+"""Purposes for which the service changes closed tickets.
 
 The guards in the database refuse every change of a closed ticket, of its comments and of an event. A transaction that
-sets its purpose may make exactly the changes that the guards know for it. The setting ends with the transaction.
+names its purpose may make the changes that the function `purpose_permits` lists for it; the setting ends with the
+transaction. Migrations name the purpose `backfill` for the columns that they add.
 """
 
+from collections.abc import Mapping, Set
 from enum import StrEnum
 from typing import Final
 
@@ -11,19 +13,22 @@ from sqlalchemy import Text, bindparam, func, select, true
 
 from db.postgres.statements import Statement, constant
 
-# The setting that the guards read; migrations set 'backfill' for the columns they add.
 SETTING: Final = "tickets.change_purpose"
 
 
 class ChangePurpose(StrEnum):
-    """What a change of closed tickets is for, and which columns the guards let it set."""
+    """The reason for a change of a closed ticket."""
 
     MERGE = "merge"
-    """Marks a ticket as merged: the marker columns."""
+    """Marks a ticket as merged. No marker column exists yet: the migration that adds one permits it."""
     ERASURE = "erasure"
-    """Erases personal data: subject, text and e-mail address of a ticket, text and address of comments, event data."""
-    BACKFILL = "backfill"
-    """Fills a column that a migration has added, without a new version: any column but id, status and version."""
+    """Erases personal data. The event of the change names the erased fields without their old values."""
 
+
+PERMITTED: Final[Mapping[ChangePurpose, Set[str]]] = {
+    ChangePurpose.MERGE: frozenset(),
+    ChangePurpose.ERASURE: frozenset({"subject", "text", "email"}),
+}
+"""The fields of a ticket that each purpose may set, closed or not; the guards permit the same."""
 
 SET_PURPOSE: Final = Statement(select(func.set_config(constant(SETTING), bindparam("purpose", type_=Text), true())))

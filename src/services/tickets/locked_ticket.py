@@ -8,7 +8,7 @@ from core.errors import TicketClosed
 from db.postgres.statements import Row
 from models import Audience, EventType, TicketStatus
 from schemas.tickets import Comment, CommentAdded, CommentCreate
-from services.tickets.change_purpose import ChangePurpose
+from services.tickets.change_purpose import PERMITTED, ChangePurpose
 from services.tickets.statements import field_parameter, tickets
 from services.tickets.ticket_status import ensure_allowed, is_final
 
@@ -19,14 +19,16 @@ if not set(tickets.c.keys()) >= EDITABLE:  # pragma: no cover - fails at import
 
 
 class LockedTicket:
-    """Collects the one change that a transaction makes to a ticket, and refuses what the rules do not allow.
+    """Collects the one change that a transaction makes to a ticket, and checks the rules.
 
     `id` and `version` are those of the locked row. `saved` is the new row once `TicketChanges` has saved the change.
+    With a `purpose`, exactly the fields that it permits can be set, of a closed ticket too.
     """
 
     def __init__(self, row: Row, purpose: ChangePurpose | None = None) -> None:
         self._before = row
         self._purpose = purpose
+        self._editable = EDITABLE if purpose is None else PERMITTED[purpose]
         self.id: int = row.id
         self.version: int = row.version
         self._changes: dict[str, dict[str, Any]] = {}
@@ -74,14 +76,17 @@ class LockedTicket:
         return self._comment is not None
 
     def edit(self, field: str, value: object) -> None:
-        """Set one of the EDITABLE fields; None sets it to NULL. Raises TicketClosed, ValueError for another field."""
-        if field not in EDITABLE:
-            raise ValueError(f"{field} is not editable")
-        self._refuse_if_closed()
+        """Set an editable field; None sets it to NULL. Raises TicketClosed, and ValueError for another field."""
+        if field not in self._editable:
+            raise ValueError(f"{field} is not editable{f' for {self._purpose}' if self._purpose else ''}")
+        if self._purpose is None:
+            self._refuse_if_closed()
         self._record(field, value)
 
     def move_to(self, status: TicketStatus) -> None:
-        """Make a transition. Raises IllegalTransition."""
+        """Make a transition. Raises IllegalTransition, and ValueError if the change has a transition already."""
+        if self.transition is not None:
+            raise ValueError("one change makes one transition")
         ensure_allowed(self.status, status)
         self._record("status", status)
 
@@ -116,8 +121,10 @@ class LockedTicket:
         if before == after:
             self._changes.pop(field, None)
         else:
-            self._changes[field] = {"from": before, "to": after}
+            # The event of an erasure must not keep what was erased.
+            shown = None if self._purpose is ChangePurpose.ERASURE else before
+            self._changes[field] = {"from": shown, "to": after}
 
     def _refuse_if_closed(self) -> None:
-        if self._purpose is None and is_final(TicketStatus(self._before.status)):
+        if is_final(TicketStatus(self._before.status)):
             raise TicketClosed(self.id)

@@ -3,7 +3,8 @@
 A page begins in an index where the page before ended, so that its cost does not depend on how deep it lies.
 """
 
-from functools import cache
+from functools import lru_cache
+from typing import Final
 
 from sqlalchemy import SelectBase, func, literal_column, select
 
@@ -13,8 +14,11 @@ from services.tickets.search import search
 from services.tickets.statements import tickets
 from services.tickets.ticket_json import as_bytes, json_list, ticket_members
 
+# One statement for each shape that clients use; beyond this many, the least used is built again.
+MAX_PAGE_STATEMENTS: Final = 256
 
-@cache
+
+@lru_cache(maxsize=MAX_PAGE_STATEMENTS)
 def page_of_tickets(shape: PageShape) -> Statement:
     """Return the statement of a page. Its parameters are the filters' values, where the page begins, and `limit`.
 

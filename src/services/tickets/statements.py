@@ -123,10 +123,7 @@ def _update(fields: Set[str], moment: CTE, comment: CTE | None) -> CTE:
 
 
 def _new_value(field: str) -> ColumnElement[Any]:
-    column = tickets.c[field]
-    if isinstance(column.type, JSON):
-        return cast(bindparam(field_parameter(field), type_=Text), JSONB)
-    return bindparam(field_parameter(field), type_=column.type)
+    return bindparam(field_parameter(field), type_=tickets.c[field].type)
 
 
 def _event(saved: CTE, data: ColumnElement[Any], *others: CTE) -> CTE:

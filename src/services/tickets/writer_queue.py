@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from core import deadline
@@ -15,10 +16,14 @@ from core.errors import DeadlineExceeded, Overloaded
 
 # As long as the lock_timeout of a session: a writer waits for other writers as long as for the row.
 QUEUE_TIMEOUT_S: Final = 3
+# Half of MAX_CONCURRENT_REQUESTS by default: requests on other tickets need the other slots.
+MAX_WAITING: Final = 50
+
+_held: ContextVar[frozenset[int]] = ContextVar("held", default=frozenset())
 
 
 class WriterQueue:
-    """One queue for each ticket that is being changed, served in the order of arrival."""
+    """One queue for each ticket that is being changed, served in the order of arrival; MAX_WAITING writers may wait."""
 
     def __init__(self, *, timeout_s: float = QUEUE_TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
@@ -30,22 +35,33 @@ class WriterQueue:
 
     @asynccontextmanager
     async def turn(self, ticket_ids: Iterable[int]) -> AsyncIterator[None]:
-        """Run the block as the only writer of these tickets in this process. Ids must ascend, so that none deadlocks.
+        """Run the block as the only writer of these tickets in this process.
 
-        Raises Overloaded after `timeout_s` seconds, and DeadlineExceeded at the deadline of the request.
+        The ids must be in ascending order, which prevents deadlocks. Raises Overloaded after `timeout_s` seconds, or at
+        once if too many writers wait; DeadlineExceeded at the deadline of the request; RuntimeError inside the block of
+        another turn, which might wait for itself.
         """
+        ticket_ids = tuple(ticket_ids)
+        if _held.get():
+            raise RuntimeError(f"a change of tickets {ticket_ids} inside a change of {set(_held.get())}")
         async with AsyncExitStack() as stack:
             ends_at = asyncio.get_running_loop().time() + self._timeout_s
             for ticket_id in ticket_ids:
                 await self._acquire(ticket_id, ends_at)
                 stack.callback(self._release, ticket_id)
-            yield
+            token = _held.set(frozenset(ticket_ids))
+            try:
+                yield
+            finally:
+                _held.reset(token)
 
     async def _acquire(self, ticket_id: int, ends_at: float) -> None:
         queue = self._queues.get(ticket_id)
         if queue is None:
             self._queues[ticket_id] = deque()
             return
+        if len(queue) >= MAX_WAITING:
+            raise Overloaded(f"too many changes of ticket {ticket_id} wait")
         turn = asyncio.get_running_loop().create_future()
         queue.append(turn)
         request_ends_at = deadline.current()

@@ -228,6 +228,13 @@ async def test_a_closed_ticket_is_changed_only_for_a_purpose(
             ticket.edit("subject", "x")
     async with changes.changing([ticket_id], AGENT, purpose=ChangePurpose.ERASURE) as (ticket,):
         ticket.edit("subject", "erased")
+        ticket.edit("email", "erased@example.com")
+        with pytest.raises(ValueError, match="status"):
+            ticket.edit("status", "open")
+        with pytest.raises(TicketClosed):
+            ticket.add_comment(CommentCreate(**a_comment()))
+    *_, event = await events_of(sql, ticket_id)
+    assert json.loads(event["data"])["subject"] == {"from": None, "to": "erased"}
     shown = (await client.get(f"/tickets/{ticket_id}")).json()
     assert (shown["subject"], shown["status"]) == ("erased", "closed")
     assert shown["version"] == len(await events_of(sql, ticket_id))
@@ -245,3 +252,12 @@ async def test_a_commit_wakes_those_who_wait_for_it(client: httpx2.AsyncClient, 
     await asyncio.sleep(0)
     await changes.create(TicketCreate(**a_ticket()), AGENT)
     assert await woken
+
+
+async def test_one_change_makes_one_transition(client: httpx2.AsyncClient, changes: TicketChanges) -> None:
+    ticket_id = (await open_ticket(client))["id"]
+    async with changes.changing([ticket_id], AGENT) as (ticket,):
+        ticket.move_to(TicketStatus.ANSWERED)
+        with pytest.raises(ValueError, match="one transition"):
+            ticket.move_to(TicketStatus.AWAITING_REPLY)
+    assert (await client.get(f"/tickets/{ticket_id}")).json()["status"] == "answered"
