@@ -21,6 +21,7 @@ def _faults(*faults: Fault) -> frozenset[Fault]:
     return frozenset(faults)
 
 
+_ELSEWHERE: Final = _faults("mark elsewhere")
 _REDIS: Final = _faults("fail over Redis")
 _POSTGRES: Final = _faults("fail over PostgreSQL")
 _LOST: Final = _faults("lose invalidation", "expire fence")
@@ -37,6 +38,7 @@ HOLDING: Final = (
     Case("one process, any fault", REAL, "acknowledged", _ANY, ONE_PROCESS, writers=1, expiries=1),
     Case("two releases, any fault", REAL, "acknowledged", _ANY, TWO_RELEASES, writers=1, expiries=1),
     Case("group down at first, any fault", REAL, "acknowledged", _ANY, writers=1, expiries=1, is_up=False),
+    Case("group marked for another ticket", REAL, "acknowledged", _EVICTED | _LATE | _ELSEWHERE, writers=1),
     Case("Redis fails over", REAL, "acknowledged", _EVICTED | _REDIS, writers=1),
     Case("PostgreSQL fails over", REAL, "acknowledged", _EVICTED | _POSTGRES, writers=1, expiries=1, losses=1),
     Case("two writers, invalidations lost", REAL, "acknowledged", _LOST),
@@ -50,6 +52,8 @@ HOLDING: Final = (
 
 # The same with more of everything; only on request, because these take minutes.
 FULL: Final = (
+    Case("one writer, any fault, marked elsewhere", REAL, "acknowledged", _ANY | _ELSEWHERE, writers=1),
+    Case("two writers, marked elsewhere", REAL, "acknowledged", _LATE | _ELSEWHERE),
     Case("two writers, any fault", REAL, "acknowledged", _ANY, expiries=1),
     Case("one writer, both fail over", REAL, "acknowledged", _EVICTED | _REDIS | _POSTGRES, writers=1, expiries=1),
     Case("two writers, Redis fails over", REAL, "acknowledged", _EVICTED | _REDIS, expiries=1),

@@ -47,7 +47,7 @@ if not __package__:  # executed by its path
 
 from .cache_cases import BEYOND, BROKEN, FULL, HOLDING
 from .cache_state import Case, State, Steps, start
-from .fence_steps import deliver, expire, fail_over, renew_or_set_up
+from .fence_steps import deliver, expire, fail_over, mark_elsewhere, renew_or_set_up
 from .reader_steps import READER_STEPS
 from .writer_steps import WRITER_STEPS
 
@@ -78,7 +78,7 @@ def steps(case: Case, now: State) -> Steps:
     for number, writer in enumerate(now.writers, 1):
         if writer.at in WRITER_STEPS:
             yield from WRITER_STEPS[writer.at](case, now, number, writer)
-    for others in (renew_or_set_up, expire, deliver, fail_over):
+    for others in (renew_or_set_up, mark_elsewhere, expire, deliver, fail_over):
         yield from others(case, now)
 
 

@@ -21,6 +21,7 @@ Fault = Literal[
     "fail load",
     "lose invalidation",  # it is not acknowledged, and never arrives
     "late invalidation",  # an invalidation that is not acknowledged arrives at any later time, or never
+    "mark elsewhere",  # a writer of another ticket of the group marks it down, at most twice in total
     "fail over Redis",
     "fail over PostgreSQL",
 ]

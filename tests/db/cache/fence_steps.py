@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from .cache_state import CURRENT, GONE, Case, Group, Key, Reader, Standby, State, Step, Steps, Writer
 from .redis_steps import renew
-from .writer_steps import arrived
+from .writer_steps import arrived, is_marking, mark_down
 
 Holder = TypeVar("Holder", Key, Reader)
 
@@ -26,6 +26,13 @@ def renew_or_set_up(case: Case, now: State) -> Steps:
         are_void = case.protocol.window and case.protocol.up_when_dead
         kept = () if are_void else now.readings
         yield Step("the group comes up", up._replace(readings=(*kept, now.group.marks)))
+
+
+def mark_elsewhere(case: Case, now: State) -> Steps:
+    """Mark the group down for another ticket of the group."""
+    if "mark elsewhere" in case.faults and now.group.is_up and now.group.marks < 2 and not is_marking(now):
+        marked, _ = mark_down(now)
+        yield Step("the group is marked down for another ticket", marked)
 
 
 def expire(case: Case, now: State) -> Steps:

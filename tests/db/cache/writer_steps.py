@@ -29,7 +29,7 @@ def begin(case: Case, now: State, me: int, _: Writer) -> Steps:
 def look_at_the_group(_: Case, now: State, me: int, writer: Writer) -> Steps:
     """Lock the row of the group: to mark it down with the commit, or, if it is down, in share mode until the commit."""
     if now.group.is_up:
-        if not _is_marking(now):
+        if not is_marking(now):
             marking = now.writer(me, writer._replace(at="marking"))
             yield Step(f"writer {me} sees the group up and is about to mark it down", marking)
     else:
@@ -42,7 +42,7 @@ def end(case: Case, now: State, me: int, writer: Writer) -> Steps:
     promised = writer.version if case.promise == "committed" else now.promised
     committed = now._replace(committed=writer.version, promised=promised)
     if writer.at == "marking":
-        committed, mark = _marked(committed)
+        committed, mark = mark_down(committed)
         after = writer._replace(at="committed", mark=mark)
         does = f"commits {named(writer.version)}, and with it the mark"
     else:
@@ -84,9 +84,9 @@ def invalidate_again(case: Case, now: State, me: int, writer: Writer) -> Steps:
 
 def mark(_: Case, now: State, me: int, writer: Writer) -> Steps:
     """Mark the group down in a transaction of its own, unless it is down."""
-    if _is_marking(now):
+    if is_marking(now):
         return
-    marked, marks = _marked(now) if now.group.is_up else (now, now.group.marks)
+    marked, marks = mark_down(now) if now.group.is_up else (now, now.group.marks)
     does = "marks the group down" if now.group.is_up else "sees the group down"
     waiting = writer._replace(at="waiting", mark=marks)
     yield Step(f"writer {me} {does} in a transaction of its own", marked.writer(me, waiting))
@@ -118,21 +118,22 @@ def arrived(protocol: Protocol, key: Key, invalidation: Invalidation) -> Key:
     return does(protocol, key, invalidation.number)
 
 
+def mark_down(now: State) -> tuple[State, int]:
+    """Return the state with the group down, and the number of the mark."""
+    marks = now.group.marks + 1
+    return now._replace(group=Group(is_up=False, marks=marks)), marks
+
+
+def is_marking(now: State) -> bool:
+    """Return whether a writer holds the exclusive lock of the row of the group, until its commit."""
+    return any(writer.at == "marking" for writer in now.writers)
+
+
 def _sent(case: Case, now: State, invalidation: Invalidation, *, losses: int) -> State:
     """Return the state with an invalidation that is not acknowledged: it arrives later, or never."""
     is_late = "late invalidation" in case.faults
     under_way = tuple(sorted({*now.under_way, invalidation})) if is_late else ()
     return now._replace(under_way=under_way, losses_left=now.losses_left - losses)
-
-
-def _marked(now: State) -> tuple[State, int]:
-    marks = now.group.marks + 1
-    return now._replace(group=Group(is_up=False, marks=marks)), marks
-
-
-def _is_marking(now: State) -> bool:
-    """Whether a writer holds the lock of the row of the group, until its commit."""
-    return any(writer.at == "marking" for writer in now.writers)
 
 
 def _acknowledged(now: State, me: int, writer: Writer, does: str) -> Step:
