@@ -10,6 +10,7 @@ PLAIN_DEL: Final = Protocol(lease_to_fill=False, compare_to_fill=False, floor=Fa
 VERSION_ONLY: Final = Protocol(lease_to_fill=False, floor=False, before_commit=False)
 FLOOR_ONLY: Final = Protocol(lease_to_fill=False)
 LEASE_ONLY: Final = Protocol(compare_to_fill=False, floor=False, before_commit=False)
+# The mark after the commit alone keeps the promise; with the commit, the mark cannot fail once the change is committed.
 NO_MARK: Final = Protocol(mark_with_commit=False, mark_after_commit=False)
 
 ONE_PROCESS: Final = ("A1", "A1")
@@ -110,6 +111,7 @@ BROKEN: Final = (
         is_up=False,
     ),
     Case("comes up before the fence is dead", REAL._replace(up_when_dead=False), "acknowledged", _LOST, writers=1),
+    # A failover of PostgreSQL loses the last commits, and its version numbers are used again.
     Case("number used again, body kept", REAL._replace(drop_reused=False), "acknowledged", _POSTGRES),
     Case("number used again, lease kept", REAL._replace(drop_lease=False), "acknowledged", _POSTGRES),
     Case(
@@ -119,6 +121,7 @@ BROKEN: Final = (
         _POSTGRES | _faults("lose invalidation"),
         losses=1,
     ),
+    # It loses the coming up of a group: the same mark has another beginning, and the writer must wait anew.
     Case(
         "mark known from before a failover",
         REAL._replace(new_periods=False),
@@ -127,6 +130,7 @@ BROKEN: Final = (
         writers=1,
         is_up=False,
     ),
+    # It loses a mark that was made after its commit.
     Case(
         "mark lost by a failover",
         REAL._replace(look_again=False),
