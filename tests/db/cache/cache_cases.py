@@ -62,6 +62,8 @@ FULL: Final = (
     Case("three readers, any fault", REAL, "acknowledged", _ANY, THREE, writers=1),
     Case("three readers, Redis fails over", REAL, "acknowledged", _EVICTED | _REDIS, THREE, writers=1, expiries=1),
     Case("three readers, two writers", REAL, "acknowledged", _EVICTED, THREE, expiries=1),
+    Case("three readers, two writers, Redis", REAL, "acknowledged", _LOST | _REDIS, THREE, losses=1),
+    Case("three readers, two writers, PostgreSQL", REAL, "acknowledged", _LOST | _POSTGRES, THREE, losses=1),
     Case("three readers, floors kept", REAL, "committed", _FLOORS_KEPT, THREE, expiries=1),
 )
 
