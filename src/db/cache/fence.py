@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from core.errors import Unavailable
-from db.cache.fence_groups import FENCE_MS, WINDOW_MS, FenceGroups
+from db.cache.fence_groups import FENCE_MS, WINDOW_MS, FenceGroups, Marks
 from db.cache.scripts import RENEW
 from db.redis.batches import Batches
 from db.redis.guard import GuardedRedis
@@ -77,11 +77,11 @@ class FenceRenewer:
             if key in clocks
         }
         await self._batches.run(RENEW, renewals, timeout_s=_TIMEOUT_S)
-        await self._set_up({group: downs for group, downs in down.items() if self._keys[group] in clocks})
+        await self._set_up({group: mark for group, mark in down.items() if self._keys[group] in clocks})
 
-    async def _set_up(self, down: dict[int, int]) -> None:
+    async def _set_up(self, down: Marks) -> None:
         """Set groups up whose node answers again; their fences are made in the next round."""
-        set_up = [group for group, downs in down.items() if await self._groups.set_up(group, downs)]
+        set_up = [group for group, mark in down.items() if await self._groups.set_up(group, mark)]
         if set_up:
             _log.warning("the cache serves %d groups of tickets again: %s", len(set_up), _listed(set_up))
 

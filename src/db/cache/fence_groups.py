@@ -8,9 +8,9 @@ renewed on an older reading of the state.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, SmallInteger, bindparam, func, literal_column, select, update
+from sqlalchemy import ARRAY, BigInteger, SmallInteger, Text, bindparam, func, literal_column, select, update
 
 from db.postgres.database import Database
 from db.postgres.session import Session
@@ -30,11 +30,17 @@ _group: Final = bindparam("group_id", type_=SmallInteger)
 _downs: Final = bindparam("known_downs", type_=BigInteger)
 _is_up: Final = _groups.c.state == constant(FenceState.UP)
 _is_down: Final = _groups.c.state == constant(FenceState.DOWN)
+# A failover to a standby that lacks the latest commits begins another timeline, in which numbers are used again.
+_timeline: Final = func.substr(
+    func.pg_walfile_name(func.pg_current_wal_lsn()), literal_column("1"), literal_column("8"), type_=Text
+).label("timeline")
 
-SELECT_STATES: Final = Statement(select(_groups.c.id, _groups.c.state, _groups.c.downs).order_by(_groups.c.id))
+SELECT_STATES: Final = Statement(
+    select(_groups.c.id, _groups.c.state, _groups.c.downs, _timeline).order_by(_groups.c.id)
+)
 # The lock keeps a group down until the writer's transaction ends: to set it up waits for the lock.
 _SHARE_DOWN: Final = Statement(
-    select(_groups.c.id, _groups.c.downs)
+    select(_groups.c.downs, _timeline)
     .where(_groups.c.id == func.any(_ids), _is_down)
     .order_by(_groups.c.id)
     .with_for_update(read=True)
@@ -43,7 +49,7 @@ _MARK_DOWN: Final = Statement(
     update(_groups)
     .values(state=constant(FenceState.DOWN), downs=_groups.c.downs + literal_column("1", BigInteger))
     .where(_groups.c.id == _group, _is_up)
-    .returning(_groups.c.downs)
+    .returning(_groups.c.downs, _timeline)
 )
 _SET_UP: Final = Statement(
     update(_groups)
@@ -58,8 +64,18 @@ _SET_UP: Final = Statement(
     .returning(_groups.c.id)
 )
 
-Downs = Mapping[int, int]
-"""Groups that are down, with their `downs`, by which one time that a group is down differs from another."""
+_TIMELINE: Final = Statement(select(_timeline))
+
+
+class Mark(NamedTuple):
+    """What distinguishes one time that a group is down from another: PostgreSQL's timeline, and the group's `downs`."""
+
+    timeline: str
+    downs: int
+
+
+Marks = Mapping[int, Mark]
+"""Groups that are down, with their marks."""
 
 
 class FenceGroups:
@@ -67,67 +83,76 @@ class FenceGroups:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known_down: dict[int, tuple[int, float]] = {}
+        self._known_down: dict[int, tuple[Mark, float]] = {}
 
     @property
     def down(self) -> int:
         """How many groups are down, as far as this process knows."""
         return len(self._known_down)
 
-    async def mark_down(self, connection: Session, groups: Iterable[int]) -> dict[int, int]:
+    async def mark_down(self, connection: Session, groups: Iterable[int]) -> dict[int, Mark]:
         """Have these groups down from the commit of the transaction on; locks their rows, in ascending order.
 
         Of many writers one marks a group, and the others share the lock of the marked row.
         """
-        downs: dict[int, int] = {}
+        marks: dict[int, Mark] = {}
         for group in sorted(groups):
-            while group not in downs:
+            while group not in marks:
                 row = await connection.one_or_none(_SHARE_DOWN, ids=[group])
                 row = row or await connection.one_or_none(_MARK_DOWN, group_id=group)
                 if row is not None:
-                    downs[group] = row.downs
-        return downs
+                    marks[group] = Mark(row.timeline, row.downs)
+        return marks
 
-    async def mark_down_now(self, groups: Iterable[int]) -> dict[int, int]:
-        """Mark groups down in a transaction of its own. Raises Unavailable."""
-        async with self._database.transaction() as connection:
-            return await self.mark_down(connection, groups)
+    async def mark_down_and_wait(self, groups: Iterable[int]) -> None:
+        """Mark groups down in a transaction of its own, and wait as `wait_until_dead` does. Raises Unavailable.
 
-    async def wait_until_dead(self, downs: Downs) -> None:
+        Does so again if PostgreSQL failed over meanwhile: the mark may be lost then.
+        """
+        while True:
+            async with self._database.transaction() as connection:
+                marks = await self.mark_down(connection, groups)
+            await self.wait_until_dead(marks)
+            async with self._database.control() as connection:
+                timeline = await connection.value(_TIMELINE)
+            if all(mark.timeline == timeline for mark in marks.values()):
+                return
+
+    async def wait_until_dead(self, marks: Marks) -> None:
         """Return when no fence of these groups can be alive that was renewed before they were marked.
 
         Only the first writers of an outage wait: the time counts from the moment in which this process knew the mark.
         """
-        since = [self.noticed_down(group, count) for group, count in downs.items()]
+        since = [self.noticed_down(group, mark) for group, mark in marks.items()]
         if since:
             await asyncio.sleep(max(since) + DEAD_AFTER_S - time.monotonic())
 
-    def noticed_down(self, group: int, downs: int) -> float:
+    def noticed_down(self, group: int, mark: Mark) -> float:
         """Return since when this process has known that the group is down, which may be now; monotonic clock."""
-        known_downs, since = self._known_down.get(group, (-1, 0.0))
-        if known_downs != downs:
+        known, since = self._known_down.get(group, (None, 0.0))
+        if known != mark:
             since = time.monotonic()
-            self._known_down[group] = downs, since
+            self._known_down[group] = mark, since
         return since
 
-    async def read_states(self) -> tuple[list[int], dict[int, int]]:
-        """Return the groups that are up, and those that are down with their `downs`. Raises DatabaseUnavailable."""
+    async def read_states(self) -> tuple[list[int], dict[int, Mark]]:
+        """Return the groups that are up, and those that are down with their marks. Raises DatabaseUnavailable."""
         async with self._database.control() as connection:
             rows = await connection.rows(SELECT_STATES)
         up = [row.id for row in rows if row.state == FenceState.UP]
-        down = {row.id: row.downs for row in rows if row.state == FenceState.DOWN}
+        down = {row.id: Mark(row.timeline, row.downs) for row in rows if row.state == FenceState.DOWN}
         for group in up:
             self._known_down.pop(group, None)
-        for group, downs in down.items():
-            self.noticed_down(group, downs)
+        for group, mark in down.items():
+            self.noticed_down(group, mark)
         return up, down
 
-    async def set_up(self, group: int, downs: int) -> bool:
+    async def set_up(self, group: int, mark: Mark) -> bool:
         """Set a group up that has been down for DEAD_AFTER_S seconds, unless a writer relies on its being down.
 
         Return whether it is up now. Raises DatabaseUnavailable.
         """
-        if time.monotonic() - self.noticed_down(group, downs) < DEAD_AFTER_S:
+        if time.monotonic() - self.noticed_down(group, mark) < DEAD_AFTER_S:
             return False
         async with self._database.control() as connection:
-            return await connection.one_or_none(_SET_UP, group_id=group, known_downs=downs) is not None
+            return await connection.one_or_none(_SET_UP, group_id=group, known_downs=mark.downs) is not None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from core.errors import OutcomeUnknown, Unavailable
 from db.cache.fence import group_of
-from db.cache.fence_groups import FenceGroups
+from db.cache.fence_groups import FenceGroups, Mark
 from db.cache.ticket_cache import TicketCache
 from db.postgres.session import Session
 
@@ -22,45 +22,50 @@ class Invalidation:
         self._cache = cache
         self._groups = groups
         self._floors = floors
-        self._downs: dict[int, int] = {}
+        # The tickets whose first invalidation arrived.
+        self._arrived: set[int] = set()
+        self._marks: dict[int, Mark] = {}
 
     async def before_commit(self, connection: Session) -> None:
-        """Raise the floors; have the groups down whose floors did not arrive, in the transaction of `connection`.
+        """Raise the floors; mark the groups whose floors did not arrive, in the transaction of `connection`.
 
         The rows of the groups are locked after those of the tickets.
         """
-        lost = await self._invalidate(is_committed=False)
+        lost = await self._invalidate()
+        self._arrived = self._floors.keys() - lost
         if lost:
-            self._downs = await self._groups.mark_down(connection, _groups_of(lost))
+            self._marks = await self._groups.mark_down(connection, _groups_of(lost))
 
     async def after_commit(self) -> None:
         """Invalidate again, and return when the change may be acknowledged.
 
         Raises OutcomeUnknown when that cannot be ensured because PostgreSQL became unavailable after the commit.
         """
-        lost = _groups_of(await self._invalidate(is_committed=True))
-        if not lost:
-            return
-        unmarked = lost - self._downs.keys()
+        lost = _groups_of(await self._invalidate())
+        unmarked = lost - self._marks.keys()
         if unmarked:
             try:
-                self._downs |= await self._groups.mark_down_now(unmarked)
+                await self._groups.mark_down_and_wait(unmarked)
             except Unavailable as error:
                 raise OutcomeUnknown("the change is committed, but the cache may still serve an older body") from error
-        await self._groups.wait_until_dead({group: self._downs[group] for group in lost})
+        await self._groups.wait_until_dead({group: self._marks[group] for group in lost - unmarked})
 
     async def after_failure(self) -> None:
         """Invalidate again after a rollback, or a commit of unknown outcome: neither is acknowledged."""
-        await self._invalidate(is_committed=True)
+        await self._invalidate()
 
-    async def _invalidate(self, *, is_committed: bool) -> list[int]:
-        """Return the tickets whose invalidation did not arrive, of bodies for every audience."""
-        invalidate = self._cache.invalidate if is_committed else self._cache.invalidate_before
+    async def _invalidate(self) -> set[int]:
+        """Invalidate the bodies for every audience; return the tickets whose invalidation did not arrive."""
         if len(self._floors) == 1:  # nearly always, and without the cost of a task
             ((ticket_id, version),) = self._floors.items()
-            return [] if await invalidate(ticket_id, version) else [ticket_id]
-        arrived = await asyncio.gather(*(invalidate(*floor) for floor in self._floors.items()))
-        return [ticket_id for ticket_id, has_arrived in zip(self._floors, arrived, strict=True) if not has_arrived]
+            return set() if await self._invalidate_one(ticket_id, version) else {ticket_id}
+        arrived = await asyncio.gather(*(self._invalidate_one(*floor) for floor in self._floors.items()))
+        return {ticket_id for ticket_id, has_arrived in zip(self._floors, arrived, strict=True) if not has_arrived}
+
+    async def _invalidate_one(self, ticket_id: int, version: int) -> bool:
+        # Until the first one has arrived, a body of this version may be one of a commit that PostgreSQL lost.
+        first = ticket_id not in self._arrived
+        return await (self._cache.invalidate_before if first else self._cache.invalidate)(ticket_id, version)
 
 
 def _groups_of(ticket_ids: Iterable[int]) -> set[int]:

@@ -83,7 +83,8 @@ if b or not v or tonumber(v) < tonumber(ARGV[1]) then
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'v', ARGV[1])
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
-elseif tonumber(v) == tonumber(ARGV[1]) then
+else
+    redis.call('HDEL', KEYS[1], 'l', 'x')
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
 return 1

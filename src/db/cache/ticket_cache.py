@@ -131,7 +131,10 @@ class TicketCache:
         return await load(), CacheOutcome.BYPASSED
 
     async def invalidate_before(self, ticket_id: int, version: int) -> bool:
-        """Raise the floor of a ticket to a version that is about to be committed; return whether Redis took it."""
+        """Raise the floor of a ticket to a version, and drop every body and the lease; return whether Redis took it.
+
+        For the first invalidation of a version: a body of the same version may be one of a commit that was lost.
+        """
         return await self._invalidate(INVALIDATE_BEFORE, ticket_id, version)
 
     async def invalidate(self, ticket_id: int, version: int) -> bool:

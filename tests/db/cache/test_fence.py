@@ -14,7 +14,7 @@ import pytest
 from core.errors import OutcomeUnknown
 from core.settings import Settings
 from db.cache.fence import FenceRenewer, fence_key, group_of, ticket_key
-from db.cache.fence_groups import FENCE_MS, WINDOW_MS, FenceGroups
+from db.cache.fence_groups import FENCE_MS, WINDOW_MS, FenceGroups, Mark
 from db.cache.invalidation import Invalidation
 from db.cache.scripts import RENEW
 from db.embedded import EmbeddedValkey
@@ -127,7 +127,7 @@ async def test_a_commit_whose_mark_fails_has_an_unknown_outcome(
         async def lost(*_: object) -> bool:
             return False
 
-        monkeypatch.setattr(cache, "invalidate", lost)
+        monkeypatch.setattr(cache, "invalidate_before", lost)
         await groups._database.close()  # noqa: SLF001 - PostgreSQL goes away after the commit
         with pytest.raises(OutcomeUnknown):
             await Invalidation(cache, groups, {1: 2}).after_commit()
@@ -140,22 +140,35 @@ async def test_only_the_first_writers_of_an_outage_wait(groups: FenceGroups, mon
         waits.append(seconds)
 
     monkeypatch.setattr(asyncio, "sleep", record)
-    downs = await groups.mark_down_now([3])
+    downs = await marked(groups, 3)
     await groups.wait_until_dead(downs)
     groups._known_down[3] = (downs[3], time.monotonic() - 10)  # noqa: SLF001 - ten seconds later
-    await groups.wait_until_dead(await groups.mark_down_now([3]))
+    await groups.wait_until_dead(await marked(groups, 3))
     assert len(waits) == 2
     assert waits[0] > FENCE_MS / 1000
     assert waits[1] <= 0
 
 
+async def marked(groups: FenceGroups, *numbers: int) -> dict[int, Mark]:
+    async with groups._database.transaction() as connection:  # noqa: SLF001 - the transaction of a writer
+        return await groups.mark_down(connection, numbers)
+
+
+async def test_a_mark_of_another_timeline_is_waited_for_again(groups: FenceGroups) -> None:
+    """After a failover that lost commits, a group may be down again with a number that was known before."""
+    mark = (await marked(groups, 4))[4]
+    groups._known_down[4] = (Mark("00000000", mark.downs), 0.0)  # noqa: SLF001 - known from before the failover
+    assert groups.noticed_down(4, mark) > time.monotonic() - 5
+    assert mark.timeline != "00000000"
+
+
 async def test_many_writers_mark_a_group_once(groups: FenceGroups) -> None:
-    downs = await asyncio.gather(*(groups.mark_down_now([5, 6]) for _ in range(10)))
-    assert downs == [{5: 1, 6: 1}] * 10
+    marks = await asyncio.gather(*(marked(groups, 5, 6) for _ in range(10)))
+    assert [{group: mark.downs for group, mark in each.items()} for each in marks] == [{5: 1, 6: 1}] * 10
 
 
 async def test_a_group_stays_down_while_a_writer_relies_on_it(groups: FenceGroups) -> None:
-    downs = await groups.mark_down_now([7])
+    downs = await marked(groups, 7)
     groups._known_down[7] = (downs[7], time.monotonic() - 10)  # noqa: SLF001 - known for long
     async with groups._database.transaction() as writer:  # noqa: SLF001 - a writer that saw the group down
         assert await groups.mark_down(writer, [7]) == downs
@@ -165,9 +178,9 @@ async def test_a_group_stays_down_while_a_writer_relies_on_it(groups: FenceGroup
 
 
 async def test_a_group_that_was_just_marked_is_not_set_up(groups: FenceGroups) -> None:
-    downs = await groups.mark_down_now([8])
+    downs = await marked(groups, 8)
     assert not await groups.set_up(8, downs[8])
-    assert (await groups.read_states())[1] == {8: 1}
+    assert (await groups.read_states())[1] == downs
 
 
 async def test_a_renewal_that_arrives_late_is_void(redis: GuardedRedis, own_settings: Settings) -> None:
@@ -198,7 +211,7 @@ async def test_fences_of_groups_that_are_down_expire_and_come_back_with_a_new_ep
     await renewer.renew()
     first = await epoch()
     assert first is not None
-    await groups.mark_down_now([9])
+    await marked(groups, 9)
     async with asyncio.timeout(10):
         while await epoch() is not None:
             await renewer.renew()
