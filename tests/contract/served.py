@@ -17,8 +17,8 @@ START_WITHIN_S = 30
 
 
 @contextmanager
-def served(settings: Settings, log: Path, **others: str) -> Iterator[str]:
-    """Lend the address of a service with these settings and others; what its process says goes to `log`."""
+def served(settings: Settings, log: Path, *, root: Path = ROOT, **others: str) -> Iterator[str]:
+    """Run the service of the project in `root`, with these settings and others, and yield its URL; it logs to `log`."""
     assert settings.database_dsn is not None
     port = free_port()
     environment = {
@@ -33,7 +33,7 @@ def served(settings: Settings, log: Path, **others: str) -> Iterator[str]:
     } | others
     with log.open("w") as said:
         process = subprocess.Popen(
-            [sys.executable, ROOT / "src" / "serve.py"], env=environment, stdout=said, stderr=subprocess.STDOUT
+            [sys.executable, root / "src" / "serve.py"], env=environment, stdout=said, stderr=subprocess.STDOUT
         )
     try:
         url = f"http://127.0.0.1:{port}"
