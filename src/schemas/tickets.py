@@ -81,13 +81,6 @@ class Comment(BaseModel):
     created_at: datetime = Field(description="The time of creation, in UTC.", examples=["2026-03-02T12:33:41.904112Z"])
 
 
-class CommentAdded(BaseModel):
-    """A comment, and the version of the ticket that it created."""
-
-    comment: Comment
-    version: int
-
-
 class Ticket(BaseModel):
     """A ticket."""
 

@@ -17,7 +17,7 @@ START_WITHIN_S = 30
 
 
 @contextmanager
-def served(settings: Settings, log: Path, *, root: Path = ROOT, **others: str) -> Iterator[str]:
+def served(settings: Settings, log: Path, root: Path = ROOT, /, **others: str) -> Iterator[str]:
     """Run the service of the project in `root`, with these settings and others, and yield its URL; it logs to `log`."""
     assert settings.database_dsn is not None
     port = free_port()

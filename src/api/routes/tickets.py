@@ -4,8 +4,8 @@ from fastapi import APIRouter, Request, Response, status
 
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
 from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag
-from api.http.headers import IdempotencyKey, link_to_next, replayed
-from api.http.serialized import list_response, lookup_response
+from api.http.headers import IdempotencyKey, link_to_next
+from api.http.serialized import created_response, list_response, lookup_response
 from api.openapi import responses as docs
 from api.openapi.request_bodies import TAKES_MERGE_PATCH, NewTicket, Patch
 from api.openapi.responses import READS, WRITES, responses
@@ -28,21 +28,18 @@ router = APIRouter(prefix="/tickets", tags=["tickets"])
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
+    response_model=Ticket,
     responses=responses(WRITES, docs.TICKET_CREATED, RequestInProgress, IdempotencyKeyReused),
 )
-async def create_ticket(
-    new: NewTicket, tickets: Tickets, principal: Caller, response: Response, key: IdempotencyKey = None
-) -> Ticket:
+async def create_ticket(new: NewTicket, tickets: Tickets, principal: Caller, key: IdempotencyKey) -> Response:
     """Create a ticket.
 
     Its status is `open` and its version 1. Subject and text are stored as sent; the domain of the address is converted
     to lower case. With an `Idempotency-Key`, the request can be retried safely if its response was lost. A requester
     creates tickets under their own address only.
     """
-    ticket, is_replay = await tickets.create(new, principal, key=key)
-    response.headers.update({"Location": f"/tickets/{ticket.id}", "ETag": etag(ticket.version)})
-    response.headers.update(replayed(is_replay))
-    return ticket
+    result, is_replay = await tickets.create(new, principal, key=key)
+    return created_response(result, is_replay=is_replay, location=f"/tickets/{result.ticket_id}")
 
 
 @router.get("", response_model=TicketPage, responses=responses(READS, docs.TICKETS, InvalidCursor, SearchTimeout))
