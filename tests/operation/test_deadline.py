@@ -113,3 +113,18 @@ async def test_many_who_wait_for_a_connection_are_told_in_time(dsn: str, redis_a
             readiness = await client.get("/readyz")
             assert (readiness.status_code, readiness.json()["database"]) == (200, "ok")
         await holder.close()
+
+
+async def test_a_slow_upload_takes_none_of_the_time_for_the_work(dsn: str, redis_address: tuple[str, int]) -> None:
+    settings = settings_for(dsn, *redis_address, request_timeout=REQUEST_TIMEOUT_S)
+    async with running(settings) as (_, client):
+        ticket = await open_ticket(client)
+
+        async def upload() -> AsyncIterator[bytes]:
+            for part in (b'{"status"', b": ", b'"closed"}'):
+                yield part
+                await asyncio.sleep(REQUEST_TIMEOUT_S / 2)
+
+        headers = {"Content-Type": "application/json"}
+        response = await client.patch(f"/tickets/{ticket['id']}", content=upload(), headers=headers)
+        assert (response.status_code, response.json().get("status")) == (200, "closed"), response.text
