@@ -72,6 +72,12 @@ class ServiceProcess:
         """What it holds in memory now, in bytes."""
         return int(psutil.Process(self._process.pid).memory_info().rss)
 
+    @property
+    def cpu_s(self) -> float:
+        """The processor time that it has used so far, in seconds."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def output(self) -> str:
         """Return what it wrote to the terminal."""
         self._said.seek(0)
