@@ -117,7 +117,11 @@ class TicketDetails(Ticket):
     """A ticket with its latest comments."""
 
     comments: list[Comment] = Field(
-        description="The latest 50 comments, oldest first. `GET /tickets/{ticket_id}/comments` returns all."
+        description="The latest comments, oldest first: at most 50, and at most 256 KiB of their texts in UTF-8, but "
+        "at least the latest one. `GET /tickets/{ticket_id}/comments` returns all."
+    )
+    comments_truncated: bool = Field(
+        description="True if `comments` does not contain all comments of the ticket.", examples=[False]
     )
 
 

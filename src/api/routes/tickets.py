@@ -65,8 +65,9 @@ async def get_ticket(
 ) -> Response:
     """Get a ticket with its latest comments.
 
-    The latest 50 comments, oldest first; `GET /tickets/{ticket_id}/comments` returns all. The response can come from
-    the cache; it always includes every change that was acknowledged before the request.
+    The latest comments, oldest first: at most 50, and at most 256 KiB of their texts. If `comments_truncated` is true,
+    `GET /tickets/{ticket_id}/comments` returns the others. The response can come from the cache; it always includes
+    every change that was acknowledged before the request.
     """
     # `FastPathMiddleware` calls this function directly for nearly all requests.
     stored, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
