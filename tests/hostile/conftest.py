@@ -36,7 +36,7 @@ async def service(real_service: ServiceProcess) -> AsyncIterator[ServiceProcess]
     yield real_service
     assert real_service.is_running
     assert (await a_new_ticket(real_service))["status"] == "open"
-    assert not FAULT.search(real_service.output()[written:])
+    assert not FAULT.search(real_service.output()[written:]), real_service.output()[written:]
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any, Final
 from fastapi.exceptions import RequestValidationError
 
 from api.problems.handlers import MEDIA_TYPE
-from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, ProblemType
+from api.problems.problem_type import ProblemType
+from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS
 from core import errors
 from schemas.problem import Problem
 

@@ -12,7 +12,8 @@ from starlette.exceptions import HTTPException
 from api.http.headers import allowed_methods
 from api.middleware.request_id import REQUEST_ID_HEADER, request_id
 from api.middleware.security_headers import secured
-from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, ProblemType, problem_type_for
+from api.problems.problem_type import ProblemType
+from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, problem_type_for
 from core import errors
 from core.logs import FAILURE_KEY
 from schemas.problem import MAX_PARTS, InvalidPart, Problem
