@@ -67,7 +67,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         412,
         "version-mismatch",
         "Version mismatch",
-        "The current version of the ticket is not in If-Match.",
+        "The current version of the ticket is not in If-Match, or it is in If-None-Match.",
         "The ticket was changed after you read it. Read it again, and see what changed with "
         "`GET /tickets/{ticket_id}/history`. To apply your change to the current version, send it with the new `ETag`, "
         "which this response also carries.",
