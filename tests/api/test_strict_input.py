@@ -1,10 +1,14 @@
 """Input of which it would be unclear what it means is refused; input that means nothing is ignored."""
 
 import secrets
+import sys
+import unicodedata
 
 import httpx2
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+from schemas.fields import Text
 from support.factories import a_comment, a_ticket, open_ticket
 
 # In Unicode 15, 16 and 17; Python 3.11 has the tables of Unicode 14.
@@ -29,6 +33,18 @@ async def test_a_text_of_white_space_and_invisible_characters_is_blank(client: h
     assert response.json()["errors"] == [
         {"detail": "must not be blank", "pointer": pointer} for pointer in ("#/subject", "#/text")
     ]
+
+
+def test_every_invisible_character_that_the_interpreter_knows_is_blank() -> None:
+    invisible = [
+        chr(code)
+        for code in range(1, sys.maxunicode + 1)
+        if chr(code).isspace() or unicodedata.category(chr(code)) in {"Cc", "Cf"}
+    ]
+    assert len(invisible) > 200
+    for text in ("".join(invisible), *invisible):
+        with pytest.raises(ValidationError):
+            TypeAdapter(Text).validate_python(text)
 
 
 @pytest.mark.parametrize(

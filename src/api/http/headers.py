@@ -8,6 +8,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import compile_path
 from starlette.types import Scope
 
+from api.http.checked_route import repeated_header
 from models.idempotency_key import KEY_MAX_LENGTH
 from services.idempotency import RetryKey
 
@@ -27,6 +28,8 @@ _IdempotencyKey = Annotated[
 
 
 async def _retry_key(request: Request, key: _IdempotencyKey = None) -> RetryKey | None:
+    if len(request.headers.getlist("Idempotency-Key")) > 1:
+        raise repeated_header("Idempotency-Key")
     return None if key is None else RetryKey(key, await request.body())
 
 

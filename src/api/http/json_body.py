@@ -6,46 +6,19 @@ than 1 µs for a usual body.
 """
 
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Final
 
-from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 
 MAX_MEMBERS: Final = 1_000
 MAX_DEPTH: Final = 32
-# FastAPI itself accepts each media type that ends in +json. That of a JSON Patch (RFC 6902) has another meaning.
-PATCH_MEDIA_TYPES: Final = ("application/json", "application/merge-patch+json")
 
 _TOO_COMPLEX: Final = f"must have at most {MAX_MEMBERS:,} members, nested at most {MAX_DEPTH} deep"
 _NOT_UTF_8: Final = "must be UTF-8"
 _ALL_BUT_BRACKETS: Final = bytes({*range(256)} - {*b"[]{}"})
 
 
-class JsonRoute(APIRoute):
-    """A route whose body is JSON of bounded complexity (422) in UTF-8 (400), of PATCH of two media types (415)."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of FastAPI with the checks before it."""
-        handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
-        is_patch = "PATCH" in (self.methods or ())
-
-        async def handle_checked(request: Request) -> Response:
-            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            body = await request.body()
-            if is_patch and body and media_type not in PATCH_MEDIA_TYPES:
-                raise HTTPException(415, headers={"Accept-Patch": ", ".join(PATCH_MEDIA_TYPES)})
-            if "json" in media_type:  # FastAPI refuses other media types
-                _check(body)
-            return await handle(request)
-
-        return handle_checked
-
-
-def _check(body: bytes) -> None:
+def check_json(body: bytes) -> None:
     """Raise RequestValidationError for JSON that is too complex or not in UTF-8."""
     if not json.detect_encoding(body).startswith("utf-8"):  # Python would parse UTF-16 and UTF-32 too
         raise RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": _NOT_UTF_8}])

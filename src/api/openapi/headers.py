@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.http.json_body import PATCH_MEDIA_TYPES
+from api.http.checked_route import PATCH_MEDIA_TYPES
 from schemas.pages import CURSOR_EXAMPLE
 
 _TEXT: Final = {"type": "string"}

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request, Response, status
 
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets
+from api.http.checked_route import CheckedRoute
 from api.http.conditional import ExpectedVersions
 from api.http.headers import IdempotencyKey, link_to_next
-from api.http.json_body import JsonRoute
 from api.http.serialized import created_response
 from api.openapi import responses as docs
 from api.openapi.request_bodies import NewComment
@@ -21,7 +21,7 @@ from core.errors import (
 )
 from schemas.tickets import Comment, CommentPage
 
-router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"], route_class=JsonRoute)
+router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"], route_class=CheckedRoute)
 
 
 @router.post(

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request, Response, status
 
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
+from api.http.checked_route import CheckedRoute
 from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag
 from api.http.headers import IdempotencyKey, link_to_next
-from api.http.json_body import JsonRoute
 from api.http.serialized import created_response, list_response, lookup_response
 from api.openapi import responses as docs
 from api.openapi.request_bodies import TAKES_MERGE_PATCH, NewTicket, Patch
@@ -23,7 +23,7 @@ from core.errors import (
 from schemas.events import EventPage
 from schemas.tickets import Ticket, TicketDetails, TicketPage
 
-router = APIRouter(prefix="/tickets", tags=["tickets"], route_class=JsonRoute)
+router = APIRouter(prefix="/tickets", tags=["tickets"], route_class=CheckedRoute)
 
 
 @router.post(
