@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 from pydantic import ValidationError
 
 from core.settings import Settings
@@ -12,31 +11,17 @@ from support.factories import a_ticket, open_ticket, running, settings_for
 
 DESK, OTHER = "https://desk.example", "https://other.example"
 METHODS = {"GET", "HEAD", "POST", "PATCH"}
-SENT = (
-    "Authorization",
-    "Content-Type",
-    "If-Match",
-    "If-None-Match",
-    "Idempotency-Key",
-    "X-Request-Id",
-    "Cache-Control",
-)
-READ = ("ETag", "Location", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id", "Cache-Status")
-READ += ("Idempotent-Replayed",)
+SENT = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"]
+SENT += ["Cache-Control"]
+READ = ["ETag", "Location", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id", "Cache-Status"]
+READ += ["Idempotent-Replayed"]
 
 
 @pytest.fixture(scope="module")
-async def service(
-    database_dsn: str, redis_address: tuple[str, int]
-) -> AsyncIterator[tuple[FastAPI, httpx2.AsyncClient]]:
+async def desk(database_dsn: str, redis_address: tuple[str, int]) -> AsyncIterator[httpx2.AsyncClient]:
     settings = settings_for(database_dsn, *redis_address, cors_origins=f"http://localhost:3000, {DESK}")
-    async with running(settings) as (app, client):
-        yield app, client
-
-
-@pytest.fixture
-def desk(service: tuple[FastAPI, httpx2.AsyncClient]) -> httpx2.AsyncClient:
-    return service[1]
+    async with running(settings) as (_, client):
+        yield client
 
 
 def preflight(origin: str, method: str = "PATCH", headers: str = ", ".join(SENT)) -> dict[str, str]:
@@ -100,15 +85,15 @@ async def test_a_page_of_the_origin_reads_responses_and_their_headers(desk: http
 
 
 async def test_a_page_of_the_origin_reads_an_unexpected_error(
-    service: tuple[FastAPI, httpx2.AsyncClient], monkeypatch: pytest.MonkeyPatch
+    database_dsn: str, redis_address: tuple[str, int]
 ) -> None:
-    app, desk = service
-    monkeypatch.setattr(app.state, "lists", None)
-    for origin, allowed in ((DESK, [DESK]), (OTHER, [])):
-        response = await desk.get("/tickets", headers={"Origin": origin})
-        assert response.status_code == 500
-        assert response.headers.get_list("Access-Control-Allow-Origin") == allowed
-        assert "origin" in listed(response, "Vary")
+    async with running(settings_for(database_dsn, *redis_address, cors_origins=DESK)) as (app, client):
+        app.state.lists = None
+        for origin, allowed in ((DESK, [DESK]), (OTHER, [])):
+            response = await client.get("/tickets", headers={"Origin": origin})
+            assert response.status_code == 500
+            assert response.headers.get_list("Access-Control-Allow-Origin") == allowed
+            assert "origin" in listed(response, "Vary")
 
 
 @pytest.mark.parametrize("origin", [OTHER, "null", DESK.upper(), f"{DESK}:443", f"{DESK}.evil.example", None])
