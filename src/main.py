@@ -17,12 +17,14 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from api import tracing
 from api.http.shutdown import graceful_shutdown
 from api.middleware.access_log import AccessLogMiddleware, RouteScopeMiddleware
 from api.middleware.authentication import AuthenticationMiddleware
 from api.middleware.concurrency import ConcurrencyLimiter, ConcurrencyMiddleware
+from api.middleware.cors import cors
 from api.middleware.deadline import DeadlineMiddleware
 from api.middleware.fast_path import FastPathMiddleware
 from api.middleware.rate_limit import RateLimitMiddleware
@@ -116,6 +118,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=tracing.telemetry(tracer_provider),
         generate_unique_id_function=_operation_id,
     )
+    app.state.cors_origins = settings.cors_origins or ()
     for router in ROUTERS:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
     handlers.install(app)
@@ -136,6 +139,8 @@ def _middleware(
         Middleware(DeadlineMiddleware, timeout_s=settings.request_timeout),
         # Before anything that creates a response: each response needs the id and the security headers.
         Middleware(RequestIdMiddleware, shutdown=shutdown),
+        # Before authentication: a preflight carries no credentials. Browsers read refusals too.
+        cors(settings.cors_origins or ()),
         # The cheapest refusals come first: these need the address and the headers alone.
         Middleware(RequestLimitsMiddleware, max_body_bytes=MAX_BODY_BYTES),
         # Before the rate limit, which counts by principal, and before any part of the body is read.
@@ -150,6 +155,8 @@ def _middleware(
         Middleware(FastPathMiddleware),
     ]
     disabled: set[object] = set()
+    if not settings.cors_origins:
+        disabled.add(CORSMiddleware)
     if settings.rate_limit is None:
         disabled.add(RateLimitMiddleware)
     if is_traced:  # FastAPI creates the spans in its router, which the fast path bypasses

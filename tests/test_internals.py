@@ -114,14 +114,18 @@ async def test_uvicorn_has_the_attributes_that_the_connection_class_uses() -> No
     protocol, used_in = await connected(), "api/http/connection.py"
     require(
         protocol,
-        ("transport", "flow", "loop", "scheme", "cycle", "tasks", "server_state", "timeout_keep_alive_task"),
+        (
+            *("transport", "flow", "loop", "scheme", "cycle", "tasks", "server_state", "timeout_keep_alive_task"),
+            *("parser", "pipeline"),
+        ),
         used_in=used_in,
     )
     require(protocol.server_state, ("default_headers",), used_in=used_in)
     require(protocol.flow, ("write_paused", "read_paused", "pause_reading", "resume_reading"), used_in=used_in)
     assert protocol.cycle is None
     await respond(protocol)
-    require(protocol.cycle, ("response_complete", "disconnected", "message_event"), used_in=used_in)
+    require(protocol.headers, ("append",), used_in=used_in)
+    require(protocol.cycle, ("response_started", "response_complete", "disconnected", "message_event"), used_in=used_in)
     assert protocol.cycle.response_complete
     assert protocol.timeout_keep_alive_task is not None
     assert STATUS_LINE[431].startswith(b"HTTP/1.1 431 ")

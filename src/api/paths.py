@@ -30,6 +30,8 @@ JSON_ONLY: Final = TICKETS | PathSet("/workflow")
 PUBLIC: Final = PROBES | DOCS | PathSet("/openapi.json", "/problems")
 # Requested by load balancers and Prometheus every few seconds.
 POLLED: Final = PROBES | METRICS
+# Caches must not store them: tickets contain personal texts and addresses, and the others are of this moment.
+NOT_STORED: Final = TICKETS | POLLED
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
 UNLIMITED: Final = POLLED | DOCS

@@ -19,6 +19,13 @@ def end(token: Token[float | None]) -> None:
     _deadline.reset(token)
 
 
+def postpone(seconds: float) -> None:
+    """Move the deadline, if there is one, by the time that was spent on something other than the work."""
+    deadline = _deadline.get()
+    if deadline is not None:
+        _deadline.set(deadline + seconds)
+
+
 def current() -> float | None:
     """Return the deadline by the clock of the event loop; None for work outside of a request."""
     return _deadline.get()

@@ -4,6 +4,7 @@ An environment variable takes precedence. `.env.example` describes each setting.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -14,6 +15,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from core.rate import Rate
 
 ROOT = Path(__file__).resolve().parents[2]
+# RFC 6454: scheme, host, and the port unless it is that of the scheme.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::[1-9][0-9]*)?")
+_DEFAULT_PORTS = (":80", ":443")
 ENV_FILE = Path(os.environ.get("ENV_FILE", ROOT / ".env"))
 
 
@@ -55,6 +59,16 @@ def _node_addresses(nodes: str) -> str:
 
 def _rate(value: object) -> object:
     return Rate.parse(value) if isinstance(value, str) else value
+
+
+def _origins(value: object) -> object:
+    """Return the origins of a list, in the form in which browsers send them."""
+    if not isinstance(value, str):
+        return value
+    origins = tuple(origin.strip() for origin in value.split(","))
+    if not all(_ORIGIN.fullmatch(origin) and not origin.endswith(_DEFAULT_PORTS) for origin in origins):
+        raise ValueError("must be origins such as https://desk.example.com, in lower case, separated by commas")
+    return origins
 
 
 def _issuer(name: str) -> str:
@@ -101,6 +115,7 @@ class Settings(BaseSettings):
     oidc_audience: str | None = None
     oidc_role_claim: str = "roles"
     allow_anonymous: bool = False
+    cors_origins: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_origins)] = None
     rate_limit: Annotated[Rate | None, NoDecode, BeforeValidator(_rate)] = None
     auth_failure_limit: Annotated[Rate, NoDecode, BeforeValidator(_rate)] = Rate(10, 60)
     max_concurrent_requests: int = Field(default=100, ge=1)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, DateTime, Index, Text
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, Index, Integer, LargeBinary, Text
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,7 +12,12 @@ KEY_MAX_LENGTH = 255
 
 
 class IdempotencyKey(Base):
-    """One row per request and key. `fingerprint` identifies the request; `result` is its response, as JSON."""
+    """One row per request and key.
+
+    `request_hash` identifies what was sent. `body`, `ticket_id` and `version` are the result: see
+    `services.write_result`. The release before this one reads and writes `fingerprint` and `result` in their place, and
+    its rows have no others: see `services.idempotency_compatibility`.
+    """
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (
@@ -24,4 +29,8 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     fingerprint: Mapped[str] = mapped_column(Text)
     result: Mapped[str] = mapped_column(Text)
+    request_hash: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    ticket_id: Mapped[int | None] = mapped_column(BigInteger)
+    version: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=sql("now()"))

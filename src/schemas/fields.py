@@ -21,9 +21,18 @@ if _PRIVATE_DOMAIN in SPECIAL_USE_DOMAIN_NAMES:
     SPECIAL_USE_DOMAIN_NAMES.remove(_PRIVATE_DOMAIN)
 
 
+# White space, control and format characters of Unicode 17. The tables of the interpreter do not know newer characters
+# than its own version: a text of one of them would be blank.
+_BLANK: Final = re.compile(
+    "[\\x00-\\x20\\x7f-\\xa0\\xad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891\\u08e2\\u1680\\u180e\\u2000-\\u200f"
+    "\\u2028-\\u202f\\u205f-\\u2064\\u2066-\\u206f\\u3000\\ufeff\\ufff9-\\ufffb\\U000110bd\\U000110cd"
+    "\\U00013430-\\U0001343f\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a\\U000e0001\\U000e0020-\\U000e007f]*"
+)
+
+
 def _storable(value: str) -> str:
     """Return text unchanged; refuse blank text, and NUL, which PostgreSQL cannot store."""
-    if all(character.isspace() or not character.isprintable() for character in value):
+    if _BLANK.fullmatch(value):
         raise PydanticCustomError("blank", "must not be blank")
     if "\0" in value:
         raise PydanticCustomError("nul_character", "must not contain the NUL character")
@@ -56,7 +65,7 @@ def plain_number(value: object) -> object:
 Storable = AfterValidator(_storable)
 
 
-def text_schema(max_length: int, example: str) -> WithJsonSchema:
+def text_schema(max_length: int, example: str, *, min_length: int = 1) -> WithJsonSchema:
     """Return the JSON Schema of `Storable` text.
 
     The pattern excludes NUL. No pattern that every tool understands excludes blank text.
@@ -64,7 +73,7 @@ def text_schema(max_length: int, example: str) -> WithJsonSchema:
     return WithJsonSchema(
         {
             "type": "string",
-            "minLength": 1,
+            "minLength": min_length,
             "maxLength": max_length,
             "pattern": r"^[^\u0000]*$",
             "examples": [example],

@@ -35,11 +35,16 @@ def _written_out(value: object) -> object:
 Timestamp = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 
 
+def _unless_empty(value: object) -> object:
+    """Return None for an empty search, which a form sends for a field that was left empty."""
+    return None if value == "" else value
+
+
 SearchText = Annotated[
     str,
-    Field(min_length=1, max_length=QUERY_MAX_LENGTH),
+    Field(max_length=QUERY_MAX_LENGTH),
     Storable,
-    text_schema(QUERY_MAX_LENGTH, "printer fire"),
+    text_schema(QUERY_MAX_LENGTH, "printer fire", min_length=0),
 ]
 
 _MORNING: Final = "2026-03-02T09:00:00Z"
@@ -90,12 +95,12 @@ class TicketQuery(Paging):
     updated_before: Timestamp | None = Field(
         default=None, description="Tickets last changed before this time.", examples=[_EVENING]
     )
-    q: SearchText | None = Field(
+    q: Annotated[SearchText | None, BeforeValidator(_unless_empty)] = Field(
         default=None,
         description=(
             "Tickets whose subject, text and comments contain these words, in any Russian or English form. "
             '`printer fire` finds both words, `"blue screen"` a phrase, `printer OR scanner` either word; `-smoke` '
-            "excludes a word. Stop words such as `the` and `on` are ignored."
+            "excludes a word. Stop words such as `the` and `on` are ignored. An empty search is no filter."
         ),
         examples=["printer fire"],
     )

@@ -81,13 +81,6 @@ class Comment(BaseModel):
     created_at: datetime = Field(description="The time of creation, in UTC.", examples=["2026-03-02T12:33:41.904112Z"])
 
 
-class CommentAdded(BaseModel):
-    """A comment, and the version of the ticket that it created."""
-
-    comment: Comment
-    version: int
-
-
 class Ticket(BaseModel):
     """A ticket."""
 
@@ -124,7 +117,11 @@ class TicketDetails(Ticket):
     """A ticket with its latest comments."""
 
     comments: list[Comment] = Field(
-        description="The latest 50 comments, oldest first. `GET /tickets/{ticket_id}/comments` returns all."
+        description="The latest comments, oldest first: at most 50, and at most 256 KiB of their texts in UTF-8, but "
+        "at least the latest one. `GET /tickets/{ticket_id}/comments` returns all."
+    )
+    comments_truncated: bool = Field(
+        description="True if `comments` does not contain all comments of the ticket.", examples=[False]
     )
 
 

@@ -1,9 +1,13 @@
 """Requests that are carried out once, however often a client sends them.
 
 The key is stored in the transaction of the request's effect, so that either both exist or neither does. While that
-transaction runs, an advisory lock tells other processes that the request is in progress.
+transaction runs, an advisory lock shows other processes that the request is in progress.
+
+A request is recognized by the JSON that was sent, and its result is stored as the bytes that were sent. Neither depends
+on the models of a release, so that a retry can be answered by a later one.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +22,8 @@ from core.errors import IdempotencyKeyReused, RequestInProgress
 from db.postgres.session import Session
 from db.postgres.statements import Statement, constant, given
 from models import IdempotencyKey, table_of
+from services import idempotency_compatibility as release_before
+from services.write_result import WriteResult
 
 KEPT_HOURS: Final = 24
 DELETE_BATCH: Final = 1_000
@@ -26,7 +32,9 @@ _keys: Final = table_of(IdempotencyKey)
 _expired_before: Final = func.now() - cast(constant(f"{KEPT_HOURS} hours"), Interval)
 _LOCK: Final = Statement(select(func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger))))
 _RECALL: Final = Statement(
-    select(_keys.c.fingerprint, _keys.c.result).where(
+    select(
+        _keys.c.request_hash, _keys.c.body, _keys.c.ticket_id, _keys.c.version, _keys.c.fingerprint, _keys.c.result
+    ).where(
         _keys.c.principal == given(_keys.c.principal),
         _keys.c.key == given(_keys.c.key),
         _keys.c.created_at > _expired_before,
@@ -35,8 +43,9 @@ _RECALL: Final = Statement(
 
 
 def _remember() -> Statement:
-    new = insert(_keys).values({name: given(_keys.c[name]) for name in ("principal", "key", "fingerprint", "result")})
-    replaced = {name: new.excluded[name] for name in ("fingerprint", "result", "created_at")}
+    stored = ("request_hash", "body", "ticket_id", "version", "fingerprint", "result")
+    new = insert(_keys).values({name: given(_keys.c[name]) for name in ("principal", "key", *stored)})
+    replaced = {name: new.excluded[name] for name in (*stored, "created_at")}
     return Statement(new.on_conflict_do_update(index_elements=[_keys.c.principal, _keys.c.key], set_=replaced))
 
 
@@ -59,34 +68,55 @@ DELETE_EXPIRED: Final = _delete_expired()
 
 
 class Replayed(Exception):
-    """The request was carried out before; `result` is its result then, as JSON."""
+    """The request was carried out before; `result` is its result then."""
 
-    def __init__(self, result: str) -> None:
+    def __init__(self, result: WriteResult) -> None:
         super().__init__("the request was carried out before")
         self.result = result
 
 
 @dataclass(frozen=True)
-class IdempotentRequest:
-    """A request under a key: the principal whose key it is, and a fingerprint of the operation and its body.
+class RetryKey:
+    """The idempotency key that a client sent, and the JSON that it sent with it."""
 
-    `result_of` makes the result that is stored from what the operation returns.
+    value: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class IdempotentRequest:
+    """A request under a key: the principal whose key it is, the operation, and hashes that identify the request.
+
+    `request_hash` is the hash of what was sent, `fingerprint` that of the release before. `result_of` makes the result
+    that is stored from what the operation returns.
     """
 
     principal: str
     key: str
+    operation: str
+    request_hash: str
     fingerprint: str
-    result_of: Callable[[Any], BaseModel]
+    result_of: Callable[[Any], WriteResult]
 
     @classmethod
     def under(
-        cls, key: str | None, principal: str, operation: str, body: BaseModel, result_of: Callable[[Any], BaseModel]
+        cls,
+        key: RetryKey | None,
+        principal: str,
+        operation: str,
+        body: BaseModel,
+        result_of: Callable[[Any], WriteResult],
     ) -> "IdempotentRequest | None":
-        """Return the request that does `operation` with `body`; None without a key."""
+        """Return the request that does `operation` with `body`, the validated form of what was sent; None without key.
+
+        The order of members and white space do not distinguish requests.
+        """
         if key is None:
             return None
-        fingerprint = sha256(f"{operation}\0{body.model_dump_json()}".encode()).hexdigest()
-        return cls(principal, key, fingerprint, result_of)
+        sent = json.dumps(json.loads(key.body), sort_keys=True, separators=(",", ":"))
+        request_hash = sha256(f"{operation}\0{sent}".encode()).hexdigest()
+        fingerprint = release_before.fingerprint(operation, body)
+        return cls(principal, key.value, operation, request_hash, fingerprint, result_of)
 
     async def begin(self, connection: Session) -> None:
         """Claim the key until the transaction ends.
@@ -97,19 +127,35 @@ class IdempotentRequest:
         if not await connection.value(_LOCK, lock=int.from_bytes(digest[:8], signed=True)):
             raise RequestInProgress
         earlier = await connection.one_or_none(_RECALL, principal=self.principal, key=self.key)
-        if earlier is not None:
-            if earlier.fingerprint != self.fingerprint:
-                raise IdempotencyKeyReused
-            raise Replayed(earlier.result)
+        if earlier is None:
+            return
+        is_of_release_before = earlier.request_hash is None
+        is_same = (
+            earlier.fingerprint == self.fingerprint
+            if is_of_release_before
+            else earlier.request_hash == self.request_hash
+        )
+        if not is_same:
+            raise IdempotencyKeyReused
+        raise Replayed(
+            release_before.from_stored_form(earlier.result)
+            if is_of_release_before
+            else WriteResult(earlier.body, earlier.ticket_id, earlier.version)
+        )
 
     async def end(self, connection: Session, outcome: object) -> None:
         """Store the result of the request, made from what its operation returned."""
+        result = self.result_of(outcome)
         await connection.run(
             _REMEMBER,
             principal=self.principal,
             key=self.key,
+            request_hash=self.request_hash,
+            body=result.body,
+            ticket_id=result.ticket_id,
+            version=result.version,
             fingerprint=self.fingerprint,
-            result=self.result_of(outcome).model_dump_json(),
+            result=release_before.stored_form(self.operation, result),
         )
 
 

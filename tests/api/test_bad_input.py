@@ -76,12 +76,19 @@ async def test_an_invalid_comment_is_refused(client: httpx2.AsyncClient, fields:
         pytest.param(f'{{"subject": "{MARK}', id="cut off"),
         pytest.param(MARK, id="not JSON"),
         pytest.param(f'{{"subject": "{MARK}\xff"}}'.encode("latin-1"), id="invalid UTF-8"),
-        pytest.param("[" * 100_000, id="nested too deeply"),
+        pytest.param("[" * 32, id="nested and cut off"),
         pytest.param("9" * 100_000, id="a number of 100,000 digits"),
     ],
 )
 async def test_a_body_that_is_not_json_is_refused(client: httpx2.AsyncClient, body: str | bytes) -> None:
     assert_problem(await post(client, "/tickets", body), 400, "malformed-json")
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, "[" * 33 + "]" * 33, f'{{"subject": [{"0," * 1000}0]}}'])
+async def test_json_that_is_too_complex_is_refused_before_it_is_parsed(client: httpx2.AsyncClient, body: str) -> None:
+    problem = assert_problem(await post(client, "/tickets", body), 422, "invalid-request")
+    detail = "must have at most 1,000 members, nested at most 32 deep"
+    assert problem["errors"] == [{"detail": detail, "pointer": "#"}]
 
 
 @pytest.mark.parametrize("body", ["null", "[]", '"text"', "1e400", "NaN", "true"])

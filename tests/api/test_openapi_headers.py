@@ -16,7 +16,7 @@ from support.factories import JSON, NewDatabase, a_comment, a_ticket, open_ticke
 from support.openapi_document import operations, resolved, responses
 
 RATE_LIMIT = {"RateLimit", "RateLimit-Policy"}
-ON_STATUS = {401: {"WWW-Authenticate"}, 429: {"Retry-After"}, 503: {"Retry-After"}}
+ON_STATUS = {401: {"WWW-Authenticate"}, 415: {"Accept-Patch"}, 429: {"Retry-After"}, 503: {"Retry-After"}}
 # Components outside of the rate limit send these, and the probes have no rate limit.
 WITHOUT_RATE_LIMIT = {401, 406, 414, 421, 431, 500}
 PROBES = {"livez", "readyz"}
@@ -58,8 +58,8 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
     }
     assert {name: headers for name, headers in documented.items() if headers} == {
         "create_ticket": {"Idempotency-Key"},
-        "create_comment": {"Idempotency-Key", "If-Match"},
-        "change_ticket": {"If-Match"},
+        "create_comment": {"Idempotency-Key", "If-Match", "If-None-Match"},
+        "change_ticket": {"If-Match", "If-None-Match"},
         "get_ticket": {"If-None-Match", "Cache-Control"},
     }
     for operation in operations(document).values():

@@ -11,7 +11,8 @@ import pytest
 
 from api.problems.handlers import example
 from api.problems.pages import page
-from api.problems.types import ALL_PROBLEM_TYPES, ProblemType, problem_type_for
+from api.problems.problem_type import ProblemType
+from api.problems.types import ALL_PROBLEM_TYPES, problem_type_for
 from support.factories import JSON, a_comment, a_ticket, open_ticket, ticket_in
 
 EVERY_TYPE = pytest.mark.parametrize("problem_type", ALL_PROBLEM_TYPES, ids=lambda each: each.slug)
@@ -113,6 +114,7 @@ NOT_CAUSED_HERE = {
         "internal-error",
         "issuer-unavailable",
         "malformed-request",
+        "transfer-coding-not-supported",
         "outcome-unknown",
         "overloaded",
         "rate-limited",

@@ -156,7 +156,7 @@ async def test_phrases_match_after_any_number_of_edits(client: httpx2.AsyncClien
         assert await found(client, f'{mark} "purple hippo {number}"') == [ticket["id"]]
 
 
-@pytest.mark.parametrize("q", ["", " ", "%00", "x" * 256, "%EF%BB%BF"])
+@pytest.mark.parametrize("q", [" ", "%00", "x" * 256, "%EF%BB%BF"])
 async def test_a_blank_or_too_long_query_is_refused(client: httpx2.AsyncClient, q: str) -> None:
     response = await client.get(f"/tickets?q={q}")
     assert (response.status_code, response.json()["errors"][0]["parameter"]) == (422, "q")

@@ -1,6 +1,7 @@
 """Malformed HTTP: contradictory framing, request heads without an end, invalid methods."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -30,8 +31,6 @@ ODD = {
     "a method with a NUL": b"G\0T /tickets HTTP/1.1\r\nHost: tickets\r\n\r\n",
     "CONNECT": b"CONNECT %s:443 HTTP/1.1\r\nHost: tickets\r\nConnection: close\r\n\r\n" % MARK,
     "an asterisk": b"OPTIONS * HTTP/1.1\r\nHost: tickets\r\nConnection: close\r\n\r\n",
-    "two hosts": GET + b"Host: %s\r\n\r\n" % MARK,
-    "no host": b"GET /tickets HTTP/1.1\r\nConnection: close\r\n\r\n",
     "an invalid host": b"GET /tickets HTTP/1.1\r\nHost: [%s/?#@\r\nConnection: close\r\n\r\n" % MARK,
     "a space before the colon": GET + b"X-Request-Id : %s!\r\n\r\n" % MARK,
     "a header without a colon": GET + b"%s\r\n\r\n" % MARK,
@@ -46,14 +45,31 @@ ODD = {
     "two lengths in one": POST + b"Content-Length: 2, 3\r\n\r\n{} ",
     "a length of 5,000 digits": POST + b"Content-Length: %s\r\n\r\n{}" % (b"9" * 5000),
     "a length of 64 bits": POST + b"Content-Length: 18446744073709551615\r\n\r\n{}",
-    "a chunk size that is not a number": POST + b"Transfer-Encoding: chunked\r\n\r\n%s\r\n{}\r\n" % MARK + LAST,
-    "a negative chunk size": POST + b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n" + LAST,
-    "a chunk size of 70 bits": POST + b"Transfer-Encoding: chunked\r\n\r\n%s\r\n{}\r\n" % (b"f" * 18) + LAST,
-    "a chunk longer than its size": POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{}\r\n" + LAST,
-    "an unknown transfer coding": POST + b"Transfer-Encoding: %s\r\n\r\n" % MARK,
-    "a transfer coding after chunked": POST + b"Transfer-Encoding: chunked, identity\r\n\r\n2\r\n{}\r\n" + LAST,
     "a length and chunks": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n" + LAST,
     "a trailer": POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Request-Id: %s!\r\n\r\n" % MARK,
+}
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+# These are refused with a response, before the connection is closed.
+REFUSED = {
+    "two hosts": (GET + b"Host: %s\r\n\r\n" % MARK, 400),
+    "two equal hosts": (GET + b"Host: tickets\r\n\r\n", 400),
+    "two hosts in HTTP/1.0": (b"GET /tickets HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    "no host": (b"GET /tickets HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+    "a chunk size that is not a number": (CHUNKED + b"%s\r\n{}\r\n" % MARK + LAST, 400),
+    "a negative chunk size": (CHUNKED + b"-2\r\n{}\r\n" + LAST, 400),
+    "a chunk size of 70 bits": (CHUNKED + b"%s\r\n{}\r\n" % (b"f" * 18) + LAST, 400),
+    "a chunk longer than its size": (CHUNKED + b"1\r\n{}\r\n" + LAST, 400),
+    "a chunk shorter than its size": (CHUNKED + b"5\r\n{}\r\n" + LAST, 400),
+    "a broken second chunk": (CHUNKED + b"2\r\n{}\r\nx\r\n" + LAST, 400),
+    "chunks that a lookup does not use": (CHUNKED.replace(b"POST /tickets", b"GET /tickets/1") + b"x\r\n", 400),
+    "a transfer coding after chunked": (POST + b"Transfer-Encoding: chunked, identity\r\n\r\n2\r\n{}\r\n" + LAST, 400),
+    "chunked twice": (POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n2\r\n{}\r\n" + LAST, 400),
+    "an unknown transfer coding": (POST + b"Transfer-Encoding: %s\r\n\r\n" % MARK, 501),
+    "a compressed body": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n" + LAST, 501),
+    "a compressed body in two lines": (
+        POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n" + LAST,
+        501,
+    ),
 }
 # The application processes these like any other request.
 PLAIN = {
@@ -98,6 +114,46 @@ async def test_malformed_framing_is_harmless(service: ServiceProcess, sent: byte
         assert_harmless(response, sent)
 
 
+@pytest.mark.parametrize(("sent", "status"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("is_in_parts", [False, True], ids=["in one packet", "head and body apart"])
+async def test_wrong_framing_gets_a_response(
+    service: ServiceProcess, sent: bytes, status: int, *, is_in_parts: bool
+) -> None:
+    head, end, body = sent.partition(b"\r\n\r\n")
+
+    async def rest() -> AsyncIterator[bytes]:
+        await asyncio.sleep(0.1)  # the application waits for the body by then
+        yield body
+
+    answers = (
+        await converse(service.port, head + end, then=rest()) if is_in_parts else await converse(service.port, sent)
+    )
+    assert [answer.status for answer in answers] == [status]
+    assert answers[0].headers["content-type"] == "application/problem+json"
+    assert answers[0].headers["connection"] == "close"
+    assert MARK not in answers[0].head + answers[0].body
+    slug = "malformed-request" if status == 400 else "transfer-coding-not-supported"
+    assert json.loads(answers[0].body)["type"] == f"/problems/{slug}"
+
+
+async def test_wrong_framing_of_a_pipelined_request_follows_the_response_before_it(service: ServiceProcess) -> None:
+    valid = GET.replace(b"Connection: close\r\n", b"") + b"\r\n"
+    for broken, _ in REFUSED.values():
+        answers = await converse(service.port, valid + broken)
+        assert [answer.status for answer in answers][:1] == [200], broken
+        assert [answer.status for answer in answers][1:] in ([400], [501]), broken
+
+
+async def test_a_body_that_breaks_after_the_response_gets_no_second_one(service: ServiceProcess) -> None:
+    async def rest() -> AsyncIterator[bytes]:
+        await asyncio.sleep(0.2)
+        yield b"x\r\n"
+
+    head = CHUNKED.replace(b"Connection: close\r\n", b"Accept: text/csv\r\n")
+    answers = await converse(service.port, head, then=rest())
+    assert [answer.status for answer in answers] == [406]
+
+
 @pytest.mark.parametrize(("sent", "status"), PLAIN.values(), ids=PLAIN)
 async def test_an_unusual_request_is_processed(service: ServiceProcess, sent: bytes, status: int) -> None:
     response = await exchange(service.port, sent)
@@ -118,10 +174,9 @@ async def test_a_second_request_after_a_valid_one_gets_its_own_response(service:
 async def test_a_length_that_contradicts_the_chunks_smuggles_no_second_request(
     service: ServiceProcess, framing: bytes
 ) -> None:
-    responses = await converse(service.port, KEPT_OPEN + framing + b"\r\n" + LAST + HIDDEN, quiet_after=QUIET_S)
-    assert len(responses) == 1, responses
-    assert_harmless(responses[0], framing)
-    assert responses[0].status in {400, 422}
+    answers = await converse(service.port, KEPT_OPEN + framing + b"\r\n" + LAST + HIDDEN, quiet_after=QUIET_S)
+    assert [answer.status for answer in answers] == [400], framing
+    assert_harmless(answers[0], framing)
 
 
 @pytest.mark.parametrize(("sent", "more"), ENDLESS.values(), ids=ENDLESS)

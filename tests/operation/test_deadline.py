@@ -130,3 +130,18 @@ async def test_many_requests_that_wait_for_a_connection_fail_in_time(
         # A busy database is not an unavailable one.
         readiness = await client.get("/readyz")
         assert (readiness.status_code, readiness.json()["database"]) == (200, "ok")
+
+
+async def test_a_slow_upload_takes_none_of_the_time_for_the_work(
+    own_database_dsn: str, redis_address: tuple[str, int]
+) -> None:
+    async with client_on(own_database_dsn, redis_address) as (client, ticket):
+
+        async def upload() -> AsyncIterator[bytes]:
+            for part in (b'{"status"', b": ", b'"closed"}'):
+                yield part
+                await asyncio.sleep(REQUEST_TIMEOUT_S / 2)
+
+        headers = {"Content-Type": "application/json"}
+        response = await client.patch(f"/tickets/{ticket['id']}", content=upload(), headers=headers)
+        assert (response.status_code, response.json().get("status")) == (200, "closed"), response.text

@@ -102,6 +102,12 @@ class ServiceProcess:
         """The resident memory. With everything configured and one worker, the process is uvicorn itself."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
+    @property
+    def cpu_s(self) -> float:
+        """The processor time so far. With everything configured and one worker, the process is uvicorn itself."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def launch(self) -> None:
         """Start the process and return at once."""
         with self._log.open("ab") as stderr, self._stdout.open("ab") as stdout:

@@ -1,13 +1,14 @@
 """Conditional requests (RFC 9110, 13): entity tags are versions of a ticket."""
 
 import re
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Request
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+MAX_VERSION: Final = 2**31 - 1
 # A proxy that compresses a response may mark its entity tag as weak. The version in it is the same.
 _ETAG: Final = r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
 _ETAGS: Final = re.compile(rf"[ \t,]*{_ETAG}(?:[ \t]*,[ \t,]*{_ETAG})*[ \t,]*")
@@ -39,6 +40,15 @@ IfNoneMatch = Annotated[
         examples=['"1"'],
     ),
 ]
+UnlessMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match",
+        description="ETags of the ticket, separated by commas. If the ticket has one of these versions, the request is "
+        "refused (412); `*` refuses every change of an existing ticket.",
+        examples=['"2"'],
+    ),
+]
 CacheControl = Annotated[
     str | None,
     Header(
@@ -49,8 +59,32 @@ CacheControl = Annotated[
 ]
 
 
-async def _expected_versions(request: Request, if_match: IfMatch = None) -> Set[int] | None:
-    return None if if_match is None else versions_in(joined(request.headers, "If-Match"))
+class AllExcept(Set[int]):
+    """All versions except some."""
+
+    def __init__(self, excluded: Set[int]) -> None:
+        self._excluded = excluded
+
+    def __contains__(self, version: object) -> bool:
+        return version not in self._excluded
+
+    def __iter__(self) -> Iterator[int]:
+        return (version for version in range(1, MAX_VERSION + 1) if version in self)
+
+    def __len__(self) -> int:
+        return MAX_VERSION - len(self._excluded)
+
+
+async def _expected_versions(
+    request: Request, if_match: IfMatch = None, if_none_match: UnlessMatch = None
+) -> Set[int] | None:
+    matching = None if if_match is None else versions_in(joined(request.headers, "If-Match"))
+    if if_none_match is None:
+        return matching
+    excluded = versions_in(joined(request.headers, "If-None-Match"))
+    if excluded is None:
+        return frozenset()
+    return AllExcept(excluded) if matching is None else matching - excluded
 
 
 async def _known_versions(request: Request, if_none_match: IfNoneMatch = None) -> Set[int] | None:  # noqa: ARG001 - documents the header
@@ -84,6 +118,11 @@ def versions_in(tags: str) -> Set[int] | None:
     if not _ETAGS.fullmatch(tags):
         return frozenset()
     return frozenset(int(tag) for tag in re.findall(_ETAG, tags) if _VERSION.fullmatch(tag))
+
+
+def has_tag(tags: str, opaque: str) -> bool:
+    """Return whether a list of entity tags contains a tag, by its text between the quotes, or is `*`."""
+    return tags.strip() == "*" or bool(_ETAGS.fullmatch(tags) and opaque in re.findall(_ETAG, tags))
 
 
 # None stands for "*", any version. Without the header, every version is expected, and no version is known.

@@ -2,13 +2,15 @@
 
 uvicorn waits without limit for the rest of a request, and for a client that does not read its response, and accepts a
 request head of any size. Here each of them has a limit of SLOW_CLIENT_TIMEOUT seconds or of some bytes. A request that
-arrives in one piece, as nearly all do, starts no timer.
+arrives in one piece, as nearly all do, starts no timer. uvicorn also closes the connection without a response if the
+body of a request is malformed; here the request is refused.
 
 `HttpToolsProtocol` is not a public interface of uvicorn. `tests/test_internals.py` names every attribute that is used.
 """
 
 import asyncio
 import secrets
+import sys
 from enum import IntEnum
 from functools import cache
 from typing import Any, Final
@@ -16,10 +18,12 @@ from typing import Any, Final
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from api.http.framing import RefusedHead, check_head
 from api.middleware.request_id import REQUEST_ID_HEADER
 from api.middleware.security_headers import secured
 from api.problems.handlers import MEDIA_TYPE, problem_body
-from api.problems.types import MALFORMED, STATUS_PROBLEMS, ProblemType
+from api.problems.problem_type import ProblemType
+from api.problems.types import MALFORMED, STATUS_PROBLEMS
 from core.settings import Settings
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -52,9 +56,10 @@ class Connection(HttpToolsProtocol):
         self._responses = 0
         self._unread: tuple[int, int] | None = None  # completed responses, and bytes that the client had not read
         self._read_timer: asyncio.TimerHandle | None = None
-        self._running: RequestResponseCycle | None = None
+        self._running: RequestResponseCycle = None  # type: ignore[assignment] # as uvicorn's `cycle`
         # The next request, while the responses before it are not read.
         self._deferred: tuple[RequestResponseCycle, ASGI3Application] | None = None
+        self._refused: ProblemType | None = None  # of a request that is refused when those before it have responses
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Start the timer for the first request head."""
@@ -97,9 +102,10 @@ class Connection(HttpToolsProtocol):
         self._incomplete, self._received = _Part.HEAD, 0
 
     def on_headers_complete(self) -> None:
-        """Note that the request head is complete."""
-        self._incomplete, self._received = _Part.BODY, 0
+        """Check the request head, which is complete."""
+        check_head(self.headers, is_http_1_0=self.parser.get_http_version() != "1.1")
         super().on_headers_complete()
+        self._incomplete, self._received = _Part.BODY, 0
 
     def on_message_complete(self) -> None:
         """Note that the request is complete."""
@@ -110,7 +116,9 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's text
         """Refuse a request that is not valid HTTP, with problem details in place of uvicorn's plain text."""
-        self._refuse(MALFORMED)
+        error = sys.exception()  # uvicorn calls this while it handles the error of the parser
+        cause = error.__context__ if error is not None else None
+        self._refuse(cause.problem if isinstance(cause, RefusedHead) else MALFORMED)
 
     def pause_writing(self) -> None:
         """Start the timer for the client to read: the write buffer is full."""
@@ -131,6 +139,8 @@ class Connection(HttpToolsProtocol):
         """Start the timer for the client to read the rest of the response."""
         super().on_response_complete()
         self._responses += 1
+        if self._refused is not None and self._is_idle():
+            self._refuse(self._refused)
         if self._read_timer is None and self.transport.get_write_buffer_size():
             self._start_read_timer(None)
 
@@ -185,20 +195,45 @@ class Connection(HttpToolsProtocol):
             self._read_timer = None
 
     def _refuse(self, problem: ProblemType) -> None:
-        """Send a problem response unless another response is in progress, and close the connection."""
-        if self._is_idle() and not self.transport.is_closing():
-            request_id = secrets.token_hex(8)
-            body = problem_body(problem, request_id)
-            headers = [
-                (b"content-type", MEDIA_TYPE.encode()),
-                (b"content-length", b"%d" % len(body)),
-                (b"connection", b"close"),
-                (REQUEST_ID_HEADER.lower().encode(), request_id.encode()),
-            ]
-            headers = secured([*self.server_state.default_headers, *headers], {"path": "", "scheme": self.scheme})
-            lines = b"".join(b"%s: %s\r\n" % header for header in headers)
-            self.transport.write(STATUS_LINE[problem.status] + lines + b"\r\n" + body)
+        """Send a problem response after the responses to earlier requests, and close the connection."""
+        if self.transport.is_closing():
+            return
+        if self._incomplete is _Part.BODY:
+            if self.cycle.response_started:  # the refused request has its response already
+                self.transport.close()
+                return
+            self._withdraw_request()
+        if not self._is_idle():
+            self._refused = problem
+            self.flow.pause_reading()
+            return
+        self._send_refusal(problem)
         self.transport.close()
+
+    def _withdraw_request(self) -> None:
+        """Withdraw the request that was received last: its response is discarded, or it is not processed at all."""
+        self._incomplete = _Part.NONE
+        if self.pipeline and self.pipeline[0][0] is self.cycle:
+            self.pipeline.popleft()
+            self.cycle = self.pipeline[0][0] if self.pipeline else self._running
+            return
+        self._deferred = None
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        self.cycle.response_complete = True
+
+    def _send_refusal(self, problem: ProblemType) -> None:
+        request_id = secrets.token_hex(8)
+        body = problem_body(problem, request_id)
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+            (REQUEST_ID_HEADER.lower().encode(), request_id.encode()),
+        ]
+        headers = secured([*self.server_state.default_headers, *headers], {"path": "", "scheme": self.scheme})
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[problem.status] + lines + b"\r\n" + body)
 
 
 @cache

@@ -1,17 +1,19 @@
-"""Headers that several operations share: Link, Idempotency-Key, Idempotent-Replayed, Allow."""
+"""Headers that several operations share: Link, Idempotency-Key, Allow."""
 
-from typing import Annotated, Final
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Header, Request
+from fastapi import Depends, Header, Request
 from fastapi.routing import iter_route_contexts
 from starlette.routing import compile_path
 from starlette.types import Scope
 
+from api.http.checked_route import repeated_header
 from models.idempotency_key import KEY_MAX_LENGTH
+from services.idempotency import RetryKey
 
 # Visible ASCII, with or without quotes, as current clients send it.
-IdempotencyKey = Annotated[
+_IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
@@ -24,12 +26,14 @@ IdempotencyKey = Annotated[
     ),
 ]
 
-_REPLAYED: Final = {"Idempotent-Replayed": "true"}
+
+async def _retry_key(request: Request, key: _IdempotencyKey = None) -> RetryKey | None:
+    if len(request.headers.getlist("Idempotency-Key")) > 1:
+        raise repeated_header("Idempotency-Key")
+    return None if key is None else RetryKey(key, await request.body())
 
 
-def replayed(is_replay: bool) -> dict[str, str]:
-    """Return the header that marks the stored response of an earlier request; no header for a new response."""
-    return _REPLAYED if is_replay else {}
+IdempotencyKey = Annotated[RetryKey | None, Depends(_retry_key)]
 
 
 def link_to_next(scope: Scope, cursor: str | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Responses whose JSON is already serialized: a ticket from the cache, and a page of tickets from PostgreSQL."""
+"""Responses whose JSON is already serialized: by the service, by PostgreSQL, or in the cache."""
 
 from collections.abc import Set
 from typing import Final
@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from api.http.headers import link_to_next
 from db.cache.ticket_cache import CacheOutcome, Stored
 from services.tickets.lists import Listed
+from services.write_result import WriteResult
 
 _JSON: Final = (b"content-type", b"application/json")
 # Cache-Status (RFC 9211).
@@ -22,6 +23,7 @@ _CACHE_STATUS: Final = {
 }
 # Clients may store the response, but must revalidate it before each use.
 _REVALIDATE: Final = (b"cache-control", b"no-cache")
+_REPLAYED: Final = (b"idempotent-replayed", b"true")
 
 
 class SerializedResponse(Response):
@@ -55,3 +57,13 @@ def list_response(scope: Scope, page: Listed) -> SerializedResponse:
     """Return the response with a page of tickets and the link to the next page."""
     link = link_to_next(scope, page.next_cursor)
     return SerializedResponse(200, [(name.lower().encode(), value.encode()) for name, value in link.items()], page.body)
+
+
+def created_response(result: WriteResult, *, is_replay: bool, location: str | None = None) -> SerializedResponse:
+    """Return the response with what was created: 201 with the version that it made, marked if it is a replay."""
+    headers = [(b"etag", b'"%d"' % result.version)]
+    if location is not None:
+        headers.append((b"location", location.encode()))
+    if is_replay:
+        headers.append(_REPLAYED)
+    return SerializedResponse(201, headers, result.body)

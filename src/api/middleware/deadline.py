@@ -6,7 +6,7 @@ from core import deadline
 
 
 class DeadlineMiddleware:
-    """Gives each request `timeout_s` seconds to complete its work.
+    """Gives each request `timeout_s` seconds to complete its work; `RequestBodyMiddleware` adds the time of the upload.
 
     `db.postgres.database` enforces the deadline. Only there may a request wait for long, and only there is it known
     whether a commit was in progress. Cancelling the whole request here would lose that knowledge.

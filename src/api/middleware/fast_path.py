@@ -17,6 +17,7 @@ from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.conditional import known_versions
+from api.http.query import is_utf_8, repeated_names
 from api.middleware.authentication import PRINCIPAL_KEY
 from api.problems.handlers import handle_service_error
 from api.routes import tickets
@@ -58,7 +59,7 @@ def _match(scope: Scope) -> tuple[APIRoute, Callable[[], Awaitable[Response]]] |
         query = _query(scope["query_string"])
         return None if query is None else (_LIST_TICKETS, lambda: _list(scope, query))
     found = _LOOKUP.fullmatch(path)
-    if found is None or (ticket_id := int(found[1])) > ID_MAX or _has_cache_control(scope):
+    if found is None or scope["query_string"] or (ticket_id := int(found[1])) > ID_MAX or _has_cache_control(scope):
         return None
     return _GET_TICKET, lambda: _look_up(scope, ticket_id)
 
@@ -76,6 +77,8 @@ def _query(query_string: bytes) -> TicketQuery | None:
     if not query_string:
         return _FIRST_PAGE
     sent = QueryParams(query_string)
+    if not is_utf_8(query_string) or repeated_names(name for name, _ in sent.multi_items()):
+        return None
     try:
         return TicketQuery.model_validate(
             {name: sent.getlist(name) if name == "status" else value for name, value in sent.items()}

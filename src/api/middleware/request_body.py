@@ -1,6 +1,7 @@
 """Reads the whole body of a request before the request is processed, and refuses a slow upload (408).
 
-A client that sends its body slowly therefore occupies no database connection and no lock.
+A client that sends its body slowly therefore occupies no database connection and no lock. The time of the upload is not
+counted against the deadline, which is for the work of the service.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.paths import PUBLIC
 from api.problems.handlers import problem_response
+from core import deadline
 
 _BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 
@@ -30,6 +32,7 @@ class RequestBodyMiddleware:
         if scope["type"] != "http" or not _has_body(scope) or scope["path"] in PUBLIC:
             await self._app(scope, receive, send)
             return
+        began_at = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._timeout_s):
                 messages = await self._read(receive)
@@ -38,6 +41,7 @@ class RequestBodyMiddleware:
             return
         if messages[-1]["type"] == "http.disconnect":
             return
+        deadline.postpone(asyncio.get_running_loop().time() - began_at)
         await self._app(scope, _replay(messages, receive), send)
 
     async def _read(self, receive: Receive) -> list[Message]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from api.paths import TICKETS
+from api.paths import NOT_STORED
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -22,8 +22,7 @@ _ALWAYS: Final[Headers] = [
     (b"x-frame-options", b"DENY"),
 ]
 _HTTPS_ONLY: Final[Headers] = [(b"strict-transport-security", b"max-age=31536000")]
-# Tickets contain personal texts and e-mail addresses. The lookup sets its own Cache-Control, `no-cache`: clients may
-# store its response, but must revalidate it.
+# The lookup sets its own Cache-Control, `no-cache`: clients may store its response, but must revalidate it.
 _NO_STORE: Final = (b"cache-control", b"no-store")
 
 
@@ -34,7 +33,7 @@ def secured(headers: Iterable[tuple[bytes, bytes]], scope: Scope) -> Headers:
     complete += _ALWAYS
     if POLICY[0] not in names:
         complete.append(POLICY)
-    if _NO_STORE[0] not in names and scope["path"] in TICKETS:
+    if _NO_STORE[0] not in names and scope["path"] in NOT_STORED:
         complete.append(_NO_STORE)
     if scope["scheme"] == "https":
         complete += _HTTPS_ONLY

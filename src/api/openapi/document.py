@@ -1,9 +1,13 @@
 """The OpenAPI document: what FastAPI derives from the routes, completed from the tables of this package."""
 
+import json
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
+from api.http.conditional import has_tag, joined
 from api.openapi.components import components
 from api.openapi.operations import complete
 
@@ -68,6 +72,30 @@ def install(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend the document
+    _serve(app)
+
+
+def _serve(app: FastAPI) -> None:
+    """Serve the document with validators, in place of FastAPI's route, which renders it for each request."""
+
+    @lru_cache(maxsize=1)
+    def rendered(root_path: str) -> tuple[bytes, str]:
+        document = app.openapi()
+        if root_path:
+            document = document | {"servers": [{"url": root_path}, *document["servers"]]}
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return body, sha256(body).hexdigest()[:16]
+
+    async def serve(request: Request) -> Response:
+        body, tag = rendered(request.scope.get("root_path", "").rstrip("/"))
+        headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+        if has_tag(joined(request.headers, "If-None-Match"), tag):
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type="application/json")
+
+    assert app.openapi_url is not None  # noqa: S101 - FastAPI's default
+    app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != app.openapi_url]
+    app.add_route(app.openapi_url, serve, include_in_schema=False)
 
 
 def _completed(document: JSON) -> JSON:

@@ -79,7 +79,7 @@ _READY: Final = {"ready": True, "stopping": False, "database": "ok", "migrations
 
 RESPONSES: Final[dict[str, Any]] = {
     "new-ticket": _NEW,
-    "ticket": _ANSWERED | {"comments": [_COMMENT]},
+    "ticket": _ANSWERED | {"comments": [_COMMENT], "comments_truncated": False},
     "closed-ticket": _CLOSED,
     "tickets": {"items": [_CLOSED], "next_cursor": None},
     "comment": _COMMENT,

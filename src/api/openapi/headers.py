@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from api.http.checked_route import PATCH_MEDIA_TYPES
 from schemas.pages import CURSOR_EXAMPLE
 
 _TEXT: Final = {"type": "string"}
@@ -32,6 +33,11 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/tickets/1",
+    },
+    "Accept-Patch": {
+        "description": "The media types of a patch (RFC 5789); only in responses to `PATCH`.",
+        "schema": _TEXT,
+        "example": ", ".join(PATCH_MEDIA_TYPES),
     },
     "Link": {
         "description": 'The next page (RFC 8288), as `<path>; rel="next"`; absent on the last page.',

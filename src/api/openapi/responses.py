@@ -7,7 +7,8 @@ from typing import Any, Final
 from fastapi.exceptions import RequestValidationError
 
 from api.problems.handlers import MEDIA_TYPE
-from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, ProblemType
+from api.problems.problem_type import ProblemType
+from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS
 from core import errors
 from schemas.problem import Problem
 
@@ -34,6 +35,8 @@ READS: Final[Sequence[Refusal]] = (*PROTECTED, RequestValidationError)
 WRITES: Final[Sequence[Refusal]] = (*READS, 400, 415, errors.OutcomeUnknown)
 
 _RATE_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
+# Headers that some responses of a status carry.
+_OPTIONAL: Final = {415: ("Accept-Patch",)}
 # Sent by components outside of the rate limit. A 413 can come from both sides of it.
 _WITHOUT_RATE_LIMIT: Final = frozenset({401, 406, 414, 421, 431, 500})
 
@@ -141,6 +144,7 @@ def _refusal(problem_types: Sequence[ProblemType]) -> JSON:
     }
     description = lines[0] if len(lines) == 1 else "\n".join(f"- {line}" for line in lines)
     headers = [header for each in problem_types for header in each.headers]
+    headers += _OPTIONAL.get(problem_types[0].status, ())
     if problem_types[0].status not in _WITHOUT_RATE_LIMIT:
         headers += _RATE_LIMIT
     return _response(description, list(dict.fromkeys(headers)), content)

@@ -10,9 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api.http.headers import allowed_methods
+from api.middleware.cors import cors_headers
 from api.middleware.request_id import REQUEST_ID_HEADER, request_id
 from api.middleware.security_headers import secured
-from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, ProblemType, problem_type_for
+from api.problems.problem_type import ProblemType
+from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, problem_type_for
 from core import errors
 from core.logs import FAILURE_KEY
 from schemas.problem import MAX_PARTS, InvalidPart, Problem
@@ -107,7 +109,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     _log.error("request %s failed: %s", request_id(request), type(error).__name__, exc_info=error)
     request.scope[FAILURE_KEY] = error
     # This response is sent outside of `RequestIdMiddleware`, which adds these headers to all others.
-    response = _response(request, STATUS_PROBLEMS[500])
+    response = _response(request, STATUS_PROBLEMS[500], headers=cors_headers(request))
     response.raw_headers = secured(response.raw_headers, request.scope)
     return response
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from api.problems.handlers import example
-from api.problems.types import ProblemType
+from api.problems.problem_type import ProblemType
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 # Links are relative to the page, so that the service can be mounted below any prefix.

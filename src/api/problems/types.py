@@ -1,36 +1,13 @@
 """The table from errors to HTTP; the handlers, the OpenAPI document and the pages at /problems are built from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from fastapi.exceptions import RequestValidationError
 
+from api.problems.problem_type import ProblemType
 from core import errors
-
-
-@dataclass(frozen=True)
-class ProblemType:
-    """A problem type (RFC 9457).
-
-    `slug` is the last segment of its URI. `title` and `detail` are sent in each response; `remedy` is shown on its page
-    only. `headers` names the headers that accompany it. `extensions` holds example values of its additional members.
-    """
-
-    status: int
-    slug: str
-    title: str
-    detail: str
-    remedy: str
-    headers: tuple[str, ...] = ()
-    extensions: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def type(self) -> str:
-        """The type URI: the path of the problem's page, or `about:blank` if it has no slug."""
-        return f"/problems/{self.slug}" if self.slug else "about:blank"
-
 
 PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
     errors.Unauthenticated: ProblemType(
@@ -90,7 +67,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         412,
         "version-mismatch",
         "Version mismatch",
-        "The current version of the ticket is not in If-Match.",
+        "The current version of the ticket is not in If-Match, or it is in If-None-Match.",
         "The ticket was changed after you read it. Read it again, and see what changed with "
         "`GET /tickets/{ticket_id}/history`. To apply your change to the current version, send it with the new `ETag`, "
         "which this response also carries.",
@@ -284,11 +261,18 @@ MALFORMED: Final = ProblemType(
     "malformed-request",
     "Malformed request",
     "The request is not valid HTTP/1.1.",
-    "Use an HTTP library. The server refuses a URI of 64 KiB or more, a header without a colon, and contradictory "
-    "lengths of the body. It does not accept TLS, which a proxy in front of the service has to terminate.",
+    "Use an HTTP library. The server refuses a URI of 64 KiB or more, a header without a colon, a missing or repeated "
+    "`Host`, broken chunks, and contradictory lengths of the body. It does not accept TLS, which a proxy terminates.",
+)
+UNKNOWN_CODING: Final = ProblemType(
+    501,
+    "transfer-coding-not-supported",
+    "Transfer coding not supported",
+    "The Transfer-Encoding of the request is not chunked.",
+    "Send the body without compression, with `Content-Length` or with `Transfer-Encoding: chunked`.",
 )
 
-ALL_PROBLEM_TYPES: Final = (*PROBLEM_TYPES.values(), *STATUS_PROBLEMS.values(), MALFORMED)
+ALL_PROBLEM_TYPES: Final = (*PROBLEM_TYPES.values(), *STATUS_PROBLEMS.values(), MALFORMED, UNKNOWN_CODING)
 
 
 def problem_type_for(status: int) -> ProblemType:

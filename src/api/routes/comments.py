@@ -3,8 +3,10 @@
 from fastapi import APIRouter, Request, Response, status
 
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets
-from api.http.conditional import ExpectedVersions, etag
-from api.http.headers import IdempotencyKey, link_to_next, replayed
+from api.http.checked_route import CheckedRoute
+from api.http.conditional import ExpectedVersions
+from api.http.headers import IdempotencyKey, link_to_next
+from api.http.serialized import created_response
 from api.openapi import responses as docs
 from api.openapi.request_bodies import NewComment
 from api.openapi.responses import READS, WRITES, responses
@@ -19,12 +21,13 @@ from core.errors import (
 )
 from schemas.tickets import Comment, CommentPage
 
-router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"])
+router = APIRouter(prefix="/tickets/{ticket_id}/comments", tags=["comments"], route_class=CheckedRoute)
 
 
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
+    response_model=Comment,
     responses=responses(
         WRITES,
         docs.COMMENT_CREATED,
@@ -42,17 +45,15 @@ async def create_comment(
     expected: ExpectedVersions,
     tickets: Tickets,
     principal: Caller,
-    response: Response,
-    key: IdempotencyKey = None,
-) -> Comment:
+    key: IdempotencyKey,
+) -> Response:
     """Create a comment.
 
     With `status`, the status of the ticket changes in the same transaction, as one version. A closed ticket accepts no
     comments. A requester comments under their own address only, and cannot set `answered`.
     """
-    added, is_replay = await tickets.comment(ticket_id, new, principal, expected=expected, key=key)
-    response.headers.update({"ETag": etag(added.version)} | replayed(is_replay))
-    return added.comment
+    result, is_replay = await tickets.comment(ticket_id, new, principal, expected=expected, key=key)
+    return created_response(result, is_replay=is_replay)
 
 
 @router.get("", responses=responses(READS, docs.COMMENTS, TicketNotFound, InvalidCursor))

@@ -10,7 +10,8 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from api.problems.pages import index, page
-from api.problems.types import ALL_PROBLEM_TYPES, ProblemType
+from api.problems.problem_type import ProblemType
+from api.problems.types import ALL_PROBLEM_TYPES
 
 # The pages have inline styles and load nothing.
 _POLICY: Final = (

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response, status
 
 from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
+from api.http.checked_route import CheckedRoute
 from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag
-from api.http.headers import IdempotencyKey, link_to_next, replayed
-from api.http.serialized import list_response, lookup_response
+from api.http.headers import IdempotencyKey, link_to_next
+from api.http.serialized import created_response, list_response, lookup_response
 from api.openapi import responses as docs
 from api.openapi.request_bodies import TAKES_MERGE_PATCH, NewTicket, Patch
 from api.openapi.responses import READS, WRITES, responses
@@ -22,27 +23,24 @@ from core.errors import (
 from schemas.events import EventPage
 from schemas.tickets import Ticket, TicketDetails, TicketPage
 
-router = APIRouter(prefix="/tickets", tags=["tickets"])
+router = APIRouter(prefix="/tickets", tags=["tickets"], route_class=CheckedRoute)
 
 
 @router.post(
     "",
     status_code=status.HTTP_201_CREATED,
+    response_model=Ticket,
     responses=responses(WRITES, docs.TICKET_CREATED, RequestInProgress, IdempotencyKeyReused),
 )
-async def create_ticket(
-    new: NewTicket, tickets: Tickets, principal: Caller, response: Response, key: IdempotencyKey = None
-) -> Ticket:
+async def create_ticket(new: NewTicket, tickets: Tickets, principal: Caller, key: IdempotencyKey) -> Response:
     """Create a ticket.
 
     Its status is `open` and its version 1. Subject and text are stored as sent; the domain of the address is converted
     to lower case. With an `Idempotency-Key`, the request can be retried safely if its response was lost. A requester
     creates tickets under their own address only.
     """
-    ticket, is_replay = await tickets.create(new, principal, key=key)
-    response.headers.update({"Location": f"/tickets/{ticket.id}", "ETag": etag(ticket.version)})
-    response.headers.update(replayed(is_replay))
-    return ticket
+    result, is_replay = await tickets.create(new, principal, key=key)
+    return created_response(result, is_replay=is_replay, location=f"/tickets/{result.ticket_id}")
 
 
 @router.get("", response_model=TicketPage, responses=responses(READS, docs.TICKETS, InvalidCursor, SearchTimeout))
@@ -67,8 +65,9 @@ async def get_ticket(
 ) -> Response:
     """Get a ticket with its latest comments.
 
-    The latest 50 comments, oldest first; `GET /tickets/{ticket_id}/comments` returns all. The response can come from
-    the cache; it always includes every change that was acknowledged before the request.
+    The latest comments, oldest first: at most 50, and at most 256 KiB of their texts. If `comments_truncated` is true,
+    `GET /tickets/{ticket_id}/comments` returns the others. The response can come from the cache; it always includes
+    every change that was acknowledged before the request.
     """
     # `FastPathMiddleware` calls this function directly for nearly all requests.
     stored, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)

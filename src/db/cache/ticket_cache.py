@@ -34,6 +34,7 @@ from core.errors import Unavailable
 from db.cache.counters import CacheCounters
 from db.cache.fence import fence_key, group_of, ticket_key
 from db.cache.scripts import FILL, INVALIDATE, INVALIDATE_BEFORE, LEASE, RELEASE, Script
+from db.cache.shared_bodies import SharedBodies
 from db.redis.guard import CacheUnavailable, GuardedRedis
 
 READ_TIMEOUT_S: Final = 0.1
@@ -45,7 +46,7 @@ FLOOR_MS: Final = 30_000
 BODY_MS: Final = 60_000
 # While PostgreSQL is unavailable, a lookup with a stored body tries to load at most this often.
 RETRY_LOAD_AFTER_S: Final = 1
-# Lookups share a connection: a body of 13 MB, the size of 50 long comments, delayed all others of its node by 0.1 s.
+# Lookups share a connection, on which a body of 13 MB delayed all others of its node by 0.1 s.
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class TicketCache:
         self._stale_if_error = stale_if_error
         self._load_failed_at = float("-inf")
         self._counters = CacheCounters()
+        self._bodies = SharedBodies()
 
     @property
     def counters(self) -> CacheCounters:
@@ -218,7 +220,7 @@ class TicketCache:
 
     def _hit(self, version: bytes, body: bytes) -> tuple[Stored, CacheOutcome]:
         self._counters.hits += 1
-        return Stored(int(version), body), CacheOutcome.HIT
+        return Stored(int(version), self._bodies.shared(version, body)), CacheOutcome.HIT
 
     async def _lead(self, ticket_id: int, lease: str, epoch: bytes, load: Load) -> tuple[Stored, CacheOutcome]:
         """Load in a separate task, so that the readers that join it keep it when the first request is cancelled."""

@@ -7,7 +7,7 @@ from pydantic_core import to_json
 from core.errors import TicketClosed
 from db.postgres.statements import Row
 from models import Audience, EventType, TicketStatus
-from schemas.tickets import Comment, CommentAdded, CommentCreate
+from schemas.tickets import Comment, CommentCreate
 from services.tickets.change_purpose import PERMITTED, ChangePurpose
 from services.tickets.statements import field_parameter, tickets
 from services.tickets.ticket_status import ensure_allowed, is_final
@@ -36,18 +36,17 @@ class LockedTicket:
         self.saved: Row = row
 
     @property
-    def comment_added(self) -> CommentAdded:
+    def comment_added(self) -> Comment:
         """The comment that the change added, once it is saved. Raises ValueError if the change added none."""
         if self._comment is None:
             raise ValueError("this change added no comment")
-        comment = Comment(
+        return Comment(
             id=self.saved.comment_id,
             ticket_id=self.id,
             email=self._comment.email,
             text=self._comment.text,
             created_at=self.saved.commented_at,
         )
-        return CommentAdded(comment=comment, version=self.saved.version)
 
     @property
     def status(self) -> TicketStatus:

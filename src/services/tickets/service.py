@@ -9,14 +9,15 @@ from core.errors import TicketNotFound
 from db.cache.ticket_cache import CacheOutcome, Stored, TicketCache
 from db.postgres.database import Database
 from db.postgres.statements import Row
-from schemas.tickets import CommentAdded, CommentCreate, Ticket, TicketCreate, TicketDetails, TicketPatch
+from schemas.tickets import CommentCreate, Ticket, TicketCreate, TicketDetails, TicketPatch
 from services.access.email_addresses import ensure_may_write_as
 from services.access.principal import Principal
-from services.idempotency import IdempotentRequest, Replayed
+from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets import statements as sql
 from services.tickets.changes import TicketChanges
 from services.tickets.locked_ticket import EDITABLE, LockedTicket
 from services.tickets.ticket_status import allowed_from
+from services.write_result import WriteResult
 
 
 class TicketService:
@@ -31,17 +32,19 @@ class TicketService:
         self._cache = cache
         self._changes = changes
 
-    async def create(self, new: TicketCreate, principal: Principal, *, key: str | None = None) -> tuple[Ticket, bool]:
-        """Create a ticket; with `key`, once. Return it, and whether an earlier request had created it.
+    async def create(
+        self, new: TicketCreate, principal: Principal, *, key: RetryKey | None = None
+    ) -> tuple[WriteResult, bool]:
+        """Create a ticket; with `key`, once. Return it as a Ticket, and whether an earlier request had created it.
 
         Raises Forbidden, RequestInProgress, IdempotencyKeyReused.
         """
         await ensure_may_write_as(self._database, principal, new.email)
-        request = IdempotentRequest.under(key, principal.id, "create", new, ticket_of)
+        request = IdempotentRequest.under(key, principal.id, "create", new, _created)
         try:
-            return ticket_of(await self._changes.create(new, principal, request=request)), False
+            return _created(await self._changes.create(new, principal, request=request)), False
         except Replayed as earlier:
-            return Ticket.model_validate_json(earlier.result), True
+            return earlier.result, True
 
     async def look_up(
         self, ticket_id: int, principal: Principal, *, past_cache: bool = False
@@ -80,17 +83,17 @@ class TicketService:
         principal: Principal,
         *,
         expected: Set[int] | None = None,
-        key: str | None = None,
-    ) -> tuple[CommentAdded, bool]:
+        key: RetryKey | None = None,
+    ) -> tuple[WriteResult, bool]:
         """Add a comment, with the transition to the status that it names; with `key`, once.
 
-        Return it with the version that it made, and whether an earlier request had added it. Raises Forbidden,
-        TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition, RequestInProgress, IdempotencyKeyReused.
+        Return it as a Comment, and whether an earlier request had added it. Raises Forbidden, TicketNotFound,
+        VersionMismatch, TicketClosed, IllegalTransition, RequestInProgress, IdempotencyKeyReused.
         """
         await ensure_may_write_as(self._database, principal, new.email)
         if new.status is not None:
             principal.ensure_may_set_status(new.status)
-        request = IdempotentRequest.under(key, principal.id, f"comment {ticket_id}", new, _comment_added)
+        request = IdempotentRequest.under(key, principal.id, f"comment {ticket_id}", new, _commented)
         expected_versions = _expected(ticket_id, expected)
         try:
             async with self._changes.changing([ticket_id], principal, expected_versions, request=request) as (ticket,):
@@ -98,13 +101,12 @@ class TicketService:
                     ticket.move_to(new.status)
                 ticket.add_comment(new)
         except Replayed as earlier:
-            added = CommentAdded.model_validate_json(earlier.result)
             if principal.requester_email is not None:  # the principal may see less than when it sent the first request
                 await self._ensure_visible(ticket_id, principal)
             # The process that added it may have died before it invalidated the cache; this response acknowledges it.
-            await self._changes.invalidation({ticket_id: added.version}).after_commit()
-            return added, True
-        return ticket.comment_added, False
+            await self._changes.invalidation({ticket_id: earlier.result.version}).after_commit()
+            return earlier.result, True
+        return _commented((ticket,)), False
 
     async def _ensure_visible(self, ticket_id: int, principal: Principal) -> None:
         async with self._database.reading() as connection:
@@ -137,6 +139,10 @@ def _expected(ticket_id: int, versions: Set[int] | None) -> dict[int, Set[int]]:
     return {} if versions is None else {ticket_id: versions}
 
 
-def _comment_added(tickets: Sequence[LockedTicket]) -> CommentAdded:
+def _created(row: Row) -> WriteResult:
+    return WriteResult(ticket_of(row).model_dump_json().encode(), row.id, row.version)
+
+
+def _commented(tickets: Sequence[LockedTicket]) -> WriteResult:
     (ticket,) = tickets
-    return ticket.comment_added
+    return WriteResult(ticket.comment_added.model_dump_json().encode(), ticket.id, ticket.saved.version)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
+    Subquery,
     Text,
     and_,
     bindparam,
@@ -42,9 +43,11 @@ from db.postgres.statements import Statement, constant
 from models import Audience, Comment, EventType, Ticket, TicketEvent, TicketStatus, table_of
 from schemas.tickets import TicketCreate
 from services.access.email_addresses import email_key
-from services.tickets.ticket_json import as_bytes, comment_members, json_list, ticket_members
+from services.tickets.ticket_json import as_bytes, comment_members, joined, ticket_members
 
-LATEST_COMMENTS: Final = 50
+# A lookup shows the latest comments up to this number and this size of their texts, and the latest one of any size.
+MAX_COMMENTS: Final = 50
+MAX_COMMENTS_BYTES: Final = 256 * 1024
 # One statement for each set of fields that are changed together; beyond this many, the least used is built again.
 MAX_SAVE_STATEMENTS: Final = 256
 
@@ -158,14 +161,29 @@ CREATE: Final = _create_statement()
 
 
 def _select_details() -> Statement:
-    latest = select(*comments.c).where(comments.c.ticket_id == tickets.c.id).order_by(comments.c.id.desc())
-    shown = latest.limit(literal_column(str(LATEST_COMMENTS))).correlate(tickets).subquery("latest")
-    listed = json_list(select(*comment_members(shown)).order_by(shown.c.id))
-    array = constant("[").op("||")(func.coalesce(listed, constant(""))).op("||")(constant("]"))
-    members = select(*ticket_members(tickets), cast(array, JSON).label("comments"))
-    details = members.where(tickets.c.id == ticket_id).subquery("details")
+    listed = select(*comment_members(shown := _shown_comments())).order_by(shown.c.id).subquery("listed")
+    discussion = select(joined(listed).label("members"), func.count().label("shown")).subquery("discussion").lateral()
+    array = constant("[").op("||")(func.coalesce(discussion.c.members, constant(""))).op("||")(constant("]"))
+    members = select(
+        *ticket_members(tickets),
+        cast(array, JSON).label("comments"),
+        (tickets.c.comment_count > discussion.c.shown).label("comments_truncated"),
+    )
+    found = members.select_from(tickets.join(discussion, true())).where(tickets.c.id == ticket_id)
+    details = found.subquery("details")
     body = as_bytes(cast(func.row_to_json(details.table_valued()), Text))
     return Statement(select(details.c.version, body.label("body")))
+
+
+def _shown_comments() -> Subquery:
+    """Return the comments that a lookup shows. PostgreSQL knows the size of a text without reading it."""
+    newest_first = select(*comments.c).where(comments.c.ticket_id == ticket_id).order_by(comments.c.id.desc())
+    latest = newest_first.limit(literal_column(str(MAX_COMMENTS))).subquery("latest")
+    size = func.octet_length(latest.c.text, type_=Integer)
+    total = func.sum(size).over(order_by=latest.c.id.desc(), rows=(None, 0))
+    measured = select(*latest.c, size.label("size"), total.label("total")).subquery("measured")
+    fits = measured.c.total <= literal_column(str(MAX_COMMENTS_BYTES), Integer)
+    return select(*measured.c).where(or_(fits, measured.c.total == measured.c.size)).subquery("shown")
 
 
 SELECT_DETAILS: Final = _select_details()

@@ -11,7 +11,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, DateTime, FromClause, LargeBinary, Select, Text, case, cast, func, select
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    FromClause,
+    LargeBinary,
+    Select,
+    Subquery,
+    Text,
+    case,
+    cast,
+    func,
+    select,
+)
 from sqlalchemy.types import JSON
 
 from db.postgres.statements import constant
@@ -36,9 +48,13 @@ def comment_members(rows: FromClause) -> Members:
 
 def json_list(rows: Select[Any]) -> ColumnElement[str]:
     """Return the rows of a query as the members of a JSON array, comma-separated, in their order; NULL without rows."""
-    listed = rows.subquery("listed")
-    text = cast(func.row_to_json(listed.table_valued()), Text)
-    return select(func.string_agg(text, constant(","))).scalar_subquery()
+    return select(joined(rows.subquery("listed"))).scalar_subquery()
+
+
+def joined(rows: Subquery) -> ColumnElement[str]:
+    """Return the aggregate that makes the rows of a subquery the members of a JSON array; NULL without rows."""
+    text = cast(func.row_to_json(rows.table_valued()), Text)
+    return func.string_agg(text, constant(","), type_=Text)
 
 
 def as_bytes(json_text: ColumnElement[str]) -> ColumnElement[bytes]:

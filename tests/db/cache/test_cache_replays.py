@@ -60,7 +60,7 @@ def other(processes: list[Process]) -> Process:
 async def ticket(one: Process) -> int:
     """A new ticket, at version 1 and not cached."""
     created, _ = await one.service.create(TicketCreate(**a_ticket()), ANONYMOUS)
-    return created.id
+    return created.ticket_id
 
 
 @pytest.fixture

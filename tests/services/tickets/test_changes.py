@@ -16,16 +16,27 @@ from models import Audience, Role, TicketStatus
 from schemas.lists import Paging
 from schemas.tickets import CommentCreate, TicketCreate
 from services.access.principal import Principal
-from services.idempotency import IdempotentRequest, Replayed
+from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets.change_purpose import ChangePurpose
 from services.tickets.changes import TicketChanges
 from services.tickets.lists import TicketLists
-from services.tickets.service import ticket_of
+from services.tickets.locked_ticket import LockedTicket
 from services.tickets.statements import save_statement
+from services.write_result import WriteResult
 from support.factories import a_comment, a_ticket, open_ticket, ticket_in
 
 AGENT = Principal("key:agent", Role.AGENT)
 ALICE = Principal("key:alice", Role.REQUESTER, "alice@example.com")
+
+
+def a_request(operation: str, body: CommentCreate) -> IdempotentRequest:
+    def result_of(tickets: tuple[LockedTicket, ...]) -> WriteResult:
+        return WriteResult(b"{}", tickets[0].id, tickets[0].saved.version)
+
+    key = RetryKey(secrets.token_hex(8), json.dumps(a_comment()).encode())
+    request = IdempotentRequest.under(key, AGENT.id, operation, body, result_of)
+    assert request is not None
+    return request
 
 
 async def events_of(sql: asyncpg.Connection, ticket_id: int) -> list[asyncpg.Record]:
@@ -154,9 +165,7 @@ async def test_a_request_under_a_key_changes_several_tickets_once(
 ) -> None:
     ids = [(await open_ticket(client))["id"] for _ in range(2)]
     body = CommentCreate(**a_comment())
-    request = IdempotentRequest.under(
-        secrets.token_hex(8), AGENT.id, "bulk", body, lambda tickets: ticket_of(tickets[0].saved)
-    )
+    request = a_request("bulk", body)
 
     async def comment() -> None:
         async with changes.changing(ids, AGENT, request=request) as tickets:
@@ -166,7 +175,7 @@ async def test_a_request_under_a_key_changes_several_tickets_once(
     await comment()
     with pytest.raises(Replayed) as replayed:
         await comment()
-    assert json.loads(replayed.value.result)["version"] == 2
+    assert replayed.value.result == WriteResult(b"{}", ids[0], 2)
     assert [(await client.get(f"/tickets/{ticket_id}")).json()["comment_count"] for ticket_id in ids] == [1, 1]
 
 
@@ -175,9 +184,7 @@ async def test_a_copy_of_a_request_is_refused_before_it_waits(
 ) -> None:
     ticket_id = (await open_ticket(client))["id"]
     body = CommentCreate(**a_comment())
-    request = IdempotentRequest.under(
-        secrets.token_hex(8), AGENT.id, "comment", body, lambda tickets: tickets[0].comment_added
-    )
+    request = a_request("comment", body)
     async with changes.changing([ticket_id], AGENT, request=request) as (ticket,):
         ticket.add_comment(body)
         with pytest.raises(RequestInProgress):
