@@ -33,9 +33,11 @@ def later_release(tmp_path: Path) -> Path:
 @contextmanager
 def release(settings: Settings, log: Path, root: Path = ROOT) -> Iterator[httpx2.Client]:
     command = (sys.executable, root / "src" / "serve.py")
-    with ServiceProcess(log, settings, command=command) as service:
-        with httpx2.Client(base_url=service.url, trust_env=False) as client:
-            yield client
+    with (
+        ServiceProcess(log, settings, command=command) as service,
+        httpx2.Client(base_url=service.url, trust_env=False) as client,
+    ):
+        yield client
 
 
 def sent(response: httpx2.Response) -> tuple[int, bytes, list[str | None]]:
