@@ -3,16 +3,14 @@
 Every object is created and connected here, once. The order below is the order of events:
 
 create_app    routes, middleware, error handlers and the OpenAPI document; nothing is connected yet
-lifespan      connects to PostgreSQL and Redis, builds the services on them, starts the background tasks; on exit, the
+lifespan      connects to PostgreSQL and Redis, builds the services on them, starts the background work; on exit, the
               same in reverse
 _middleware   what a request passes before its route, from the outside in
 """
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -34,7 +32,7 @@ from api.openapi import document
 from api.problems import handlers
 from api.routes import ROUTERS
 from core import logs, process
-from core.process import ShutdownState
+from core.process import BackgroundState, ShutdownState
 from core.settings import Settings
 from db.postgres.migrations import known_revisions
 from db.resources import open_resources
@@ -50,10 +48,9 @@ from services.operation.metrics_reporter import InFlight, MetricsReporter
 from services.tickets.changes import TicketChanges
 from services.tickets.lists import TicketLists
 from services.tickets.service import TicketService, lookup_schema
+from workers.runner import Runner, Work
 
 MAX_BODY_BYTES = 1024 * 1024
-
-_log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -68,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         logs.configure(settings)
     tracer_provider = tracing.tracer_provider(settings)
     in_flight = InFlight()
-    shutdown = ShutdownState()
+    shutdown, background = ShutdownState(), BackgroundState()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -80,20 +77,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.rate_limiter = limiter
             app.state.tickets = TicketService(database, cache, TicketChanges(database, cache))
             app.state.lists = TicketLists(database)
-            app.state.health = HealthService(database, cache, known_revisions(), shutdown)
+            app.state.health = HealthService(database, cache, known_revisions(), shutdown, background)
             app.state.observation = MetricsReporter(database, cache, in_flight)
             app.state.api_key_cache = api_key_cache = ApiKeyCache(ApiKeys(database))
             app.state.authenticator = Authenticator(
                 api_key_cache, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
             )
-            await stack.enter_async_context(
-                _in_background(
-                    purge_expired_keys(database),
-                    refresh_counts(database),
-                    api_key_cache.record_uses(),
-                    app.state.observation.report_metrics(),
-                )
-            )
+            works = [
+                Work("purge-expired-keys", partial(purge_expired_keys, database)),
+                Work("refresh-counts", partial(refresh_counts, database)),
+                Work("record-uses", api_key_cache.record_uses),
+                Work("report-metrics", app.state.observation.report_metrics),
+            ]
+            await stack.enter_async_context(Runner(works, background))
             await stack.enter_async_context(aclosing(app.state.health))
             stack.enter_context(graceful_shutdown(shutdown, delay_s=settings.shutdown_delay))
             if owns_process:
@@ -153,25 +149,6 @@ def _middleware(
     if is_traced:  # FastAPI creates the spans in its router, which the fast path bypasses
         disabled.add(FastPathMiddleware)
     return [middleware for middleware in chain if middleware.cls not in disabled]
-
-
-@asynccontextmanager
-async def _in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run coroutines as background tasks, and cancel them on exit."""
-    tasks = [asyncio.create_task(work) for work in works]
-    for task in tasks:
-        task.add_done_callback(_log_failure)
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("a background task failed", exc_info=error)
 
 
 def _token_verifier(settings: Settings) -> TokenVerifier | None:

@@ -117,6 +117,12 @@ pool_waiting: Final = Gauge(
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
+background_failures: Final = Counter(
+    "tickets_background_failures_total",
+    "Failures of background work, by work; it is restarted after each.",
+    ["work"],
+    registry=REGISTRY,
+)
 
 
 def exposition() -> bytes:

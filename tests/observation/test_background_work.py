@@ -1,5 +1,6 @@
 """Background work that fails is restarted, and the failure is in the log, in the metrics and in the readiness."""
 
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -27,18 +28,30 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def failures(service: Running, work: str) -> float:
+    return value(service.metrics(), "tickets_background_failures_total", work=work)
+
+
 def counts_are_exported(service: Running) -> bool:
     return value(service.metrics(), "tickets_counted_timestamp_seconds") > 0
 
 
-@pytest.mark.xfail(reason="background work ends at its first unexpected error")
 async def test_work_that_fails_unexpectedly_is_restarted(
     dsn: str, redis_address: tuple[str, int], tmp_path: Path
 ) -> None:
     connection = await asyncpg.connect(dsn)
     await connection.execute("ALTER TABLE tickets RENAME TO renamed")  # an error that no statement expects
     with started(settings_for(dsn, *redis_address), tmp_path / "log") as service:
-        wait_until(lambda: any(line["level"] == "error" for line in service.lines()))
+        wait_until(lambda: failures(service, "refresh-counts") > 0)
+        assert failures(service, "report-metrics") == 0
+        status, body = service.ask("GET", "/readyz")
+        assert status == 200
+        readiness = json.loads(body)
+        assert (readiness["background"], readiness["failing_work"]) == ("degraded", ["refresh-counts"])
+        line = next(line for line in service.lines() if line["logger"] == "workers.runner")
+        assert line["level"] == "error"
+        assert line["message"].startswith("background work refresh-counts failed; restarting it in ")
+        assert "UndefinedTableError" in line["error"]
         await connection.execute("ALTER TABLE renamed RENAME TO tickets")
         await connection.close()
         wait_until(lambda: counts_are_exported(service))

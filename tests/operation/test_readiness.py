@@ -98,5 +98,6 @@ async def readiness(client: httpx2.AsyncClient) -> tuple[int, JSON]:
     """Return the status, and what is not as it should be."""
     answer = await client.get("/readyz")
     body = answer.json()
-    good = {"stopping": False, "database": "ok", "migrations": "ok", "cache": "ok"}
+    good: JSON = {"stopping": False, "database": "ok", "migrations": "ok", "cache": "ok"}
+    good |= {"background": "ok", "failing_work": []}
     return answer.status_code, {name: state for name, state in body.items() if good.get(name) != state}
