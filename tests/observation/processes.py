@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from core.settings import ROOT, Settings
 from db.embedded.process import free_port
 
+SERVE = (sys.executable, ROOT / "src" / "serve.py")
 WITHIN_S = 30
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -24,7 +25,9 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 class Running:
     """A service that was started for a test; `said` is the file with its stderr."""
 
-    def __init__(self, settings: Settings, said: Path, **environment: str) -> None:
+    def __init__(
+        self, settings: Settings, said: Path, *, command: Sequence[str | Path] = SERVE, **environment: str
+    ) -> None:
         assert settings.database_dsn is not None
         self.port, self.said = free_port(), said
         given = {
@@ -38,7 +41,7 @@ class Running:
         }
         with said.open("w") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, ROOT / "src" / "serve.py"],
+                command,
                 env=given | environment,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -93,9 +96,11 @@ class Running:
 
 
 @contextmanager
-def started(settings: Settings, said: Path, **environment: str) -> Iterator[Running]:
+def started(
+    settings: Settings, said: Path, *, command: Sequence[str | Path] = SERVE, **environment: str
+) -> Iterator[Running]:
     """Lend a running service."""
-    running = Running(settings, said, **environment)
+    running = Running(settings, said, command=command, **environment)
     try:
         running.wait_until_ready()
         yield running
