@@ -31,7 +31,7 @@ from api.middleware.request_limits import RequestLimitsMiddleware
 from api.openapi import document
 from api.problems import handlers
 from api.routes import ROUTERS
-from core import logs, process
+from core import logs, process, shared_metrics
 from core.process import BackgroundState, ShutdownState
 from core.settings import Settings
 from db.postgres.migrations import known_revisions
@@ -71,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(tracing.flushed(tracer_provider))
+            stack.enter_context(shared_metrics.shared())
             database, cache, limiter = await stack.enter_async_context(
                 open_resources(settings, body_schema=lookup_schema(), tracer_provider=tracer_provider)
             )

@@ -3,7 +3,6 @@
 import os
 import shlex
 import subprocess
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from core.settings import Settings
-from observation.processes import SERVE, Running, Samples, started, value
+from observation.processes import SERVE, started, value
+from observation.workers import eventually, only, workers
 
 COUNT = "tickets_http_request_duration_seconds_count"
-TIMEOUT_S = 15
 # In a mount namespace of its own, which ends with the service.
 NAMESPACE = ("unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",)))
 MOUNT = 'mount -t tmpfs -o size=64k none "$TMPDIR"'
@@ -45,26 +44,18 @@ def fill(folder: Path, process: subprocess.Popen[bytes]) -> None:
             file.write(bytes(4096))
 
 
-def workers_in(samples: Samples) -> set[str]:
-    return {dict(labels)["worker"] for name, labels in samples if name == "process_resident_memory_bytes"}
-
-
-def workers_that_responded(service: Running) -> set[int]:
-    return {line["pid"] for line in service.requests_told()}
-
-
-@pytest.mark.xfail(reason="the workers share their metrics in files, and die when these cannot grow")
 def test_several_workers_serve_and_count_with_a_full_temporary_folder(
     settings: Settings, temporary_folder: Path, tmp_path: Path
 ) -> None:
     command = on_a_small_folder(SERVE)
     with started(settings, tmp_path / "log", command=command, WORKERS="2", TMPDIR=str(temporary_folder)) as service:
         fill(temporary_folder, service.process)
-        sent, deadline = 0, time.monotonic() + TIMEOUT_S
-        while len(workers_that_responded(service)) < 2 or len(workers_in(service.metrics())) < 2:
-            assert time.monotonic() < deadline
-            assert service.ask("GET", "/workflow")[0] == 200
-            sent += 1
-        counted = [value(service.metrics(), COUNT, route="/workflow", status="200") for _ in range(10)]
-        assert counted == [sent] * 10
-        assert "died" not in service.said.read_text()
+        both = workers(eventually(service, lambda samples: len(workers(samples)) == 2))
+        for worker in both:
+            with only(worker, service):
+                for _ in range(10):
+                    assert service.ask("GET", "/workflow")[0] == 200
+        for worker in both:
+            with only(worker, service):
+                assert value(service.metrics(), COUNT, route="/workflow", status="200") == 20
+        assert workers(service.metrics()) == both
