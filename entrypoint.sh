@@ -42,7 +42,7 @@ install() {
     install
     return
   fi
-  echo "Installing the packages of Pipfile.lock into .venv ..." >&2
+  echo "Installing the packages of Pipfile.lock into .venv ..." >&2 || true # the output may be full
   "$python" -m venv --clear .venv || fail "$python cannot create the virtual environment .venv"
   "$python" scripts/requirements.py default develop >.venv/requirements.txt
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \

@@ -27,6 +27,7 @@ from commands.start_checks import (
 )
 from core import logs, shared_metrics
 from core.metrics_collector import MetricsCollector
+from core.output import Output
 from core.settings import Settings
 from db.embedded import EmbeddedServers, ServerDidNotStart
 
@@ -51,7 +52,8 @@ def main() -> None:
         else:
             _supervise_uvicorn(settings, embedded=None if is_configured else EmbeddedServers(settings))
     except (CannotServe, ServerDidNotStart) as reason:
-        sys.exit(f"tickets: {reason}")
+        Output(sys.stderr).write_line(f"tickets: {reason}")
+        sys.exit(1)
 
 
 def _become_uvicorn(settings: Settings) -> NoReturn:
@@ -126,7 +128,8 @@ def _metrics_collector(settings: Settings) -> MetricsCollector | None:
 
 def _print_addresses(settings: Settings, data: str) -> None:
     url = uvicorn_process.url(settings)
-    print(f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {data}\n\nCtrl-C stops.", flush=True)
+    text = f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {data}\n\nCtrl-C stops."
+    Output(sys.stdout).write_line(text)
 
 
 def _watch(process: subprocess.Popen[bytes], embedded: EmbeddedServers | None) -> NoReturn:

@@ -98,6 +98,11 @@ background_failures: Final = Counter(
     ["work"],
     registry=REGISTRY,
 )
+log_lines_lost: Final = Counter(
+    "tickets_log_lines_lost_total",
+    "Lines of the log that could not be written, for example because the disk is full.",
+    registry=REGISTRY,
+)
 
 # They describe the database, not a process: the process counts that `core.shared_metrics.is_leader` names.
 OF_THE_LEADER: Final = frozenset({"tickets_by_status", "tickets_counted_timestamp_seconds"})

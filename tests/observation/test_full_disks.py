@@ -76,7 +76,6 @@ def test_several_workers_serve_and_count_with_a_full_temporary_folder(
         assert workers(service.metrics()) == both
 
 
-@pytest.mark.xfail(reason="a print that fails ends the start")
 @pytest.mark.parametrize("number", ["1", "2"])
 def test_a_service_whose_output_cannot_be_written_serves_and_counts_the_lines(
     settings: Settings, tmp_path: Path, number: str
@@ -88,7 +87,6 @@ def test_a_service_whose_output_cannot_be_written_serves_and_counts_the_lines(
     assert service.process.returncode == 0
 
 
-@pytest.mark.xfail(reason="a print that fails ends the start")
 def test_embedded_servers_whose_logs_cannot_be_written_serve(
     settings: Settings, server_folder: Path, tmp_path: Path
 ) -> None:
@@ -101,7 +99,6 @@ def test_embedded_servers_whose_logs_cannot_be_written_serve(
     assert service.process.returncode == 0
 
 
-@pytest.mark.xfail(reason="lost lines are not counted")
 def test_lines_are_written_again_when_a_full_disk_has_space(
     settings: Settings, temporary_folder: Path, tmp_path: Path
 ) -> None:
