@@ -61,7 +61,7 @@ install() {
     install
     return
   fi
-  echo "Installing the packages of Pipfile.lock into .venv ..." >&2
+  echo "Installing the packages of Pipfile.lock into .venv ..." >&2 || true # the output may be full
   "$base" -m venv --clear .venv || fail "$base cannot create the virtual environment .venv"
   "$base" scripts/requirements.py default develop >.venv/requirements.txt
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \

@@ -3,15 +3,13 @@
 Every object is created and connected here, once:
 
 create_app    builds the application: middleware, routes, error handlers, OpenAPI document; opens no connection
-lifespan      connects to PostgreSQL and Redis, builds the services, starts the background tasks; reverses it on exit
+lifespan      connects to PostgreSQL and Redis, builds the services, starts the background work; reverses it on exit
 _middleware   lists what a request passes before it reaches its route, from the outside in
 """
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from typing import Any
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -34,8 +32,8 @@ from api.middleware.request_limits import RequestLimitsMiddleware
 from api.openapi import document
 from api.problems import handlers
 from api.routes import ROUTERS
-from core import logs, process
-from core.process import ShutdownState
+from core import logs, process, shared_metrics
+from core.process import BackgroundState, ShutdownState
 from core.settings import Settings
 from db.postgres.migrations import known_revisions
 from db.resources import open_resources
@@ -51,10 +49,9 @@ from services.operation.metrics_reporter import InFlight, MetricsReporter
 from services.tickets.changes import TicketChanges
 from services.tickets.lists import TicketLists
 from services.tickets.service import TicketService, lookup_schema
+from workers.runner import Runner, Work
 
 MAX_BODY_BYTES = 1024 * 1024
-
-_log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -69,12 +66,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         logs.configure(settings)
     tracer_provider = tracing.tracer_provider(settings)
     in_flight = InFlight()
-    shutdown = ShutdownState()
+    shutdown, background = ShutdownState(), BackgroundState()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(tracing.flushed(tracer_provider))
+            stack.enter_context(shared_metrics.shared())
             resources = await stack.enter_async_context(
                 open_resources(settings, body_schema=lookup_schema(), tracer_provider=tracer_provider)
             )
@@ -83,21 +81,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             changes = TicketChanges(database, cache, resources.groups)
             app.state.tickets = TicketService(database, cache, changes)
             app.state.lists = TicketLists(database)
-            app.state.health = HealthService(database, cache, known_revisions(), shutdown)
+            app.state.health = HealthService(database, cache, known_revisions(), shutdown, background)
             app.state.observation = MetricsReporter(resources, in_flight)
             app.state.api_key_cache = api_key_cache = ApiKeyCache(ApiKeys(database))
             app.state.authenticator = Authenticator(
                 api_key_cache, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
             )
-            await stack.enter_async_context(
-                _in_background(
-                    resources.fences.run(),
-                    purge_expired_keys(database),
-                    refresh_counts(database),
-                    api_key_cache.record_uses(),
-                    app.state.observation.report_metrics(),
-                )
-            )
+            works = [
+                Work("renew-fences", resources.fences.run),
+                Work("purge-expired-keys", partial(purge_expired_keys, database)),
+                Work("refresh-counts", partial(refresh_counts, database)),
+                Work("record-uses", api_key_cache.record_uses),
+                Work("report-metrics", app.state.observation.report_metrics),
+            ]
+            await stack.enter_async_context(Runner(works, background))
             await stack.enter_async_context(aclosing(app.state.health))
             stack.enter_context(graceful_shutdown(shutdown, delay_s=settings.shutdown_delay))
             if owns_process:
@@ -162,25 +159,6 @@ def _middleware(
     if is_traced:  # FastAPI creates the spans in its router, which the fast path bypasses
         disabled.add(FastPathMiddleware)
     return [middleware for middleware in chain if middleware.cls not in disabled]
-
-
-@asynccontextmanager
-async def _in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run coroutines as background tasks, and cancel them on exit."""
-    tasks = [asyncio.create_task(work) for work in works]
-    for task in tasks:
-        task.add_done_callback(_log_failure)
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("a background task failed", exc_info=error)
 
 
 def _token_verifier(settings: Settings) -> TokenVerifier | None:

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -26,7 +25,9 @@ from commands.start_checks import (
     load_settings,
     migrate_database,
 )
-from core import logs, multiprocess_metrics
+from core import logs, shared_metrics
+from core.metrics_collector import MetricsCollector
+from core.output import Output
 from core.settings import Settings
 from db.embedded import EmbeddedServers, ServerDidNotStart
 
@@ -39,6 +40,8 @@ _log = logging.getLogger(__name__)
 def main() -> None:
     """Serve until a signal stops the service. Exits with status 1 and one line of explanation if it cannot serve."""
     logging.basicConfig(format="tickets: %(message)s")
+    for variable in (shared_metrics.VARIABLE, "PROMETHEUS_MULTIPROC_DIR"):
+        os.environ.pop(variable, None)
     try:
         settings = load_settings()
         logs.configure(settings)
@@ -49,13 +52,13 @@ def main() -> None:
         else:
             _supervise_uvicorn(settings, embedded=None if is_configured else EmbeddedServers(settings))
     except (CannotServe, ServerDidNotStart) as reason:
-        sys.exit(f"tickets: {reason}")
+        Output(sys.stderr).write_line(f"tickets: {reason}")
+        sys.exit(1)
 
 
 def _become_uvicorn(settings: Settings) -> NoReturn:
     migrate_database(settings)
     ensure_protected(settings)
-    _share_metrics(settings)
     _print_addresses(settings, data=_CONFIGURED_DATABASE)
     os.execv(sys.executable, uvicorn_process.command(settings))
 
@@ -71,11 +74,13 @@ def _supervise_uvicorn(settings: Settings, embedded: EmbeddedServers | None) -> 
             settings = load_settings()
         migrate_database(settings)
         ensure_protected(settings)
-        if folder := _share_metrics(settings):
-            stack.callback(multiprocess_metrics.remove, folder)
+        if (collector := _metrics_collector(settings)) is not None:
+            stack.callback(collector.close)
         process = uvicorn_process.start(settings)
         stop_signals.process = process
         stack.callback(lambda: uvicorn_process.stop(process, settings, is_interrupt=stop_signals.is_interrupt))
+        if collector is not None:
+            collector.start()  # a thread, hence after the fork; workers that are faster wait for it
         uvicorn_process.wait_until_ready(process, settings)
         _print_addresses(settings, data)
         _watch(process, embedded)
@@ -108,23 +113,23 @@ class _StopSignals:
             os.killpg(self.process.pid, signal.SIGTERM)
 
 
-def _share_metrics(settings: Settings) -> Path | None:
-    """Let several workers count in a shared folder; a single worker counts in memory, which is faster."""
-    os.environ.pop(multiprocess_metrics.VARIABLE, None)
+def _metrics_collector(settings: Settings) -> MetricsCollector | None:
+    """Return the collector of the workers' metrics; None for a single worker, which exposes its own."""
     if settings.workers == 1:
         return None
     try:
-        folder = multiprocess_metrics.make()
+        collector = MetricsCollector()
     except OSError as error:
-        _log.warning("cannot make a temporary folder for metrics: /metrics shows one worker at a time: %s", error)
+        _log.warning("cannot make a socket for metrics: /metrics shows one worker at a time: %s", error)
         return None
-    os.environ[multiprocess_metrics.VARIABLE] = str(folder)
-    return folder
+    os.environ[shared_metrics.VARIABLE] = collector.address
+    return collector
 
 
 def _print_addresses(settings: Settings, data: str) -> None:
     url = uvicorn_process.url(settings)
-    print(f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {data}\n\nCtrl-C stops.", flush=True)
+    text = f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {data}\n\nCtrl-C stops."
+    Output(sys.stdout).write_line(text)
 
 
 def _watch(process: subprocess.Popen[bytes], embedded: EmbeddedServers | None) -> NoReturn:

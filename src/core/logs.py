@@ -19,6 +19,7 @@ from typing import Any, Final
 from opentelemetry import trace
 from pydantic_core import PydanticSerializationError, to_json
 
+from core.output import Output
 from core.settings import Settings
 
 ID_KEY: Final = "request_id"
@@ -54,11 +55,26 @@ def stderr(settings: Settings | None = None) -> logging.Handler:
     # No format contains these values, so they need not be determined for each record.
     for value in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
         setattr(logging, value, False)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _OutputHandler(Output(sys.stderr))
     is_traced = settings.otel_exporter_otlp_endpoint is not None
     handler.setFormatter(JsonLines(is_traced=is_traced) if is_json(settings) else TextLines(is_traced=is_traced))
     handler.addFilter(_is_new)
     return handler
+
+
+class _OutputHandler(logging.Handler):
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; what cannot be written is lost and counted."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does
+            self.handleError(record)
+        else:
+            self._output.write_line(line)
 
 
 def is_json(settings: Settings) -> bool:

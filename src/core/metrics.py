@@ -1,30 +1,13 @@
-"""The metrics of the service, and their exposition at /metrics.
+"""The metrics of the service; `/metrics` exposes them.
 
-With several workers, the processes share their values through files in the folder that PROMETHEUS_MULTIPROC_DIR names
-(see `core.multiprocess_metrics`), so each of them exposes the sum. Without the folder, a process exposes its own
-values. prometheus-client reads the variable when it is first imported.
+Each process counts in its own memory. With several workers, `core.shared_metrics` adds the processes up.
 """
 
-import os
-from collections.abc import Iterable, Iterator
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from core import multiprocess_metrics
-
-# The shared files contain no creation times, so only a single process could expose them.
+# The time at which a counter was created would differ between the processes.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REGISTRY: Final = CollectorRegistry()
@@ -42,7 +25,6 @@ request_seconds: Final = Histogram(
 requests_in_flight: Final = Gauge(
     "tickets_http_requests_in_flight",
     "HTTP requests in progress; updated every second.",
-    multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 rate_limited_requests: Final = Counter(
@@ -67,13 +49,11 @@ tickets_by_status: Final = Gauge(
     "tickets_by_status",
     "Tickets in the database at the last count, by status.",
     ["status"],
-    multiprocess_mode="livemostrecent",
     registry=REGISTRY,
 )
 tickets_counted_at: Final = Gauge(
     "tickets_counted_timestamp_seconds",
     "Time of the last count of tickets, in seconds since the Unix epoch.",
-    multiprocess_mode="livemostrecent",
     registry=REGISTRY,
 )
 cache_events: Final = Counter(
@@ -87,80 +67,42 @@ breaker_open: Final = Gauge(
     "Worker processes that send no requests to a Redis node because their circuit breaker for it is open, "
     "by the shard of the node.",
     ["shard"],
-    multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 cache_groups_down: Final = Gauge(
     "tickets_cache_groups_down",
     "Groups of tickets, of 32, whose cached tickets are not served because an invalidation did not reach Redis.",
-    multiprocess_mode="livemax",
     registry=REGISTRY,
 )
 pool_size: Final = Gauge(
     "tickets_database_pool_size",
     "Maximum number of PostgreSQL connections, by pool.",
     ["pool"],
-    multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 pool_in_use: Final = Gauge(
     "tickets_database_pool_in_use",
     "PostgreSQL connections in use, by pool.",
     ["pool"],
-    multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 pool_waiting: Final = Gauge(
     "tickets_database_pool_waiting",
     "Operations waiting for a PostgreSQL connection, by pool.",
     ["pool"],
-    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+background_failures: Final = Counter(
+    "tickets_background_failures_total",
+    "Failures of background work, by work; it is restarted after each.",
+    ["work"],
+    registry=REGISTRY,
+)
+log_lines_lost: Final = Counter(
+    "tickets_log_lines_lost_total",
+    "Lines of the log that could not be written, for example because the disk is full.",
     registry=REGISTRY,
 )
 
-
-def exposition() -> bytes:
-    """Return all metrics in the text format of Prometheus."""
-    folder = multiprocess_metrics.shared()
-    exposed = CollectorRegistry()
-    if folder is None:
-        exposed.register(_Combined([REGISTRY, _Processes([os.getpid()])]))
-    else:
-        live = multiprocess_metrics.live_workers(folder)
-        shared = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
-        exposed.register(_Combined([shared, _Processes(live)]))
-    return generate_latest(exposed)
-
-
-def join() -> None:
-    """Register this process as a live worker if the worker processes share their metrics."""
-    folder = multiprocess_metrics.shared()
-    if folder is not None:
-        multiprocess_metrics.register_worker(folder)
-
-
-class _Combined(Collector):
-    """The metrics of several collectors."""
-
-    def __init__(self, collectors: Iterable[Collector]) -> None:
-        self._collectors = collectors
-
-    def collect(self) -> Iterator[Metric]:
-        for collector in self._collectors:
-            yield from collector.collect()
-
-
-class _Processes(Collector):
-    """CPU, memory and file descriptors of each process; the label `worker` is the process id."""
-
-    def __init__(self, pids: Iterable[int]) -> None:
-        self._pids = pids
-
-    def collect(self) -> Iterable[Metric]:
-        metrics: dict[str, Metric] = {}
-        for pid in self._pids:
-            for metric in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():  # type: ignore[misc]
-                merged = metrics.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
-                for sample in metric.samples:
-                    merged.add_sample(sample.name, {**sample.labels, "worker": str(pid)}, sample.value)
-        return metrics.values()
+# They describe the database, not a process: the process counts that `core.shared_metrics.is_leader` names.
+OF_THE_LEADER: Final = frozenset({"tickets_by_status", "tickets_counted_timestamp_seconds"})

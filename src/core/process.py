@@ -1,4 +1,4 @@
-"""The state of this process: its shutdown, and its garbage collector."""
+"""The state of this process: its shutdown, its background work, and its garbage collector."""
 
 import gc
 from typing import Final
@@ -20,6 +20,31 @@ class ShutdownState:
     def begin(self) -> None:
         """Mark the process as stopping."""
         self._has_begun = True
+
+
+class BackgroundState:
+    """The background work of this process that has failed and not recovered yet."""
+
+    def __init__(self) -> None:
+        self._is_required: dict[str, bool] = {}
+
+    @property
+    def failing(self) -> list[str]:
+        """The names of the work, sorted."""
+        return sorted(self._is_required)
+
+    @property
+    def is_required_failing(self) -> bool:
+        """Whether work fails without which the process is not ready."""
+        return any(self._is_required.values())
+
+    def fail(self, name: str, *, is_required: bool) -> None:
+        """Record a failure."""
+        self._is_required[name] = is_required
+
+    def recover(self, name: str) -> None:
+        """Record that the work has recovered, if it had failed."""
+        self._is_required.pop(name, None)
 
 
 def freeze_startup_objects() -> None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 DatabaseState = Literal["ok", "unavailable", "read_only"]
 MigrationsState = Literal["ok", "behind", "unknown"]
 CacheState = Literal["ok", "degraded", "unavailable"]
+BackgroundWorkState = Literal["ok", "degraded", "unavailable"]
 
 
 class Liveness(BaseModel):
@@ -31,3 +32,8 @@ class Readiness(BaseModel):
         description="Redis, optional: without it responses are slower. `degraded`: some of its nodes do not respond; "
         "`unavailable`: none does."
     )
+    background: BackgroundWorkState = Field(
+        description="The background work of this process. `degraded`: some of it fails and is restarted, but no "
+        "request needs it; `unavailable`: work that is required fails."
+    )
+    failing_work: list[str] = Field(description="The names of the background work that fails.")

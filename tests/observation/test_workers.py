@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -11,6 +10,7 @@ import pytest
 
 from core.settings import Settings
 from observation.samples import Samples, metrics_of, value
+from observation.workers import eventually, only, started, workers
 from support.factories import a_ticket
 from support.service_process import ServiceProcess
 
@@ -26,31 +26,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(settings: Settings, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    left_behind = folder / "tickets-metrics-left-behind"
-    left_behind.mkdir()
-    log = tmp_path_factory.mktemp("workers") / "log"
-    with ServiceProcess(log, settings, WORKERS="2", TMPDIR=str(folder)) as running:
+    said = tmp_path_factory.mktemp("workers") / "said"
+    with started(settings, said, WORKERS="2", TMPDIR=str(folder)) as running:
         eventually(running, lambda samples: len(workers(samples)) == 2)
         yield running
 
 
-def workers(samples: Samples) -> set[str]:
-    return {dict(labels)["worker"] for name, labels in samples if name == "process_resident_memory_bytes"}
-
-
-def eventually(service: ServiceProcess, holds: Callable[[Samples], bool]) -> Samples:
-    deadline = time.monotonic() + 15
-    while not holds(samples := metrics_of(service)):
-        assert time.monotonic() < deadline, samples
-        time.sleep(0.1)
-    return samples
-
-
-def test_each_worker_exposes_the_requests_of_all_workers(service: ServiceProcess) -> None:
-    for _ in range(REQUESTS):
-        assert service.request("GET", "/workflow").status == 200
-    counts = [value(metrics_of(service), COUNT, route="/workflow", method="GET", status="200") for _ in range(10)]
-    assert counts == [REQUESTS] * 10
+def test_whichever_worker_answers_tells_of_all_requests(service: ServiceProcess) -> None:
+    for worker in workers(metrics_of(service)):
+        with only(worker, service):
+            for _ in range(REQUESTS // 2):
+                assert service.request("GET", "/workflow").status == 200
+    told = [value(metrics_of(service), COUNT, route="/workflow", method="GET", status="200") for _ in range(10)]
+    assert told == [REQUESTS] * 10
     assert len({line["pid"] for line in service.access_log()}) == 2
 
 
@@ -76,16 +64,34 @@ def test_the_counters_of_a_dead_worker_stay_and_its_gauges_disappear(service: Se
     victim = int(min(workers(before)))
     assert psutil.Process(service.process.pid) in psutil.Process(victim).parents()
     os.kill(victim, signal.SIGKILL)
-    after = eventually(service, lambda samples: str(victim) not in workers(samples) and len(workers(samples)) == 2)
+    counted = value(before, COUNT)
+
+    def is_replaced(samples: Samples) -> bool:
+        nonlocal counted
+        assert value(samples, COUNT) >= counted
+        counted = value(samples, COUNT)
+        return str(victim) not in workers(samples) and len(workers(samples)) == 2
+
+    after = eventually(service, is_replaced)
     assert value(after, COUNT, route="/workflow") == value(before, COUNT, route="/workflow")
     eventually(service, lambda samples: value(samples, "tickets_database_pool_size", pool="main") == 20)
 
 
-def test_a_service_removes_abandoned_folders_and_no_folder_in_use(
-    service: ServiceProcess, settings: Settings, folder: Path, tmp_path: Path
-) -> None:
-    (own,) = folder.glob("tickets-metrics-*")
-    with ServiceProcess(tmp_path / "log", settings, WORKERS="2", TMPDIR=str(folder)) as another:
-        assert own in folder.glob("tickets-metrics-*")
+def test_a_worker_that_is_frozen_is_counted_with_its_last_values(service: ServiceProcess) -> None:
+    for worker in workers(metrics_of(service)):
+        with only(worker, service):
+            samples = metrics_of(service)
+        assert value(samples, COUNT, route="/workflow") == REQUESTS
+        assert value(samples, "tickets_database_pool_size", pool="main") == 20
+
+
+def test_services_on_one_machine_count_apart(service: ServiceProcess, settings: Settings, tmp_path: Path) -> None:
+    with started(settings, tmp_path / "said", WORKERS="2") as another:
         assert value(metrics_of(another), COUNT, route="/workflow") == 0
+    assert [line for line in another.log_lines() if line["level"] not in {"info", "debug"}] == []
     assert value(metrics_of(service), COUNT, route="/workflow") == REQUESTS
+
+
+def test_no_temporary_file_is_made(service: ServiceProcess, folder: Path) -> None:
+    assert service.request("GET", "/metrics").status == 200
+    assert list(folder.iterdir()) == []

@@ -87,5 +87,6 @@ async def readiness(client: httpx2.AsyncClient) -> tuple[int, JSON]:
     """Return the status, and the members that are not in their normal state."""
     response = await client.get("/readyz")
     body = response.json()
-    normal = {"stopping": False, "database": "ok", "migrations": "ok", "cache": "ok"}
+    normal: JSON = {"stopping": False, "database": "ok", "migrations": "ok", "cache": "ok"}
+    normal |= {"background": "ok", "failing_work": []}
     return response.status_code, {name: state for name, state in body.items() if normal.get(name) != state}

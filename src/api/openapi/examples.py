@@ -75,7 +75,15 @@ _HISTORY: Final = [
     },
 ]
 
-_READY: Final = {"ready": True, "stopping": False, "database": "ok", "migrations": "ok", "cache": "ok"}
+_READY: Final = {
+    "ready": True,
+    "stopping": False,
+    "database": "ok",
+    "migrations": "ok",
+    "cache": "ok",
+    "background": "ok",
+    "failing_work": [],
+}
 
 RESPONSES: Final[dict[str, Any]] = {
     "new-ticket": _NEW,

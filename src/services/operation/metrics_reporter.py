@@ -33,8 +33,7 @@ class MetricsReporter:
                 metrics.transitions.labels(source, target)  # exported from the start, as 0
 
     async def report_metrics(self) -> None:
-        """Update the metrics every second, until cancelled: other workers export this worker's last values."""
-        metrics.join()
+        """Update the metrics every second, until cancelled: other workers export the metrics of this worker too."""
         try:
             while True:
                 self.update()

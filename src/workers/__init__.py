@@ -1,0 +1,1 @@
+"""Background work: supervised loops that run beside the requests."""
