@@ -235,3 +235,33 @@ async def test_without_postgresql_a_lookup_is_stale_and_says_so_or_is_refused(
             assert (await client.get(path)).headers["Cache-Status"] == STALE
         else:
             assert response.status_code == 503
+
+
+async def test_a_primary_that_hands_its_slots_over_serves_no_hit(
+    clients: list[httpx2.AsyncClient], valkey: EmbeddedValkey
+) -> None:
+    path = f"/tickets/{(await open_ticket(clients[0]))['id']}"
+    await until_hit(clients[0], path)
+    for node in valkey.nodes:
+        with node.client() as admin:  # as `CLUSTER FAILOVER` does on the primary, until it learns of its successor
+            admin.client_pause(300, all=False)
+    assert (await clients[0].get(path)).headers["Cache-Status"] != HIT
+    await until_hit(clients[0], path)
+
+
+async def test_a_response_to_an_edit_without_a_change_acknowledges_the_version_of_a_dead_writer(
+    clients: list[httpx2.AsyncClient], own_settings: Settings
+) -> None:
+    ticket = await open_ticket(clients[0])
+    path = f"/tickets/{ticket['id']}"
+    await until_hit(clients[1], path)
+    # A writer that died after its commit, and whose floor was evicted before it.
+    assert own_settings.database_dsn is not None
+    database = Database(own_settings.database_dsn.get_secret_value(), pool_size=1)
+    async with database.transaction() as connection:
+        await connection.execute("UPDATE tickets SET subject = 'new', version = 2 WHERE id = $1", ticket["id"])
+    await database.close()
+    assert (await clients[1].get(path)).json()["version"] == 1
+    repeated = await clients[0].patch(path, json={"subject": "new"})
+    assert (repeated.status_code, repeated.json()["version"]) == (200, 2)
+    assert (await clients[1].get(path)).json()["version"] == 2
