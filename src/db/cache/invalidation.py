@@ -47,7 +47,8 @@ class Invalidation:
                 self._downs |= await self._groups.mark_down_now(unmarked)
             except Unavailable as error:
                 raise OutcomeUnknown("the change is committed, but the cache may still serve an older body") from error
-        await self._groups.wait_until_dead({group: self._downs[group] for group in lost})
+        if await self._groups.wait_until_dead({group: self._downs[group] for group in lost}):
+            self._cache.counters.fence_waits += 1
 
     async def after_failure(self) -> None:
         """Invalidate again after a rollback, or a commit of unknown outcome: neither is acknowledged."""
