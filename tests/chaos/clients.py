@@ -115,6 +115,9 @@ class Client:
             await asyncio.sleep(self.dice.uniform(0, _PAUSE_BEFORE_RETRY_S))
             self.crowd.faults["request repeated under its key"] += 1
             done = await self._attempt(replace(request, attempts=done.attempts + 1), key, None, None, None)
+        if done.outcome is Outcome.REFUSED and done.attempts > 1:
+            # The refusal is that of the last attempt: an earlier one may still be on its way.
+            done = replace(done, outcome=Outcome.UNKNOWN)
         self.crowd.operations.append(done)
         self._remember(done)
         return done
