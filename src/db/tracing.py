@@ -27,7 +27,7 @@ class TracedRedis(GuardedRedis):
         self, key: str, *fields: str, other: str, timeout_s: float
     ) -> tuple[list[bytes | None], bytes | None]:
         """Return the fields and the value; the span names the two commands, which are sent as one piece."""
-        attributes = {"db.system": "redis", "db.statement": f"HMGET{' ?' * (len(fields) + 1)}; GET ?"}
+        attributes = {"db.system": "redis", "db.statement": f"HMGET{' ?' * (len(fields) + 1)}; GETEX ?"}
         with self._tracer.start_as_current_span("HMGET", kind=SpanKind.CLIENT, attributes=attributes):
             return await super().read_with(key, *fields, other=other, timeout_s=timeout_s)
 

@@ -1,9 +1,12 @@
 """Checks a history and lists its violations.
 
-For each ticket: a successful read returns a version no older than the newest one that was acknowledged or read before
-the read began, and no newer than the newest one whose write had begun when the read ended. Its content is that of the
-version. The versions have no gap, and every transition is legal. Every acknowledged write exists exactly once, every
-unknown one at most once, every refused one never, and each refusal has a reason.
+For each ticket: a successful read returns a version no older than the newest one that was acknowledged before the read
+began, and no newer than the newest one whose write had begun when the read ended. Its content is that of the version.
+The versions have no gap, and every transition is legal. Every acknowledged write exists exactly once, every unknown one
+at most once, every refused one never, and each refusal has a reason.
+
+Two kinds of reads are counted apart, and are no violations: those that say that they may be stale (stale-if-error), and
+those that return an older version than an earlier read, if the newer version was not acknowledged before they began.
 """
 
 import math
@@ -12,8 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from chaos.history import CacheRecord, Final, History, Kind, Operation, Outcome, State
-from chaos.staleness import excuse
+from chaos.history import Final, History, Kind, Operation, Outcome, State
 from models import TicketStatus
 from services.tickets.ticket_status import INITIAL, TRANSITIONS
 
@@ -32,10 +34,10 @@ class Violation:
 
 @dataclass(slots=True)
 class Verdict:
-    """The violations, and the number of allowed stale reads by reason."""
+    """The violations, and the numbers of reads that are counted apart."""
 
     violations: list[Violation] = field(default_factory=list)
-    allowed: Counter[str] = field(default_factory=Counter)
+    apart: Counter[str] = field(default_factory=Counter)
 
 
 def check(history: History) -> Verdict:
@@ -55,8 +57,8 @@ def check(history: History) -> Verdict:
             continue
         states = _replayed(final)
         verdict.violations += (Violation(ticket_id, message) for message in _final_violations(final, states))
-        ticket = _Ticket(by_ticket[ticket_id], states, _writers(final, by_ticket[ticket_id]), history.cache)
-        for operation, message in ticket.violations(verdict.allowed):
+        ticket = _Ticket(by_ticket[ticket_id], states, _writers(final, by_ticket[ticket_id]))
+        for operation, message in ticket.violations(verdict.apart):
             verdict.violations.append(Violation(ticket_id, f"{message}: {operation}", operation.ended_at))
     return verdict
 
@@ -67,7 +69,7 @@ def _occurrence_violations(history: History) -> Iterator[Violation]:
     for final in history.finals.values():
         for event in final.events:
             occurrences[event.token].append((final.ticket_id, event.version))
-    writes = {each.token: each for each in history.operations if each.kind is not Kind.READ}
+    writes = {each.token: each for each in history.operations if each.kind.is_write}
     for token, found in occurrences.items():
         if token not in writes:
             yield Violation(found[0][0], f"version {found[0][1]} was written by no client: {token}")
@@ -120,51 +122,49 @@ def _final_violations(final: Final, states: dict[int, State]) -> Iterator[str]:
 
 def _writers(final: Final, operations: Iterable[Operation]) -> dict[int, Operation]:
     """Return the operation that wrote each version, as far as the clients know it."""
-    by_token = {each.token: each for each in operations if each.kind is not Kind.READ}
+    by_token = {each.token: each for each in operations if each.kind.is_write}
     return {event.version: by_token[event.token] for event in final.events if event.token in by_token}
 
 
 class _Ticket:
     """Checks the operations of one ticket."""
 
-    def __init__(
-        self,
-        operations: list[Operation],
-        states: dict[int, State],
-        writers: dict[int, Operation],
-        cache: CacheRecord,
-    ) -> None:
+    def __init__(self, operations: list[Operation], states: dict[int, State], writers: dict[int, Operation]) -> None:
         self._operations = operations
         self._states = states
         self._writers = writers
-        self._cache = cache
         known = [each for each in operations if each.version is not None]
-        self._newest = _Newest(known)
-        self._newest_write = _Newest([each for each in known if each.kind is not Kind.READ])
+        self._newest_read = _Newest([each for each in known if each.kind is Kind.READ and not _is_labelled(each)])
+        self._newest_acknowledged = _Newest([each for each in known if each.kind is not Kind.READ])
 
-    def violations(self, allowed: Counter[str]) -> Iterator[tuple[Operation, str]]:
-        """Yield each violating operation with a message, and count the allowed stale reads in `allowed`."""
+    def violations(self, apart: Counter[str]) -> Iterator[tuple[Operation, str]]:
+        """Yield each violating operation with a message, and count in `apart` the reads that are counted apart."""
         for operation in self._operations:
             if operation.outcome is Outcome.REFUSED:
                 messages = self._refusal(operation)
-            elif operation.version is not None and operation.kind is Kind.READ:
-                messages = self._read(operation, allowed)
-            elif operation.version is not None:
-                messages = self._write(operation)
-            else:
+            elif operation.version is None:
                 continue
+            elif operation.kind is Kind.READ:
+                messages = self._read(operation, apart)
+            elif operation.kind is Kind.CONFIRM:
+                messages = self._confirmation(operation)
+            else:
+                messages = self._write(operation)
             yield from ((operation, message) for message in messages)
 
-    def _read(self, read: Operation, allowed: Counter[str]) -> Iterator[str]:
+    def _read(self, read: Operation, apart: Counter[str]) -> Iterator[str]:
         assert read.version is not None
-        newest = self._newest.before(read.began_at)
-        if newest is not None and newest.version is not None and read.version < newest.version:
-            is_allowed, reason = excuse(read, self._cache)
-            if is_allowed:
-                allowed[reason] += 1
-            else:
-                word = "went backwards" if newest.kind is Kind.READ else "is stale"
-                yield f"a read {word} after ({newest}), {reason}"
+        acknowledged = self._newest_acknowledged.before(read.began_at)
+        is_stale = acknowledged is not None and read.version < (acknowledged.version or 0)
+        if _is_labelled(read):
+            apart["labelled stale-if-error"] += 1
+            apart["labelled stale-if-error, and stale"] += is_stale
+        elif is_stale:
+            yield f"a read is stale after ({acknowledged})"
+        else:
+            seen = self._newest_read.before(read.began_at)
+            if seen is not None and read.version < (seen.version or 0):
+                apart["older than an earlier read of a version not yet acknowledged"] += 1
         state = self._states.get(read.version)
         if state is None:
             yield "a read returned a version that never existed"
@@ -175,9 +175,17 @@ class _Ticket:
         if read.seen is not None and read.seen != state:
             yield f"a read showed {read.seen}, but that version was {state}"
 
+    def _confirmation(self, confirmed: Operation) -> Iterator[str]:
+        assert confirmed.version is not None
+        newest = self._newest_acknowledged.before(confirmed.began_at)
+        if newest is not None and confirmed.version < (newest.version or 0):
+            yield f"an edit without a change is stale after ({newest})"
+        if confirmed.version != confirmed.expected:
+            yield "an edit without a change was made on a version that it did not expect"
+
     def _write(self, write: Operation) -> Iterator[str]:
         assert write.version is not None
-        newest = self._newest.before(write.began_at)
+        newest = self._newest_acknowledged.before(write.began_at)
         if newest is not None and newest.version is not None and write.version <= newest.version:
             yield f"a write got no newer version than was known before it ({newest})"
         if write.expected is not None and write.version != write.expected + 1:
@@ -185,7 +193,7 @@ class _Ticket:
 
     def _refusal(self, refused: Operation) -> Iterator[str]:
         """Check that one of the versions that the request may have met is a reason for the refusal."""
-        newest = self._newest_write.before(refused.began_at)
+        newest = self._newest_acknowledged.before(refused.began_at)
         if refused.kind is Kind.READ or newest is None or newest.version is None:
             yield "a request was refused that can not be refused"
             return
@@ -205,6 +213,11 @@ def _refuses(state: State, version: int, write: Operation) -> bool:
         or (write.target is not None and TicketStatus(write.target) not in TRANSITIONS[status])
         or (write.expected is not None and write.expected != version)
     )
+
+
+def _is_labelled(read: Operation) -> bool:
+    """Return whether a response says that it may be stale, because PostgreSQL was unavailable (RFC 5861)."""
+    return "stale-if-error" in read.how
 
 
 class _Newest:

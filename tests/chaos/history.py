@@ -1,13 +1,17 @@
-"""The history of a run: the operations of the clients, the final state of the database, the invalidations in Redis.
+"""The history of a run: the operations of the clients, the faults, the final state of the database.
 
-All times are `time.monotonic()` of the process that runs the clients and both instances of the service.
+All times are `time.monotonic()` of the process that runs the clients and causes the faults.
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final as Constant
 
-_READS_BEFORE_S: Constant = 0.5
+_READS_BEFORE_S: Constant = 2
+_FAULTS_BEFORE_S: Constant = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,13 @@ class Kind(StrEnum):
     MOVE = "transition"
     EDIT = "edit"
     READ = "read"
+    CONFIRM = "edit without a change"
+    """Sets the subject that the ticket has, on the condition that it still has the version that was read."""
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it leaves a version of its own."""
+        return self not in (Kind.READ, Kind.CONFIRM)
 
 
 class Outcome(StrEnum):
@@ -60,11 +71,14 @@ class Operation:
     """The content that a read returned; None for 304."""
     how: str = ""
     """The `Cache-Status` of a read; the response if the outcome is FAILED."""
+    attempts: int = 1
+    """How often the request was sent, under one idempotency key."""
 
     def __str__(self) -> str:
         parts = [f"{self.began_at:.4f}–{self.ended_at:.4f} instance {self.instance}: {self.kind} {self.token}"]
         parts += [f"→ {self.target}"] if self.target else []
         parts += [f"if version {self.expected}"] if self.expected else []
+        parts += [f"in {self.attempts} attempts"] if self.attempts > 1 else []
         parts += [self.outcome, f"version {self.version}" if self.version else "", self.how]
         return " ".join(part for part in parts if part)
 
@@ -91,37 +105,15 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """An attempt to invalidate in Redis everything below a version of a ticket."""
+class Fault:
+    """A fault of the servers or of a process, from its beginning to the end of its repair."""
 
-    ticket_id: int
-    version: int
-    instance: int
     began_at: float
     ended_at: float
-    is_delivered: bool
-    was_cancelled: bool = False
-    """Whether the request was cancelled meanwhile: the result of the attempt is unknown, also to the instance."""
+    name: str
 
     def __str__(self) -> str:
-        result = "invalidated below" if self.is_delivered else "failed to invalidate below"
-        result += " (cancelled)" if self.was_cancelled else ""
-        return f"{self.began_at:.4f}–{self.ended_at:.4f} instance {self.instance}: {result} version {self.version}"
-
-
-@dataclass(slots=True)
-class CacheRecord:
-    """The invalidations and losses of each ticket's cache key."""
-
-    deliveries: dict[int, list[Delivery]] = field(default_factory=dict)
-    committed_by: dict[tuple[int, int], float] = field(default_factory=dict)
-    """The time at which the commit of a ticket's version had certainly ended."""
-    losses: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
-    """The periods in which Redis lost the key of a ticket, because it was deleted or its node was killed."""
-
-    def add(self, delivery: Delivery) -> None:
-        """Record an attempt."""
-        self.deliveries.setdefault(delivery.ticket_id, []).append(delivery)
+        return f"{self.began_at:.4f}–{self.ended_at:.4f} fault: {self.name}"
 
 
 @dataclass(slots=True)
@@ -130,23 +122,23 @@ class History:
 
     operations: list[Operation] = field(default_factory=list)
     finals: dict[int, Final] = field(default_factory=dict)
-    cache: CacheRecord = field(default_factory=CacheRecord)
+    faults: list[Fault] = field(default_factory=list)
+
+    @contextmanager
+    def during(self, fault: str) -> Iterator[None]:
+        """Record a fault that lasts as long as the block."""
+        began_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self.faults.append(Fault(began_at, time.monotonic(), fault))
 
     def lines(self, ticket_id: int, *, at: float, most: int) -> list[str]:
-        """Return the lines that lead to an event of a ticket at a time, without the reads long before it."""
+        """Return the lines that lead to an event of a ticket at a time, without the reads and faults long before it."""
         happened = [
             (each.began_at, str(each))
             for each in self.operations
             if each.ticket_id == ticket_id and (each.kind is not Kind.READ or each.began_at > at - _READS_BEFORE_S)
         ]
-        happened += [(each.began_at, str(each)) for each in self.cache.deliveries.get(ticket_id, ())]
-        happened += [
-            (began_at, f"{began_at:.4f}–{ended_at:.4f} the cache lost its key")
-            for began_at, ended_at in self.cache.losses.get(ticket_id, ())
-        ]
-        happened += [
-            (over_at, f"{over_at:.4f} version {version} was certainly committed or abandoned")
-            for (ticket, version), over_at in self.cache.committed_by.items()
-            if ticket == ticket_id
-        ]
+        happened += [(each.began_at, str(each)) for each in self.faults if each.ended_at > at - _FAULTS_BEFORE_S]
         return [line for began_at, line in sorted(happened) if began_at <= at][-most:]

@@ -1,29 +1,41 @@
-"""Instances of the service that record their invalidations and can die in the middle of a write."""
+"""The instances of the service: processes of their own, and one in the process of the test whose writers can die.
+
+Each instance reaches Redis through proxies of its own, so that it alone can lose Redis. A process can be killed at any
+time, but not at a chosen step of a write. The instance in the process of the test can: its writers die just before or
+just after their commit, and its database is sometimes slow.
+"""
 
 import asyncio
-import time
+import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Final
 
 import httpx2
 
-from chaos.history import CacheRecord, Delivery
 from core.settings import Settings
 from db.cache.fence_groups import FenceGroups
-from db.cache.scripts import INVALIDATE, INVALIDATE_BEFORE, Script
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
-from db.redis.client import Client, connect
+from db.redis.client import connect
 from db.redis.guard import GuardedRedis
 from services.tickets.changes import TicketChanges
 from services.tickets.service import TicketService, lookup_schema
 from support.factories import running
+from support.redis_proxy import RedisConnections, redis_connections
+from support.service_process import ServiceProcess
+
+# Longer than a frozen process delays a response.
+_CLIENT_TIMEOUT_S: Final = 30
+_METRICS_TIMEOUT_S: Final = 1
+_EVENT: Final = re.compile(r'^tickets_cache_events_total\{event="(\w+)"\} (\d+)', re.MULTILINE)
 
 
 class WriterKilled(BaseException):
@@ -48,40 +60,26 @@ fate_of_writer: ContextVar[Fate | None] = ContextVar("fate_of_writer", default=N
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A running application that stands for one process of several."""
+    """A running service. `service` is its process, and None for the one in the process of the test."""
 
     number: int
     client: httpx2.AsyncClient
-    cache: TicketCache
+    connections: RedisConnections
+    service: ServiceProcess | None = None
+    cache: TicketCache | None = None
+    counted: Counter[str] = field(default_factory=Counter)
+    """What the cache did until the process was killed."""
 
-
-class RecordingRedis(GuardedRedis):
-    """Records the invalidations and whether they reached Redis."""
-
-    def __init__(self, client: Client, record: CacheRecord, instance: int) -> None:
-        super().__init__(client)
-        self._record = record
-        self._instance = instance
-
-    async def run(
-        self, script: Script, keys: str | tuple[str, ...], *arguments: str | int | bytes, timeout_s: float
-    ) -> Any:
-        if script not in {INVALIDATE, INVALIDATE_BEFORE}:
-            return await super().run(script, keys, *arguments, timeout_s=timeout_s)
-        ticket_id, version = int(str(keys).rpartition(":")[2]), int(arguments[0])
-        began_at, is_delivered, was_cancelled = time.monotonic(), False, False
+    async def cache_events(self) -> Counter[str]:
+        """Return what the cache did, also in earlier processes of the instance, as far as is known."""
+        if self.cache is not None:
+            return Counter(asdict(self.cache.counters))
         try:
-            result = await super().run(script, keys, *arguments, timeout_s=timeout_s)
-            is_delivered = True
-        except asyncio.CancelledError:
-            was_cancelled = True
-            raise
-        finally:
-            delivery = Delivery(
-                ticket_id, version, self._instance, began_at, time.monotonic(), is_delivered, was_cancelled
-            )
-            self._record.add(delivery)
-        return result
+            async with asyncio.timeout(_METRICS_TIMEOUT_S):
+                exposition = (await self.client.get("/metrics")).text
+        except (httpx2.HTTPError, TimeoutError):
+            return self.counted.copy()
+        return self.counted + Counter({event: int(count) for event, count in _EVENT.findall(exposition)})
 
 
 class MortalDatabase(Database):
@@ -126,13 +124,7 @@ class MortalDatabase(Database):
 class MortalCache(TicketCache):
     """Ignores the invalidations of a dead writer."""
 
-    def __init__(self, redis: GuardedRedis, record: CacheRecord, prefix: str) -> None:
-        super().__init__(redis, schema=lookup_schema(), prefix=prefix)
-        self._record = record
-
     async def invalidate(self, ticket_id: int, version: int) -> bool:
-        # A writer invalidates again after its commit. The time of the second invalidation overwrites the first.
-        self._record.committed_by[ticket_id, version] = time.monotonic()
         fate = fate_of_writer.get()
         if fate is not None and fate.is_dead:
             fate.die()
@@ -140,21 +132,41 @@ class MortalCache(TicketCache):
 
 
 @asynccontextmanager
-async def instance(settings: Settings, number: int, record: CacheRecord, dice: Random) -> AsyncIterator[Instance]:
-    """Yield a running application that records its invalidations and whose writers can die."""
-    assert settings.database_dsn is not None
-    dsn = settings.database_dsn.get_secret_value()
-    database = MortalDatabase(dsn, pool_size=settings.database_pool_size, dice=dice)
-    cache = MortalCache(RecordingRedis(connect(settings), record, number), record, settings.redis_prefix)
-    try:
+async def instance_in_process(settings: Settings, number: int, log: Path, ports: list[int]) -> AsyncIterator[Instance]:
+    """Yield a service in a process of its own, for a cluster whose nodes listen on these ports."""
+    async with redis_connections(ports) as connections:
+        service = ServiceProcess(log, _through(settings, connections), LOG_LEVEL="warning", LOG_FORMAT="json")
         async with (
-            running(settings) as (app, _),
-            # This client raises the exception of the application where others get a 500.
-            httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://tickets") as client,
+            service,
+            httpx2.AsyncClient(base_url=service.url, timeout=_CLIENT_TIMEOUT_S, trust_env=False) as client,
         ):
-            app.state.tickets = TicketService(database, cache, TicketChanges(database, cache, FenceGroups(database)))
-            await cache.warm_up()
-            yield Instance(number, client, cache)
-    finally:
-        await cache.close()
-        await database.close()
+            yield Instance(number, client, connections, service)
+
+
+@asynccontextmanager
+async def mortal_instance(settings: Settings, number: int, ports: list[int], dice: Random) -> AsyncIterator[Instance]:
+    """Yield an application in this process whose writers can die, for a cluster whose nodes listen on these ports."""
+    assert settings.database_dsn is not None
+    async with redis_connections(ports) as connections:
+        settings = _through(settings, connections)
+        assert settings.database_dsn is not None
+        dsn = settings.database_dsn.get_secret_value()
+        database = MortalDatabase(dsn, pool_size=settings.database_pool_size, dice=dice)
+        cache = MortalCache(GuardedRedis(connect(settings)), schema=lookup_schema(), prefix=settings.redis_prefix)
+        changes = TicketChanges(database, cache, FenceGroups(database))
+        try:
+            async with (
+                running(settings) as (app, _),
+                # This client raises the exception of the application where others get a 500.
+                httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://tickets") as client,
+            ):
+                app.state.tickets = TicketService(database, cache, changes)
+                await cache.warm_up()
+                yield Instance(number, client, connections, cache=cache)
+        finally:
+            await cache.close()
+            await database.close()
+
+
+def _through(settings: Settings, connections: RedisConnections) -> Settings:
+    return settings.model_copy(update={"redis_host": connections.hosts, "redis_port": connections.port})

@@ -134,7 +134,7 @@ def test_a_client_that_knows_one_node_reaches_all(cluster: Cluster) -> None:
 
     with RedisCluster(host="127.0.0.1", port=cluster.ports[3]) as client:
         for number in range(100):
-            client.set(f"ticket:{{{number}}}", number, ex=60)
+            client.set(f"ticket:{{g{number % 32}}}:{number}", number, ex=60)
         sizes = [client.dbsize(target_nodes=node) for node in client.get_primaries()]
 
     assert sum(sizes) == 100
@@ -163,7 +163,7 @@ def test_an_interrupted_forming_starts_again(cluster: Cluster) -> None:
 def test_a_node_that_lost_its_volume_joins_when_the_cluster_is_formed_again(cluster: Cluster) -> None:
     cluster.form()
     with RedisCluster(host="127.0.0.1", port=cluster.ports[0]) as client:
-        client.mset_nonatomic({f"ticket:{{{number}}}": number for number in range(100)})
+        client.mset_nonatomic({f"ticket:{{g{number % 32}}}:{number}": number for number in range(100)})
     cluster.stop()
     shutil.rmtree(cluster.folder / NODES[1])
     cluster.start()
@@ -198,7 +198,7 @@ def test_the_single_node_of_the_gitlab_job_serves_every_slot_and_announces_no_ad
                 (0, 16383, b"")
             ]
         with RedisCluster(host="127.0.0.1", port=port) as client:
-            assert client.set("ticket:{1}", 1, ex=60)
+            assert client.set("ticket:{g1}:1", 1, ex=60)
     finally:
         server.terminate()
         server.wait(10)

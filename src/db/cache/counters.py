@@ -23,6 +23,8 @@ class CacheCounters:
     """Lookups that did not use the cache: the client asked for that, or Redis did not respond."""
     failed_invalidations: int = 0
     """Invalidations that did not reach Redis: their writers let the fence of the tickets expire."""
+    fence_waits: int = 0
+    """Changes that were acknowledged only after the fence of their tickets had expired."""
     stale_if_error: int = 0
     """Lookups that returned the stored body because there was no fence and PostgreSQL was unavailable."""
     breaker_openings: int = 0

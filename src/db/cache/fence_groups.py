@@ -118,14 +118,16 @@ class FenceGroups:
             if all(mark.timeline == timeline for mark in marks.values()):
                 return
 
-    async def wait_until_dead(self, marks: Marks) -> None:
+    async def wait_until_dead(self, marks: Marks) -> bool:
         """Return when no fence of these groups can be alive that was renewed before they were marked.
 
-        Only the first writers of an outage wait: the time counts from the moment in which this process knew the mark.
+        The result is whether that took any time. Only the first writers of an outage wait: the time counts from the
+        moment in which this process knew the mark.
         """
         since = [self.noticed_down(group, mark) for group, mark in marks.items()]
-        if since:
-            await asyncio.sleep(max(since) + DEAD_AFTER_S - time.monotonic())
+        left_s = max(since, default=float("-inf")) + DEAD_AFTER_S - time.monotonic()
+        await asyncio.sleep(left_s)
+        return left_s > 0
 
     def noticed_down(self, group: int, mark: Mark) -> float:
         """Return since when this process has known that the group is down, which may be now; monotonic clock."""

@@ -48,7 +48,8 @@ class Invalidation:
                 await self._groups.mark_down_and_wait(unmarked)
             except Unavailable as error:
                 raise OutcomeUnknown("the change is committed, but the cache may still serve an older body") from error
-        await self._groups.wait_until_dead({group: self._marks[group] for group in lost - unmarked})
+        waited = await self._groups.wait_until_dead({group: self._marks[group] for group in lost - unmarked})
+        self._cache.counters.fence_waits += bool(unmarked) or waited
 
     async def after_failure(self) -> None:
         """Invalidate again after a rollback, or a commit of unknown outcome: neither is acknowledged."""

@@ -7,7 +7,7 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,10 +90,12 @@ class ValkeyNode:
                 with suppress(ResponseError):  # already removed, after a message from another node
                     client.execute_command("CLUSTER FORGET", node_id)
 
-    def _start_process(self) -> None:
-        for left_over in self._folder.iterdir():
-            left_over.unlink()
-        options = {
+    def _left_over(self) -> Iterable[Path]:
+        """Return the files of an earlier start that the next one removes."""
+        return self._folder.iterdir()
+
+    def _options(self) -> dict[str, str]:
+        return {
             "port": str(self.port),
             "cluster-port": str(self.bus_port),
             "bind": "127.0.0.1",
@@ -107,7 +109,11 @@ class ValkeyNode:
             "maxmemory": "256mb",
             "maxmemory-policy": "allkeys-lfu",
         }
-        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+
+    def _start_process(self) -> None:
+        for left_over in self._left_over():
+            left_over.unlink()
+        arguments = [part for name, value in self._options().items() for part in (f"--{name}", value)]
         command: list[str | Path] = [_program(), *arguments]
         # SIGKILL: there is nothing to save, and a frozen process would not react to another signal.
         self._process = spawn(command, log=self._log, user=unprivileged_user(), on_parent_death=signal.SIGKILL)
@@ -125,8 +131,10 @@ class ValkeyNode:
 class EmbeddedValkey:
     """A cluster of `nodes` primaries; each serves an equal share of the slots."""
 
+    _node_class: type[ValkeyNode] = ValkeyNode
+
     def __init__(self, folder: Path, *, nodes: int = 1) -> None:
-        self.nodes = [ValkeyNode(folder / f"node-{number}") for number in range(1, nodes + 1)]
+        self.nodes = [self._node_class(folder / f"node-{number}") for number in range(1, nodes + 1)]
 
     @property
     def port(self) -> int:

@@ -66,9 +66,13 @@ class GuardedRedis:
     async def read_with(
         self, key: str, *fields: str, other: str, timeout_s: float
     ) -> tuple[list[bytes | None], bytes | None]:
-        """Return fields of a hash, read first, and the value of another key of the same slot, read after it."""
+        """Return fields of a hash, read first, and the value of another key of the same slot, read after it.
+
+        The value is read by GETEX, which changes nothing, but counts as a write: a primary that hands its slots over to
+        a replica executes no writes from then on, while it still responds to reads.
+        """
         shard, address = self.locate(key)
-        commands = (("HMGET", key, *fields), ("GET", other))
+        commands = (("HMGET", key, *fields), ("GETEX", other))
         async with self.guarded(shard, timeout_s) as until:
             if address is not None:
                 values, value = await self.connections.execute_all(address, commands, until=until)

@@ -118,6 +118,10 @@ class TicketChanges:
                 raise
             if invalidation is not None:
                 await invalidation.after_commit()
+            # The response acknowledges these versions too. The process that committed one may not have invalidated yet,
+            # and may have died before it did.
+            if unchanged := {ticket.id: ticket.version for ticket in tickets if not ticket.is_changed}:
+                await self.invalidation(unchanged).after_commit()
         self._count(changed)
 
     def invalidation(self, floors: Mapping[int, int]) -> Invalidation:
