@@ -158,7 +158,8 @@ async def test_the_cache_is_empty_after_the_flush(redis_settings: Settings) -> N
         await cache.read_through(1, Loader(7))
         assert (await cache.read_through(1, Loader(7)))[1] is CacheOutcome.HIT
         flush(settings)
-        assert (await cache.read_through(1, Loader(7)))[1] is CacheOutcome.FILLED
+        # With the bodies, the fences may be gone: then nothing is stored until they are made again.
+        assert (await cache.read_through(1, Loader(7)))[1] in {CacheOutcome.FILLED, CacheOutcome.NOT_FILLED}
 
 
 def flush(settings: Settings) -> None:

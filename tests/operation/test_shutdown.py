@@ -31,6 +31,8 @@ async def test_after_sigterm_it_still_serves_and_reports_that_it_stops(settings:
             assert readiness.json() == {
                 "ready": False,
                 "stopping": True,
+                "background": "ok",
+                "failing_work": [],
                 "database": "ok",
                 "migrations": "ok",
                 "cache": "ok",
