@@ -35,6 +35,8 @@ async def test_it_serves_on_after_sigterm_and_says_that_it_stops(
                 "database": "ok",
                 "migrations": "ok",
                 "cache": "ok",
+                "background": "ok",
+                "failing_work": [],
             }
             answer = await client.post("/tickets", json=a_ticket())
             assert (answer.status_code, answer.headers["Connection"]) == (201, "close")
