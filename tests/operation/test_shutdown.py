@@ -36,8 +36,6 @@ async def test_after_sigterm_it_still_serves_and_reports_that_it_stops(settings:
                 "database": "ok",
                 "migrations": "ok",
                 "cache": "ok",
-                "background": "ok",
-                "failing_work": [],
             }
             response = await client.post("/tickets", json=a_ticket())
             assert (response.status_code, response.headers["Connection"]) == (201, "close")
