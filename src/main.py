@@ -31,7 +31,7 @@ from api.middleware.request_id import RequestIdMiddleware
 from api.middleware.request_limits import RequestLimitsMiddleware
 from api.openapi import document
 from api.problems import handlers
-from api.routes import ROUTERS
+from api.routes import ROUTERS, docs
 from core import logs, process
 from core.process import ShutdownState
 from core.settings import Settings
@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.tickets = TicketService(database, cache, changes)
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache, known_revisions(), shutdown)
-            app.state.observation = MetricsReporter(resources, in_flight)
+            app.state.metrics_reporter = MetricsReporter(resources, in_flight)
             app.state.api_key_cache = api_key_cache = ApiKeyCache(ApiKeys(database))
             app.state.authenticator = Authenticator(
                 api_key_cache, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     purge_expired_keys(database),
                     refresh_counts(database),
                     api_key_cache.record_uses(),
-                    app.state.observation.report_metrics(),
+                    app.state.metrics_reporter.report_metrics(),
                 )
             )
             await stack.enter_async_context(aclosing(app.state.health))
@@ -116,6 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         telemetry=tracing.telemetry(tracer_provider),
         generate_unique_id_function=_operation_id,
     )
+    docs.omit_redoc(app)
     for router in ROUTERS:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
     handlers.install(app)
@@ -136,7 +137,7 @@ def _middleware(
         Middleware(DeadlineMiddleware, timeout_s=settings.request_timeout),
         # Before anything that creates a response: each response needs the id and the security headers.
         Middleware(RequestIdMiddleware, shutdown=shutdown),
-        # The cheapest refusals come first: these need the address and the headers alone.
+        # The cheapest refusals come first: these need the request target and the headers only.
         Middleware(RequestLimitsMiddleware, max_body_bytes=MAX_BODY_BYTES),
         # Before the rate limit, which counts by principal, and before any part of the body is read.
         Middleware(AuthenticationMiddleware, failures=failures),
@@ -158,9 +159,9 @@ def _middleware(
 
 
 @asynccontextmanager
-async def _in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def _in_background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run coroutines as background tasks, and cancel them on exit."""
-    tasks = [asyncio.create_task(work) for work in works]
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     for task in tasks:
         task.add_done_callback(_log_failure)
     try:

@@ -1,4 +1,4 @@
-"""The internals of uvicorn, FastAPI, Starlette and prometheus-client that the service relies on.
+"""The internals of uvicorn, FastAPI and Starlette that the service relies on.
 
 None of these is a documented interface, so a minor release may change them without notice. Each test names what is used
 and where, and fails before the service misbehaves.
@@ -7,7 +7,6 @@ and where, and fails before the service misbehaves.
 import asyncio
 import inspect
 import logging
-import os
 import signal
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,9 +17,6 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
-from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from prometheus_client.process_collector import ProcessCollector
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -285,24 +281,3 @@ def test_a_starlette_response_has_the_attributes_that_a_serialized_response_sets
 def test_starlette_handles_unexpected_errors_outside_of_all_middleware() -> None:
     """`api.problems.handlers` therefore adds the security headers to a 500 itself."""
     assert isinstance(an_app().build_middleware_stack(), ServerErrorMiddleware)
-
-
-# prometheus-client
-
-
-def test_prometheus_client_collects_the_metrics_of_another_process() -> None:
-    """`core.metrics` passes a function for the process id, and merges the samples under a label."""
-    (memory,) = [
-        metric
-        for metric in ProcessCollector(pid=os.getppid, registry=None).collect()
-        if metric.name == "process_resident_memory_bytes"
-    ]
-    merged = Metric(memory.name, memory.documentation, memory.type)
-    merged.add_sample(memory.samples[0].name, {"worker": "1"}, memory.samples[0].value)
-    assert merged.samples[0].value > 0
-
-
-def test_prometheus_client_takes_the_folder_of_the_shared_metrics() -> None:
-    """`core.metrics` and `core.multiprocess_metrics` pass it, in place of the environment variable."""
-    assert list(inspect.signature(MultiProcessCollector.__init__).parameters)[1:3] == ["registry", "path"]
-    assert list(inspect.signature(mark_process_dead).parameters)[:2] == ["pid", "path"]

@@ -45,14 +45,14 @@ def main() -> None:
         ensure_port_is_free(settings)
         is_configured = settings.database_dsn is not None and settings.redis_host is not None
         if is_configured and settings.workers == 1:
-            _become_uvicorn(settings)
+            _exec_uvicorn(settings)
         else:
             _supervise_uvicorn(settings, embedded=None if is_configured else EmbeddedServers(settings))
     except (CannotServe, ServerDidNotStart) as reason:
         sys.exit(f"tickets: {reason}")
 
 
-def _become_uvicorn(settings: Settings) -> NoReturn:
+def _exec_uvicorn(settings: Settings) -> NoReturn:
     migrate_database(settings)
     ensure_protected(settings)
     _share_metrics(settings)

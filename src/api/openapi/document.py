@@ -1,13 +1,12 @@
 """The OpenAPI document: what FastAPI derives from the routes, completed from the tables of this package."""
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 
+from api.openapi import JSON
 from api.openapi.components import components
 from api.openapi.operations import complete
-
-JSON = dict[str, Any]
 
 DESCRIPTION: Final = """\
 Create tickets, discuss them in comments, and move them through a status machine that `GET /workflow` returns.
@@ -25,7 +24,7 @@ Create tickets, discuss them in comments, and move them through a status machine
 - **Rate limits.** If the service has a rate limit, responses carry the remaining quota in `RateLimit`. A request above
   the limit is refused (429), and `Retry-After` gives the seconds to wait.
 - **Times** are RFC 3339, in UTC.
-- **Samples** read the address of the service from the environment variable `TICKETS_URL`, for example
+- **Samples** read the URL of the service from the environment variable `TICKETS_URL`, for example
   `http://127.0.0.1:8000`, and an API key from `TICKETS_KEY`.
 
 ### Versioning and deprecation

@@ -48,7 +48,8 @@ async def create_comment(
     """Create a comment.
 
     With `status`, the status of the ticket changes in the same transaction, as one version. A closed ticket accepts no
-    comments. A requester comments under their own address only, and cannot set `answered`.
+    comments. A requester comments under their own email address only, and cannot
+    set `answered`.
     """
     added, is_replay = await tickets.comment(ticket_id, new, principal, expected=expected, key=key)
     response.headers.update({"ETag": etag(added.version)} | replayed(is_replay))
@@ -61,7 +62,7 @@ async def list_comments(
 ) -> CommentPage:
     """List the comments of a ticket.
 
-    The oldest comment is first.
+    Returns the comments, oldest first.
     """
     comments = await lists.comments(ticket_id, page, principal)
     response.headers.update(link_to_next(request.scope, comments.next_cursor))

@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus."""
+"""The metrics endpoint."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Tell what all processes of this start counted, whichever of them is asked."""
-    request.app.state.observation.update()
-    # In a thread: reading what many processes counted may take some milliseconds.
+    """Return the metrics of all worker processes."""
+    request.app.state.metrics_reporter.update()
+    # In a thread: reading the files of many processes may take some milliseconds.
     return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)
