@@ -31,7 +31,7 @@ from api.middleware.request_id import RequestIdMiddleware
 from api.middleware.request_limits import RequestLimitsMiddleware
 from api.openapi import document
 from api.problems import handlers
-from api.routes import ROUTERS
+from api.routes import ROUTERS, docs
 from core import logs, process, shared_metrics
 from core.process import BackgroundState, ShutdownState
 from core.settings import Settings
@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.tickets = TicketService(database, cache, changes)
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache, known_revisions(), shutdown, background)
-            app.state.observation = MetricsReporter(resources, in_flight)
+            app.state.metrics_reporter = MetricsReporter(resources, in_flight)
             app.state.api_key_cache = api_key_cache = ApiKeyCache(ApiKeys(database))
             app.state.authenticator = Authenticator(
                 api_key_cache, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
@@ -92,7 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Work("purge-expired-keys", partial(purge_expired_keys, database)),
                 Work("refresh-counts", partial(refresh_counts, database)),
                 Work("record-uses", api_key_cache.record_uses),
-                Work("report-metrics", app.state.observation.report_metrics),
+                Work("report-metrics", app.state.metrics_reporter.report_metrics),
             ]
             await stack.enter_async_context(Runner(works, background))
             await stack.enter_async_context(aclosing(app.state.health))
@@ -116,6 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.cors_origins = settings.cors_origins or ()
+    docs.omit_redoc(app)
     for router in ROUTERS:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
     handlers.install(app)
@@ -138,7 +139,7 @@ def _middleware(
         Middleware(RequestIdMiddleware, shutdown=shutdown),
         # Before authentication: a preflight carries no credentials. Browsers read refusals too.
         cors(settings.cors_origins or ()),
-        # The cheapest refusals come first: these need the address and the headers alone.
+        # The cheapest refusals come first: these need the request target and the headers only.
         Middleware(RequestLimitsMiddleware, max_body_bytes=MAX_BODY_BYTES),
         # Before the rate limit, which counts by principal, and before any part of the body is read.
         Middleware(AuthenticationMiddleware, failures=failures),

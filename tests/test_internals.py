@@ -1,4 +1,4 @@
-"""The internals of uvicorn, FastAPI, Starlette and prometheus-client that the service relies on.
+"""The internals of uvicorn, FastAPI and Starlette that the service relies on.
 
 None of these is a documented interface, so a minor release may change them without notice. Each test names what is used
 and where, and fails before the service misbehaves.

@@ -1,1 +1,1 @@
-"""HTTP: each route parses, calls one method of a service, and answers."""
+"""HTTP: each route parses, calls one method of a service, and returns a response."""

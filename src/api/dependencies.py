@@ -46,4 +46,4 @@ TicketId = Annotated[
     Path(description="The id of the ticket.", examples=[1]),
 ]
 Page = Annotated[Paging, Query()]
-WantedTickets = Annotated[TicketQuery, Query()]
+ListQuery = Annotated[TicketQuery, Query()]

@@ -1,10 +1,13 @@
-"""Sets of paths that the middleware treats alike."""
+"""Sets of paths that the middleware treats alike, and the roles that have access to them."""
 
+from collections.abc import Set
 from typing import Final
+
+from models import Role
 
 
 class PathSet:
-    """Some paths and everything below them, but for the root alone; `path in PATHS` tests a path."""
+    """Some paths and everything below them; of the root, the root alone. `path in PATHS` tests a path."""
 
     def __init__(self, *paths: str) -> None:
         self.paths: Final = paths
@@ -35,3 +38,11 @@ NOT_STORED: Final = TICKETS | POLLED
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
 UNLIMITED: Final = POLLED | DOCS
+
+_METRICS_ROLES: Final[Set[Role]] = {Role.AGENT, Role.MONITOR}
+_TICKET_ROLES: Final[Set[Role]] = {Role.AGENT, Role.REQUESTER}
+
+
+def roles_for(path: str) -> Set[Role]:
+    """Return the roles that have access to a path that is not public."""
+    return _METRICS_ROLES if path in METRICS else _TICKET_ROLES

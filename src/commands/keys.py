@@ -27,7 +27,7 @@ from db.postgres.migrations import migrate
 from models import Role
 from models.api_key import NAME_MAX_LENGTH
 from schemas.fields import Email
-from services.access.api_keys import ApiKeyRecord, ApiKeys, KeyRefused
+from services.access.api_keys import ApiKeyRecord, ApiKeys, KeyNotCreated
 
 MAX_DAYS: Final = 36_500
 
@@ -43,7 +43,7 @@ def main() -> None:
             asyncio.run(wait_until_reachable(dsn, timeout_s=settings.startup_timeout))
             migrate(dsn)
             asyncio.run(_with_keys(dsn, lambda keys: arguments.run(keys, arguments)))
-    except (KeyRefused, ServiceError, ServerDidNotStart, CommandError) as reason:
+    except (KeyNotCreated, ServiceError, ServerDidNotStart, CommandError) as reason:
         sys.exit(f"keys: {reason}")
     except ValidationError as error:
         sys.exit(f"keys: {describe_errors(error)}")
@@ -56,7 +56,7 @@ def _arguments() -> argparse.Namespace:
     create = actions.add_parser("create", help="create a key and print it; it is shown only once")
     create.add_argument("--name", required=True, type=_name, help="the client; keys of one name are one principal")
     create.add_argument("--role", required=True, choices=[str(role) for role in Role], help="what the key may do")
-    create.add_argument("--email", type=_email, help="the e-mail address of a requester: required for --role requester")
+    create.add_argument("--email", type=_email, help="the email address of a requester: required for --role requester")
     create.add_argument("--expires-in-days", type=_days, metavar="DAYS", help="1 to 36500; default: never")
     create.set_defaults(run=_create)
     actions.add_parser("list", help="list every key ever created, without its secret").set_defaults(run=_list)

@@ -48,7 +48,7 @@ def main() -> None:
         ensure_port_is_free(settings)
         is_configured = settings.database_dsn is not None and settings.redis_host is not None
         if is_configured and settings.workers == 1:
-            _become_uvicorn(settings)
+            _exec_uvicorn(settings)
         else:
             _supervise_uvicorn(settings, embedded=None if is_configured else EmbeddedServers(settings))
     except (CannotServe, ServerDidNotStart) as reason:
@@ -56,7 +56,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def _become_uvicorn(settings: Settings) -> NoReturn:
+def _exec_uvicorn(settings: Settings) -> NoReturn:
     migrate_database(settings)
     ensure_protected(settings)
     _print_addresses(settings, data=_CONFIGURED_DATABASE)

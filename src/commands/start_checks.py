@@ -1,4 +1,4 @@
-"""What must hold before the service starts: valid settings, a free port, a migrated database, and protection."""
+"""Checks before the start: valid settings, a free port, a migrated database, and protection."""
 
 import asyncio
 import socket
@@ -66,7 +66,7 @@ def ensure_protected(settings: Settings) -> None:
 async def _keys_exist(settings: Settings) -> bool:
     database = Database(_dsn(settings), pool_size=1)
     try:
-        return await ApiKeys(database).exist()
+        return await ApiKeys(database).any_exist()
     finally:
         await database.close()
 

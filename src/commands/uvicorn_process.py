@@ -65,7 +65,7 @@ def stop(process: subprocess.Popen[bytes], settings: Settings, *, is_interrupt: 
 
 
 def url(settings: Settings) -> str:
-    """Return the address of the service as seen from this machine."""
+    """Return the URL of the service as seen from this machine."""
     host = _reachable_host(settings)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 

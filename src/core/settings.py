@@ -77,11 +77,11 @@ def _issuer(name: str) -> str:
     return name
 
 
-def _http_url(address: str) -> str:
-    parts = urlsplit(address)
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be a URL that starts with http:// or https://")
-    return address.rstrip("/")
+    return url.rstrip("/")
 
 
 class Settings(BaseSettings):

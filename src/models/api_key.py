@@ -13,12 +13,12 @@ NAME_MAX_LENGTH = 100
 
 
 class Role(StrEnum):
-    """What a principal may do."""
+    """The permissions of a principal."""
 
     AGENT = "agent"
     """Works on every ticket."""
     REQUESTER = "requester"
-    """Reads and changes the tickets of one e-mail address, and writes only under it."""
+    """Reads and changes the tickets of one email address, and writes only under it."""
     MONITOR = "monitor"
     """Reads the metrics and nothing else."""
 

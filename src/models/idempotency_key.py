@@ -1,4 +1,4 @@
-"""Idempotency keys: requests that were carried out, stored so that a retry has no second effect."""
+"""Idempotency keys: processed requests, stored so that a retry has no second effect."""
 
 from datetime import datetime
 

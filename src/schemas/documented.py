@@ -5,7 +5,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 
-class OpenEnum:
+class ExtensibleEnum:
     """Documents an enum to which values may be added: clients have to accept any string."""
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from models import EventType, TicketStatus
-from schemas.documented import DocumentedAs, OpenEnum
+from schemas.documented import DocumentedAs, ExtensibleEnum
 from schemas.pages import NextCursor
 
 
@@ -47,7 +47,7 @@ class Event(BaseModel):
     """A change of a ticket. Each version of a ticket has exactly one event."""
 
     version: int = Field(description="The version of the ticket that the event created.", examples=[2])
-    type: Annotated[EventType, OpenEnum()] = Field(
+    type: Annotated[EventType, ExtensibleEnum()] = Field(
         description="The kind of change. Values may be added; clients ignore events of an unknown type."
     )
     # Stored and returned as it is: the members keep the order of PostgreSQL's jsonb.

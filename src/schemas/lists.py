@@ -80,7 +80,7 @@ class TicketQuery(Paging):
         default=None,
         max_length=EMAIL_MAX_LENGTH,
         pattern="^[^\\x00]*$",
-        description="Tickets of the requester with this email address, in upper or lower case.",
+        description="Tickets of the requester with this email address. The comparison ignores case.",
         examples=["alice@example.com"],
     )
     created_after: Timestamp | None = Field(
@@ -98,9 +98,9 @@ class TicketQuery(Paging):
     q: Annotated[SearchText | None, BeforeValidator(_unless_empty)] = Field(
         default=None,
         description=(
-            "Tickets whose subject, text and comments contain these words, in any Russian or English form. "
-            '`printer fire` finds both words, `"blue screen"` a phrase, `printer OR scanner` either word; `-smoke` '
-            "excludes a word. Stop words such as `the` and `on` are ignored. An empty search is no filter."
+            "Tickets whose subject, text and comments contain these words, in any inflected form (Russian and "
+            'English). `printer fire` finds both words, `"blue screen"` a phrase, `printer OR scanner` either word; '
+            "`-smoke` excludes a word. Stop words such as `the` and `on` are ignored. An empty search is no filter."
         ),
         examples=["printer fire"],
     )

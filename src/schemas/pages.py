@@ -1,4 +1,4 @@
-"""What all pages of a list have in common."""
+"""The fields that all list pages share."""
 
 from typing import Annotated, Final
 

@@ -11,7 +11,7 @@ MAX_PARTS: Final = 50
 class InvalidPart(BaseModel):
     """An invalid part of a request. It has either `pointer` or `parameter`."""
 
-    detail: str = Field(description="What is wrong.", examples=["must not be blank"])
+    detail: str = Field(description="The reason why the part is invalid.", examples=["must not be blank"])
     pointer: str | None = Field(
         default=None, description="A JSON pointer into the body (RFC 6901), as a URI fragment.", examples=["#/subject"]
     )

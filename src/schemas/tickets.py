@@ -31,7 +31,10 @@ class TicketCreate(_RequestBody):
 
 
 class TicketPatch(_RequestBody):
-    """A JSON merge patch (RFC 7396): fields that are present are changed. At least one is required."""
+    """A JSON merge patch (RFC 7396): the fields that are present replace the stored values.
+
+    At least one is required.
+    """
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 

@@ -1,1 +1,1 @@
-"""The rules: what may be done to a ticket, and how it is written."""
+"""Business logic: tickets, access and operation."""

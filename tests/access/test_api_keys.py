@@ -10,7 +10,7 @@ from core.errors import DatabaseUnavailable
 from models import Role
 from services.access import api_key_cache
 from services.access.api_key_format import Key, new_key, parse_key
-from services.access.api_keys import KeyRefused
+from services.access.api_keys import KeyNotCreated
 from support.factories import a_ticket
 
 # A valid format, and the same in every process that collects these tests.
@@ -141,7 +141,7 @@ async def test_two_keys_of_a_name_are_one_principal_and_a_third_is_refused(servi
     first, record = await service.keys.create("rotating", Role.AGENT)
     _, second = await service.keys.create("rotating", Role.AGENT)
     assert record.principal == second.principal
-    with pytest.raises(KeyRefused):
+    with pytest.raises(KeyNotCreated):
         await service.keys.create("rotating", Role.AGENT)
     await service.keys.revoke(first.id)
     await service.keys.create("rotating", Role.AGENT)
@@ -149,17 +149,17 @@ async def test_two_keys_of_a_name_are_one_principal_and_a_third_is_refused(servi
 
 async def test_concurrent_creation_makes_at_most_two_keys_of_a_name(service: GuardedService) -> None:
     results = await asyncio.gather(*(service.keys.create("rush", Role.AGENT) for _ in range(8)), return_exceptions=True)
-    assert sum(isinstance(result, KeyRefused) for result in results) == 6
+    assert sum(isinstance(result, KeyNotCreated) for result in results) == 6
 
 
 async def test_a_second_key_of_a_name_cannot_have_another_role_or_address(service: GuardedService) -> None:
     await service.keys.create("bob", Role.REQUESTER, "bob@example.com")
     for role, email in ((Role.AGENT, None), (Role.REQUESTER, "alice@example.com")):
-        with pytest.raises(KeyRefused):
+        with pytest.raises(KeyNotCreated):
             await service.keys.create("bob", role, email)
     for record in await service.keys.list():
         await service.keys.revoke(record.id) if record.name == "bob" else None
-    with pytest.raises(KeyRefused):
+    with pytest.raises(KeyNotCreated):
         await service.keys.create("bob", Role.AGENT)
 
 

@@ -12,7 +12,7 @@ from access.conftest import GuardedService
 from core.settings import async_dsn
 from db.postgres.migrations import alembic_config
 from models import Role
-from services.access.api_keys import KeyRefused
+from services.access.api_keys import KeyNotCreated
 from support.factories import JSON, a_comment, a_ticket, migrate_to_head, new_database, running, settings_for
 
 DOMAIN = "@example.com"
@@ -86,9 +86,9 @@ async def test_the_second_key_of_a_name_may_spell_the_address_differently(
 ) -> None:
     name = f"key-{secrets.token_hex(4)}"
     await service.keys.create(name, Role.REQUESTER, f"{first}{DOMAIN}")
-    with pytest.raises(KeyRefused):
+    with pytest.raises(KeyNotCreated):
         await service.keys.create(name, Role.REQUESTER, f"x{second}{DOMAIN}")
-    with pytest.raises(KeyRefused):
+    with pytest.raises(KeyNotCreated):
         await service.keys.create(name, Role.AGENT)
     await service.keys.create(name, Role.REQUESTER, f"{second}{DOMAIN}")
 

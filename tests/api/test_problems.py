@@ -65,6 +65,11 @@ async def test_pages_support_only_get_and_head(client: httpx2.AsyncClient, path:
     assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")
 
 
+async def test_the_assets_of_redoc_are_not_served(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/docs/assets/swagger-ui-bundle.js")).status_code == 200
+    assert (await client.get("/docs/assets/redoc.standalone.js")).status_code == 404
+
+
 async def test_the_assets_of_the_pages_support_only_get_and_head(client: httpx2.AsyncClient) -> None:
     refused = await client.post("/docs/assets/swagger-ui.css")
     assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")

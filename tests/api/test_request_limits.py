@@ -28,7 +28,15 @@ async def test_head_returns_what_get_returns_without_a_body(client: httpx2.Async
 
 
 @pytest.mark.parametrize(
-    "accept", ["*/*", "application/json", "application/*;q=0.5", "text/html, */*;q=0.1", "Application/JSON;q=1"]
+    "accept",
+    [
+        "*/*",
+        "application/json",
+        "application/*;q=0.5",
+        "text/html, */*;q=0.1",
+        "Application/JSON;q=1",
+        "application/json;charset=utf-8;q=0.5",
+    ],
 )
 async def test_a_client_that_accepts_json_gets_json(client: httpx2.AsyncClient, accept: str) -> None:
     assert (await client.get("/tickets", headers={"Accept": accept})).status_code == 200
@@ -40,7 +48,7 @@ async def test_documentation_pages_are_not_limited_to_json(client: httpx2.AsyncC
 
 @pytest.mark.parametrize(
     "accept",
-    ["application/json;q=0", "*/*; q=0.0", "text/html, application/json;q=0.000"],
+    ["application/json;q=0", "*/*; q=0.0", "text/html, application/json;q=0.000", "application/json;charset=utf-8;q=0"],
 )
 async def test_a_client_that_excludes_json_is_refused(client: httpx2.AsyncClient, accept: str) -> None:
     assert (await client.get("/tickets", headers={"Accept": accept})).status_code == 406

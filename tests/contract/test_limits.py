@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.middleware.request_limits import MAX_ADDRESS_BYTES, MAX_HEADER_BYTES
+from api.middleware.request_limits import MAX_HEADER_BYTES, MAX_TARGET_BYTES
 from support.factories import JSON
 
 
@@ -33,18 +33,18 @@ def of_length(path: str, length: int) -> str:
 
 @pytest.mark.parametrize("path", ["/tickets/", "/tickets?email=", "/", "/docs?"])
 def test_a_uri_that_is_too_long_is_refused(service_url: str, path: str) -> None:
-    response, body = get(service_url, of_length(path, MAX_ADDRESS_BYTES + 1))
+    response, body = get(service_url, of_length(path, MAX_TARGET_BYTES + 1))
     assert_problem(response, body, 414, "uri-too-long")
     assert response.headers["Connection"] == "close"
 
 
 def test_the_length_of_a_uri_is_that_of_its_encoded_form(service_url: str) -> None:
-    response, body = get(service_url, "/tickets/" + "%41" * (MAX_ADDRESS_BYTES // 3))
+    response, body = get(service_url, "/tickets/" + "%41" * (MAX_TARGET_BYTES // 3))
     assert_problem(response, body, 414, "uri-too-long")
 
 
 def test_a_uri_of_the_maximum_length_is_accepted(service_url: str) -> None:
-    response, body = get(service_url, of_length("/tickets?email=", MAX_ADDRESS_BYTES))
+    response, body = get(service_url, of_length("/tickets?email=", MAX_TARGET_BYTES))
     assert_problem(response, body, 422, "invalid-request")
 
 

@@ -1,1 +1,1 @@
-"""What HTTP itself defines: conditional requests, headers, the connection class of the server, its shutdown."""
+"""HTTP mechanisms: conditional requests, headers, the connection class of the server, its shutdown."""

@@ -128,4 +128,4 @@ def has_tag(tags: str, opaque: str) -> bool:
 # None stands for "*", any version. Without the header, every version is expected, and no version is known.
 ExpectedVersions = Annotated[Set[int] | None, Depends(_expected_versions)]
 KnownVersions = Annotated[Set[int] | None, Depends(_known_versions)]
-PastCache = Annotated[bool, Depends(_bypasses_cache)]
+BypassCache = Annotated[bool, Depends(_bypasses_cache)]

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.http.headers import link_to_next
 from db.cache.ticket_cache import CacheOutcome, Stored
-from services.tickets.lists import Listed
+from services.tickets.lists import SerializedPage
 from services.write_result import WriteResult
 
 _JSON: Final = (b"content-type", b"application/json")
@@ -53,7 +53,7 @@ def lookup_response(stored: Stored, outcome: CacheOutcome, known: Set[int] | Non
     return SerializedResponse(200, headers, stored.body)
 
 
-def list_response(scope: Scope, page: Listed) -> SerializedResponse:
+def list_response(scope: Scope, page: SerializedPage) -> SerializedResponse:
     """Return the response with a page of tickets and the link to the next page."""
     link = link_to_next(scope, page.next_cursor)
     return SerializedResponse(200, [(name.lower().encode(), value.encode()) for name, value in link.items()], page.body)

@@ -3,35 +3,30 @@
 Paths are public only if `api.paths.PUBLIC` contains them.
 """
 
-from collections.abc import Set
 from typing import Final
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.paths import METRICS, PUBLIC
+from api.paths import PUBLIC, roles_for
 from api.problems.handlers import error_response, handle_service_error
 from core import metrics
 from core.client_address import is_loopback
 from core.errors import Forbidden, HostNotAllowed, RateLimited, ServiceError, Unauthenticated
-from models import Role
 from services.access.authentication import Authenticator
 from services.access.failed_authentications import FailedAuthentications
 
 PRINCIPAL_KEY: Final = "principal"
 """The key of the ASGI scope that holds the principal of a request."""
 
-# The roles that may read the metrics, and the roles that may use all other paths that are not public.
-_METRICS_ROLES: Final[Set[Role]] = {Role.AGENT, Role.MONITOR}
-_TICKET_ROLES: Final[Set[Role]] = {Role.AGENT, Role.REQUESTER}
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class AuthenticationMiddleware:
     """Puts the principal of each request into the scope, and refuses requests without a valid one (401, 403).
 
-    After too many failed authentications from an address, only recently accepted keys are accepted from it for a while;
-    other requests are refused (429). Credentials that were valid once do not count as failures.
+    After too many failed authentications from an IP address, only recently accepted keys are accepted from it for a
+    while; other requests are refused (429). Credentials that were valid once do not count as failures.
 
     A service without API keys, issuer and ALLOW_ANONYMOUS is unprotected. It accepts anonymous requests from this
     machine only, and only to a loopback name. The latter stops DNS rebinding: a web page that makes the browser send
@@ -69,7 +64,7 @@ class AuthenticationMiddleware:
         if authorization is None and await authenticator.is_unprotected():
             _require_loopback(scope)
         principal = scope[PRINCIPAL_KEY] = await authenticator.principal_of(authorization)
-        if principal.role not in (_METRICS_ROLES if scope["path"] in METRICS else _TICKET_ROLES):
+        if principal.role not in roles_for(scope["path"]):
             raise Forbidden(f"the role {principal.role} has no access to this path")
 
 

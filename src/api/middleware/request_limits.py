@@ -1,4 +1,4 @@
-"""Refuses requests by their address and headers alone, before a byte of the body is read (406, 413, 414, 431)."""
+"""Refuses requests by their target and headers, before a byte of the body is read (406, 413, 414, 431)."""
 
 import re
 from collections.abc import Awaitable
@@ -10,15 +10,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.paths import JSON_ONLY
 from api.problems.handlers import problem_response
 
-# uvicorn itself accepts an address of up to 64 KiB and headers of any size.
-MAX_ADDRESS_BYTES: Final = 8 * 1024
+# uvicorn itself accepts a request target of up to 64 KiB and headers of any size.
+MAX_TARGET_BYTES: Final = 8 * 1024
 MAX_HEADER_BYTES: Final = 16 * 1024
 
 # The media ranges of Accept that include JSON, unless q=0 excludes them. An absent or empty Accept includes everything.
 _JSON: Final = re.compile(
-    rb"|(?:\*/\*|application/(?:\*|json|problem\+json))\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:;|$)).*)?", re.IGNORECASE
+    rb"|(?:\*/\*|application/(?:\*|json|problem\+json))\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:;|$))[^;]*)*", re.IGNORECASE
 )
-# What most clients send, and what needs no parsing.
+# The value that most clients send; it needs no parsing.
 _ANYTHING: Final = [b"*/*"]
 # A Content-Length with more digits exceeds every limit. Converting all of them to a number would only take time.
 _MAX_LENGTH_DIGITS: Final = 20
@@ -27,7 +27,7 @@ _HEADERS: Final = {status: {"Connection": "close"} for status in (413, 414, 431)
 
 
 class RequestLimitsMiddleware:
-    """Limits the address, the headers and the declared body size, and refuses clients that do not accept JSON.
+    """Limits the request target, the headers and the declared body size, and refuses clients that do not accept JSON.
 
     FastAPI's `max_body_size` counts the bytes that arrive, and responds to a declared length in plain text. So this
     middleware compares Content-Length with `max_body_bytes` itself.
@@ -52,7 +52,7 @@ class RequestLimitsMiddleware:
                 accept.append(value)
             elif name == b"content-length":
                 length = value
-        if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
+        if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
             return 414
         if size > MAX_HEADER_BYTES:
             return 431

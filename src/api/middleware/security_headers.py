@@ -22,7 +22,8 @@ _ALWAYS: Final[Headers] = [
     (b"x-frame-options", b"DENY"),
 ]
 _HTTPS_ONLY: Final[Headers] = [(b"strict-transport-security", b"max-age=31536000")]
-# The lookup sets its own Cache-Control, `no-cache`: clients may store its response, but must revalidate it.
+# Tickets contain personal texts and email addresses. The lookup sets its own Cache-Control, `no-cache`: clients may
+# store its response, but must revalidate it.
 _NO_STORE: Final = (b"cache-control", b"no-store")
 
 

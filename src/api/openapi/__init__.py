@@ -1,1 +1,6 @@
-"""The OpenAPI document (schemas, responses, headers, examples, code samples), and Swagger UI."""
+"""The OpenAPI document: schemas, responses, headers, examples, code samples."""
+
+from typing import Any
+
+JSON = dict[str, Any]
+"""A part of the document."""

@@ -1,14 +1,14 @@
 """Code samples of the operations (`x-codeSamples`): curl and Python, built from the examples of the document.
 
-A sample reads the address of the service from TICKETS_URL and an API key from TICKETS_KEY, so it runs unchanged.
+A sample reads the URL of the service from TICKETS_URL and an API key from TICKETS_KEY, so it runs unchanged.
 """
 
 import json
 import shlex
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-JSON = dict[str, Any]
+from api.openapi import JSON
 
 _MEDIA_TYPE: Final = "application/json"
 _QUERIES: Final = {"list_tickets": "?status=open&sort=-updated_at", "list_comments": "?limit=20"}
@@ -19,18 +19,20 @@ class _Call:
     method: str
     target: str
     has_credentials: bool
+    if_match: str | None
     body: JSON | None
 
 
 def code_samples(operation: JSON, method: str, path: str) -> list[dict[str, str]]:
     """Return the samples of a completed operation."""
-    in_path = [each for each in operation.get("parameters", ()) if each["in"] == "path"]
-    target = path.format_map({each["name"]: each["schema"]["examples"][0] for each in in_path})
+    parameters = {each["name"]: each["schema"].get("examples", [None])[0] for each in operation.get("parameters", ())}
     content = operation.get("requestBody", {}).get("content", {}).get(_MEDIA_TYPE)
     call = _Call(
         method.upper(),
-        target + _QUERIES.get(operation["operationId"], ""),
+        path.format_map(parameters) + _QUERIES.get(operation["operationId"], ""),
         has_credentials=bool(operation["security"]),
+        # A PATCH replaces stored values: the version prevents that it overwrites a change of another client.
+        if_match=parameters["If-Match"] if method == "patch" else None,
         body=next(iter(content["examples"].values()))["value"] if content else None,
     )
     return [
@@ -44,6 +46,8 @@ def _curl(call: _Call) -> str:
     options = [f'{method}"$TICKETS_URL{call.target}"']
     if call.has_credentials:
         options.append('-H "Authorization: Bearer $TICKETS_KEY"')
+    if call.if_match is not None:
+        options.append(f"-H {shlex.quote(f'If-Match: {call.if_match}')}")
     if call.body is not None:
         options += [f'-H "Content-Type: {_MEDIA_TYPE}"', f"-d {shlex.quote(json.dumps(call.body))}"]
     return "curl " + " \\\n  ".join(options)
@@ -53,6 +57,8 @@ def _python(call: _Call) -> str:
     headers = ['"Authorization": "Bearer " + os.environ["TICKETS_KEY"]'] if call.has_credentials else []
     arguments = [f'os.environ["TICKETS_URL"] + "{call.target}"', f'method="{call.method}"']
     lines = ["import json", "import os", "from urllib.request import Request, urlopen", ""]
+    if call.if_match is not None:
+        headers.append(f'"If-Match": {call.if_match!r}')
     if call.body is not None:
         lines.append(f"body = {json.dumps(call.body, indent=4)}")
         headers.append(f'"Content-Type": "{_MEDIA_TYPE}"')

@@ -1,15 +1,14 @@
 """The components of the OpenAPI document, which its operations refer to."""
 
-from typing import Any, Final
+from typing import Final
 
+from api.openapi import JSON
 from api.openapi.examples import RESPONSES
 from api.openapi.headers import HEADERS
 from api.openapi.responses import shared_responses
 from api.openapi.schemas import complete_schemas
 from api.problems.handlers import example
 from api.problems.types import ALL_PROBLEM_TYPES
-
-JSON = dict[str, Any]
 
 SECURITY_SCHEMES: Final = {
     "bearer": {

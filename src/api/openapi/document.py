@@ -3,15 +3,14 @@
 import json
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI, Request, Response
 
 from api.http.conditional import has_tag, joined
+from api.openapi import JSON
 from api.openapi.components import components
 from api.openapi.operations import complete
-
-JSON = dict[str, Any]
 
 DESCRIPTION: Final = """\
 Create tickets, discuss them in comments, and move them through a status machine that `GET /workflow` returns.
@@ -29,7 +28,7 @@ Create tickets, discuss them in comments, and move them through a status machine
 - **Rate limits.** If the service has a rate limit, responses carry the remaining quota in `RateLimit`. A request above
   the limit is refused (429), and `Retry-After` gives the seconds to wait.
 - **Times** are RFC 3339, in UTC.
-- **Samples** read the address of the service from the environment variable `TICKETS_URL`, for example
+- **Samples** read the URL of the service from the environment variable `TICKETS_URL`, for example
   `http://127.0.0.1:8000`, and an API key from `TICKETS_KEY`.
 
 ### Versioning and deprecation

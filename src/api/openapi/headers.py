@@ -68,14 +68,14 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "example": 1,
     },
     "RateLimit-Policy": {
-        "description": "The quota of requests (`q`) and its window in seconds (`w`); absent if the service has no rate "
-        "limit (draft-ietf-httpapi-ratelimit-headers-10).",
+        "description": "The quota of requests (`q`) and its window in seconds (`w`); absent on probes "
+        "and if the service has no rate limit (draft-ietf-httpapi-ratelimit-headers-10).",
         "schema": _TEXT,
         "example": '"default";q=600;w=60',
     },
     "RateLimit": {
-        "description": "The remaining quota (`r`) and the seconds until all of it is available again (`t`); absent if "
-        "the service has no rate limit.",
+        "description": "The remaining quota (`r`) and the seconds until all of it is available again (`t`); absent on "
+        "probes and if the service has no rate limit.",
         "schema": _TEXT,
         "example": '"default";r=599;t=1',
     },

@@ -1,14 +1,13 @@
 """The operations of the OpenAPI document: what FastAPI derives from a route, completed."""
 
-from typing import Any, Final
+from typing import Final
 
+from api.openapi import JSON
 from api.openapi.code_samples import code_samples
 from api.openapi.components import SECURITY_SCHEMES
-from api.openapi.schemas import never_null
-from api.paths import PUBLIC
+from api.openapi.schemas import remove_null
+from api.paths import PUBLIC, roles_for
 from models import Role
-
-JSON = dict[str, Any]
 
 ANYONE: Final = "anyone"
 """The only entry of `x-roles` for an operation that requires no credentials."""
@@ -48,7 +47,7 @@ def complete(operation: JSON, method: str, path: str) -> None:
         "x-roles": roles,
     }
     for parameter in operation.get("parameters", ()):
-        never_null(parameter["schema"])
+        remove_null(parameter["schema"])
     for status, response in operation["responses"].items():
         if "$ref" in response:
             del response["description"]  # FastAPI adds one, which would replace that of the component
@@ -58,5 +57,5 @@ def complete(operation: JSON, method: str, path: str) -> None:
 
 
 def roles_of(path: str) -> list[str]:
-    """Return the roles that the middleware admits to a path of the document."""
-    return [ANYONE] if path in PUBLIC else [Role.AGENT.value, Role.REQUESTER.value]
+    """Return the roles that have access to a path of the document."""
+    return [ANYONE] if path in PUBLIC else [role.value for role in Role if role in roles_for(path)]

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from fastapi.exceptions import RequestValidationError
 
+from api.openapi import JSON
 from api.problems.handlers import MEDIA_TYPE
 from api.problems.problem_type import ProblemType
 from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS
@@ -13,8 +14,6 @@ from core import errors
 from schemas.problem import Problem
 
 Refusal = type[Exception] | int
-JSON = dict[str, Any]
-
 # The shared refusals, as error types or status codes: of every operation, of those that require credentials, of those
 # that have parameters, and of those that write.
 EVERY_OPERATION: Final[Sequence[Refusal]] = (413, 414, 431, 500)

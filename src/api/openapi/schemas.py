@@ -1,11 +1,10 @@
 """Corrections of the schemas that pydantic derives, and the schemas of problems, which no route returns as a model."""
 
-from typing import Any, Final
+from typing import Final
 
+from api.openapi import JSON
 from api.problems.types import ALL_PROBLEM_TYPES
 from schemas.problem import Problem
-
-JSON = dict[str, Any]
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 
@@ -28,14 +27,14 @@ def complete_schemas(schemas: JSON) -> JSON:
     type_["anyOf"] = [{"$ref": _REFERENCE.format(model="ProblemType")}, any_uri]
     for schema in problem_schemas.values():
         for member in schema.get("properties", {}).values():
-            never_null(member)
+            remove_null(member)
     completed = schemas | problem_schemas
     for name, description in _DESCRIPTIONS.items():
         completed[name]["description"] = description
     return {name: completed[name] for name in sorted(completed)}
 
 
-def never_null(schema: JSON) -> None:
+def remove_null(schema: JSON) -> None:
     """Remove null from an optional member or parameter: it is absent instead."""
     kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) == 1:

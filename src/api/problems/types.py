@@ -24,10 +24,10 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         403,
         "forbidden",
         "Permission denied",
-        "The role of these credentials does not permit this request.",
-        "A requester creates tickets and comments under their own address only, and cannot set the status `answered`. "
-        "A monitor can read `/metrics` only. A token needs a role or a verified email address. Use credentials that "
-        "permit the request.",
+        "These credentials do not permit this request.",
+        "A requester creates tickets and comments under their own email address only, and cannot set the "
+        "status `answered`. A monitor can read `/metrics` only. A token needs a role or a verified email address. Use "
+        "credentials that permit the request.",
     ),
     errors.HostNotAllowed: ProblemType(
         421,
@@ -42,7 +42,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "ticket-not-found",
         "Ticket not found",
         "No ticket with this id exists, or the caller is not permitted to read it.",
-        "Check the id. Tickets are never deleted. A requester can read the tickets of their own address only. "
+        "Check the id. Tickets are never deleted. A requester can read the tickets of their own email address only. "
         "`GET /tickets` lists all tickets that the caller can read.",
     ),
     errors.TicketClosed: ProblemType(
@@ -60,7 +60,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "The status of the ticket cannot change to the requested status.",
         "Choose a status from `allowed`; an empty list means that the ticket is closed, which is final. If `from` is "
         "not the status that you expected, another client has changed the ticket: read it again. `GET /workflow` "
-        "returns all transitions; setting the current status again is not one of them.",
+        "returns all transitions; a transition to the current status is illegal, too.",
         extensions={"source": "open", "target": "awaiting_reply", "allowed": ["answered", "closed"]},
     ),
     errors.VersionMismatch: ProblemType(
@@ -220,7 +220,7 @@ STATUS_PROBLEMS: Final[Mapping[int, ProblemType]] = {
             "Content too large",
             "The body is larger than 1 MiB.",
             "A subject has at most 255 characters and a text at most 65,536, so a valid body stays below the limit. "
-            "Store larger data elsewhere and put its address into the text.",
+            "Store larger data elsewhere and put its URL into the text.",
         ),
         ProblemType(
             414,

@@ -4,8 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from api.openapi import swagger_ui
-from api.routes import comments, health, metrics, problems, root, tickets, workflow
+from api.routes import comments, docs, health, metrics, problems, root, tickets, workflow
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
@@ -14,6 +13,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     health.router,
     metrics.router,
     problems.router,
-    swagger_ui.router,
+    docs.router,
     root.router,
 )

@@ -50,7 +50,8 @@ async def create_comment(
     """Create a comment.
 
     With `status`, the status of the ticket changes in the same transaction, as one version. A closed ticket accepts no
-    comments. A requester comments under their own address only, and cannot set `answered`.
+    comments. A requester comments under their own email address only, and cannot
+    set `answered`.
     """
     result, is_replay = await tickets.comment(ticket_id, new, principal, expected=expected, key=key)
     return created_response(result, is_replay=is_replay)
@@ -62,7 +63,7 @@ async def list_comments(
 ) -> CommentPage:
     """List the comments of a ticket.
 
-    The oldest comment is first.
+    Returns the comments, oldest first.
     """
     comments = await lists.comments(ticket_id, page, principal)
     response.headers.update(link_to_next(request.scope, comments.next_cursor))

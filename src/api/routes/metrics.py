@@ -1,4 +1,4 @@
-"""The metrics for Prometheus."""
+"""The metrics endpoint."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Return the metrics of all workers of this service, whichever of them responds."""
-    request.app.state.observation.update()
+    """Return the metrics of all worker processes."""
+    request.app.state.metrics_reporter.update()
     # In a thread: the other workers respond after some milliseconds.
     return Response(await asyncio.to_thread(shared_metrics.gather), media_type=CONTENT_TYPE_LATEST)

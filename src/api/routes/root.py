@@ -1,4 +1,4 @@
-"""The address of the service itself, which people open in a browser."""
+"""The root URL of the service, which people open in a browser."""
 
 import re
 from typing import Annotated, Final
@@ -9,13 +9,13 @@ from starlette.exceptions import HTTPException
 
 router = APIRouter(include_in_schema=False)
 
-# Browsers name this type explicitly when a person opens an address; programs seldom do.
+# Browsers name this type explicitly when a person opens a URL; programs seldom do.
 _HTML: Final = re.compile(r"(?:^|,)\s*text/html(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
 
 
 @router.get("/")
 async def root(accept: Annotated[str, Header()] = "") -> RedirectResponse:
-    """Redirect a browser to the documentation. The address is relative, so that a prefix of the service is kept."""
+    """Redirect a browser to the documentation. The URL is relative, so that a prefix of the service is kept."""
     if _HTML.search(accept) is None:
         raise HTTPException(404)
     return RedirectResponse("docs", headers={"Vary": "Accept"})

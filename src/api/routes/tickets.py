@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response, status
 
-from api.dependencies import Caller, Lists, Page, TicketId, Tickets, WantedTickets
+from api.dependencies import Caller, ListQuery, Lists, Page, TicketId, Tickets
 from api.http.checked_route import CheckedRoute
-from api.http.conditional import ExpectedVersions, KnownVersions, PastCache, etag
+from api.http.conditional import BypassCache, ExpectedVersions, KnownVersions, etag
 from api.http.headers import IdempotencyKey, link_to_next
 from api.http.serialized import created_response, list_response, lookup_response
 from api.openapi import responses as docs
@@ -35,24 +35,24 @@ router = APIRouter(prefix="/tickets", tags=["tickets"], route_class=CheckedRoute
 async def create_ticket(new: NewTicket, tickets: Tickets, principal: Caller, key: IdempotencyKey) -> Response:
     """Create a ticket.
 
-    Its status is `open` and its version 1. Subject and text are stored as sent; the domain of the address is converted
-    to lower case. With an `Idempotency-Key`, the request can be retried safely if its response was lost. A requester
-    creates tickets under their own address only.
+    Its status is `open` and its version 1. Subject and text are stored as sent; the domain of the email address is
+    converted to lower case. With an `Idempotency-Key`, the request can be retried safely if its response was lost. A
+    requester creates tickets under their own email address only.
     """
     result, is_replay = await tickets.create(new, principal, key=key)
     return created_response(result, is_replay=is_replay, location=f"/tickets/{result.ticket_id}")
 
 
 @router.get("", response_model=TicketPage, responses=responses(READS, docs.TICKETS, InvalidCursor, SearchTimeout))
-async def list_tickets(wanted: WantedTickets, lists: Lists, who: Caller, request: Request) -> Response:
+async def list_tickets(query: ListQuery, lists: Lists, principal: Caller, request: Request) -> Response:
     """List tickets.
 
-    The tickets that match all filters, newest first by default; `q` searches for words. All pages cost the same. A
-    cursor is valid only with the filters and the sort order of the page that returned it. The list does not include
-    comments. A requester gets the tickets of their own address only.
+    Returns the tickets that match all filters, newest first by default. `q` searches for words. All pages cost the
+    same. A cursor is valid only with the filters and the sort order of the page that returned it. The list does not
+    include comments. A requester gets the tickets of their own email address only.
     """
     # `FastPathMiddleware` calls this function directly for nearly all requests.
-    return list_response(request.scope, await lists.tickets(wanted, who))
+    return list_response(request.scope, await lists.tickets(query, principal))
 
 
 @router.get(
@@ -61,16 +61,17 @@ async def list_tickets(wanted: WantedTickets, lists: Lists, who: Caller, request
     responses=responses(READS, docs.TICKET, docs.NOT_MODIFIED, TicketNotFound),
 )
 async def get_ticket(
-    ticket_id: TicketId, known: KnownVersions, past_cache: PastCache, tickets: Tickets, who: Caller
+    ticket_id: TicketId, known: KnownVersions, bypass_cache: BypassCache, tickets: Tickets, principal: Caller
 ) -> Response:
     """Get a ticket with its latest comments.
 
-    The latest comments, oldest first: at most 50, and at most 256 KiB of their texts. If `comments_truncated` is true,
-    `GET /tickets/{ticket_id}/comments` returns the others. The response can come from the cache; it always includes
-    every change that was acknowledged before the request.
+    Returns the ticket with its latest comments, oldest first: at most 50, and at most 256 KiB of their texts. If
+    `comments_truncated` is true, `GET /tickets/{ticket_id}/comments` returns the others. The response can come from the
+    cache. It includes every change that was acknowledged before the request, unless `Cache-Status` has
+    `detail=stale-if-error`: the database is unavailable.
     """
     # `FastPathMiddleware` calls this function directly for nearly all requests.
-    stored, outcome = await tickets.look_up(ticket_id, who, past_cache=past_cache)
+    stored, outcome = await tickets.look_up(ticket_id, principal, bypass_cache=bypass_cache)
     return lookup_response(stored, outcome, known)
 
 
@@ -89,9 +90,10 @@ async def change_ticket(
 ) -> Ticket:
     """Change a ticket.
 
-    The body is a merge patch (RFC 7396) of subject, text and status: the fields that are present are changed, as one
-    version. An edit without any difference creates no version. A new status must be one of the ticket's
-    `allowed_transitions`; `closed` is final. A requester cannot set `answered`.
+    The body is a merge patch (RFC 7396) of subject, text and status: the fields that are present replace the stored
+    values, as one version. With `If-Match`, the change is refused (412) if another client has changed the ticket since;
+    without it, the change overwrites. An edit without any difference creates no version. A new status must be one of
+    the ticket's `allowed_transitions`; `closed` is final. A requester cannot set `answered`.
     """
     ticket = await tickets.change(ticket_id, patch, principal, expected=expected)
     response.headers["ETag"] = etag(ticket.version)
@@ -104,8 +106,8 @@ async def list_history(
 ) -> EventPage:
     """List the history of a ticket.
 
-    One event for each version, oldest first: the creation, each edit and each transition with previous and new values,
-    each comment.
+    Returns one event for each version, oldest first: the creation, each edit and each transition with previous and new
+    values, each comment. A requester does not get internal events.
     """
     events = await lists.history(ticket_id, page, principal)
     response.headers.update(link_to_next(request.scope, events.next_cursor))

@@ -14,6 +14,6 @@ router = APIRouter(tags=["workflow"])
 async def get_workflow() -> Workflow:
     """Get the status machine.
 
-    All transitions, as data and as a Mermaid diagram. They change only with a release of the service.
+    Returns all transitions, as data and as a Mermaid diagram. They change only with a release of the service.
     """
     return workflow()

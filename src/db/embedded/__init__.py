@@ -36,7 +36,7 @@ class EmbeddedServers(AbstractContextManager["EmbeddedServers"]):
         _ensure_installed(self._configured)  # before the data folder is made, which a container does not permit
         with ExitStack() as stack:
             folder = self._configured.data_dir
-            stack.enter_context(_only_user_of(folder))
+            stack.enter_context(_exclusive_lock(folder))
             # Valkey first: a new cluster accepts commands after two seconds; meanwhile PostgreSQL starts.
             if self._configured.redis_host is None:
                 valkey = EmbeddedValkey(folder / "valkey")
@@ -91,7 +91,7 @@ def _ensure_installed(settings: Settings) -> None:
 
 
 @contextmanager
-def _only_user_of(folder: Path) -> Iterator[None]:
+def _exclusive_lock(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")

@@ -1,4 +1,4 @@
-"""What the database lends: a connection of the driver that takes statements and their values by name."""
+"""A connection that executes statements with named parameters."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ else:
 class Session(_Connection):
     """A connection to PostgreSQL; its methods raise what the driver raises: see `db.postgres.failures`.
 
-    `connected_at` is when it was made, by the monotonic clock.
+    `connected_at` is the time of the connection, by the monotonic clock.
     """
 
     def __init__(self, *parts: Any) -> None:  # noqa: ANN401 - the driver's own
@@ -25,16 +25,16 @@ class Session(_Connection):
         self.connected_at = time.monotonic()
 
     async def rows(self, statement: Statement, /, **values: object) -> list[Row]:
-        """Carry out a statement and return every row of its answer."""
+        """Execute a statement and return all rows."""
         return await self.fetch(statement.sql, *statement.arguments(values))
 
     async def one(self, statement: Statement, /, **values: object) -> Row:
-        """Carry out a statement whose answer is one row. Raises ValueError if it is not."""
+        """Execute a statement and return its only row. Raises ValueError if there is not exactly one."""
         (row,) = await self.fetch(statement.sql, *statement.arguments(values))
         return row
 
     async def one_or_none(self, statement: Statement, /, **values: object) -> Row | None:
-        """Carry out a statement whose answer is one row, or none. Raises ValueError if there are more."""
+        """Execute a statement and return its row; None without rows. Raises ValueError if there are several."""
         rows = await self.fetch(statement.sql, *statement.arguments(values))
         if not rows:
             return None
@@ -42,20 +42,20 @@ class Session(_Connection):
         return row
 
     async def value(self, statement: Statement, /, **values: object) -> Any:  # noqa: ANN401 - what the column holds
-        """Carry out a statement and return the first column of the first row of its answer; None if it has none."""
+        """Execute a statement and return the first column of its first row; None without rows."""
         rows = await self.fetch(statement.sql, *statement.arguments(values))
         return rows[0][0] if rows else None
 
     async def run(self, statement: Statement, /, **values: object) -> None:
-        """Carry out a statement that answers nothing."""
+        """Execute a statement and ignore its result."""
         await self.fetch(statement.sql, *statement.arguments(values))
 
     async def prepare_once(self, statement: Statement) -> None:
-        """Have the server know a statement; those that it knows cost nothing."""
+        """Prepare a statement unless it is prepared already."""
         await self._get_statement(statement.sql, None)  # type: ignore[attr-defined]
 
     async def begin(self) -> None:
-        """Begin a transaction. The driver's own object for it costs 4 µs more and guards what nobody here does."""
+        """Begin a transaction. asyncpg's Transaction costs 4 µs more and checks for misuse that does not occur here."""
         await self.execute("BEGIN")
 
     async def commit(self) -> None:
@@ -64,11 +64,11 @@ class Session(_Connection):
             raise InvalidTransactionStateError("the transaction had failed and was rolled back")
 
     async def rollback(self) -> None:
-        """Roll back what was begun and not committed, if the connection is still there; the server does it if not."""
+        """Roll back the open transaction. Does nothing if the connection is closed: the server rolls back then."""
         if self.is_closed() or not self.is_in_transaction():
             return
         try:
             await self.execute("ROLLBACK")
         except BaseException:
-            self.terminate()  # nobody else may find a transaction in it
+            self.terminate()  # the connection must not be reused with an open transaction
             raise

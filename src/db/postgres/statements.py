@@ -1,4 +1,4 @@
-"""Statements: SQLAlchemy Core constructs, compiled once to the text that asyncpg carries out.
+"""Statements: SQLAlchemy Core constructs, compiled once to the text that asyncpg executes.
 
 The services write a statement over the tables of `models`, so that a mistyped column fails when the module is imported.
 SQLAlchemy's engine, greenlets and pool are not used at run time: they took a quarter of the CPU time of a request.
@@ -35,8 +35,9 @@ class Row(asyncpg.Record):
 class Statement:
     """A compiled statement: `sql` is the text that is sent, with `$1`, `$2`, … for the parameters in `names`.
 
-    Every bind parameter is a named `bindparam` without a value. A constant in the construct would be sent again with
-    each request, and would hide its value from the planner; write it with `constant`. Raises ValueError for one.
+    Every bind parameter is a named `bindparam` without a value. A Python constant in the construct would be sent again
+    with each request, and would hide its value from the planner; `constant` writes it into the text. Raises ValueError
+    if the construct contains a Python constant.
     """
 
     __slots__ = ("names", "sql")
@@ -56,7 +57,7 @@ class Statement:
 
 
 def given(column: ColumnElement[Any]) -> BindParameter[Any]:
-    """Return a parameter that is given under the name of a column, and has its type.
+    """Return a parameter with the name and the type of a column.
 
     SQLAlchemy reserves the names of columns in INSERT and UPDATE, so the parameter has a prefix inside the construct.
     """

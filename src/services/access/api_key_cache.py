@@ -24,7 +24,7 @@ TRUSTED_FOR_S: Final = 9
 RECORD_EVERY_S: Final = 30
 
 # Compared with the secret of an unknown key, so that an unknown key takes as long as a wrong secret.
-_HASH_OF_NO_KEY: Final = bytes(32)
+_DUMMY_HASH: Final = bytes(32)
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class ApiKeyCache:
         # of a cached lookup.
         self._verified: dict[bytes, _CachedKey] = {}
         self._last_uses: dict[str, datetime] = {}
-        # Separate, so that the reload of a key in the cache never waits for made-up keys.
+        # Separate, so that the reload of a cached key never waits for lookups of unknown keys.
         self._stale = KeyLookups(keys)
         self._unknown = UnknownKeys(keys)
         self._any_exist = False
@@ -83,7 +83,7 @@ class ApiKeyCache:
             cached = await self._load(key.id, self._unknown)
         elif not cached.is_usable(time.monotonic()):
             cached = await self._reload(key.id, cached)
-        is_right = compare_digest(cached.record.secret_hash if cached else _HASH_OF_NO_KEY, key.secret_hash)
+        is_right = compare_digest(cached.record.secret_hash if cached else _DUMMY_HASH, key.secret_hash)
         if cached is None or not is_right:
             self._verified.pop(digest, None)
             raise Unauthenticated("the API key is unknown", are_refused=True)
@@ -94,10 +94,10 @@ class ApiKeyCache:
         """Return whether this key was verified recently; makes no query."""
         return sha256(text.encode()).digest() in self._verified
 
-    async def exist(self) -> bool:
+    async def any_exist(self) -> bool:
         """Return whether any key was ever created, so that credentials are required. Raises DatabaseUnavailable."""
         if not self._any_exist and time.monotonic() - self._any_checked_at > FRESH_FOR_S:
-            self._any_exist = await self._keys.exist()
+            self._any_exist = await self._keys.any_exist()
             self._any_checked_at = time.monotonic()
         return self._any_exist
 

@@ -68,8 +68,8 @@ def _record_uses() -> Statement:
 _RECORD_USES: Final = _record_uses()
 
 
-class KeyRefused(Exception):
-    """The requested key cannot be created; the message says why."""
+class KeyNotCreated(Exception):
+    """The requested key cannot be created; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +105,17 @@ class ApiKeys:
     async def create(
         self, name: str, role: Role, email: str | None = None, expires_at: datetime | None = None
     ) -> tuple[Key, ApiKeyRecord]:
-        """Create a key and return it with its record; the secret itself is not stored. Raises KeyRefused."""
+        """Create a key and return it with its record; the secret itself is not stored. Raises KeyNotCreated."""
         key = new_key()
         values = {"id": key.id, "name": name, "role": role, "email": email, "expires_at": expires_at}
         async with self._database.transaction() as connection:
             await connection.run(_LOCK, name=name)
             same_name = await connection.rows(_SELECT_BY_NAME, name=name, role=role, email=email)
             if sum(row.is_live for row in same_name) >= MAX_LIVE_KEYS:
-                raise KeyRefused(f"{name} has {MAX_LIVE_KEYS} live keys; revoke one of them first")
+                raise KeyNotCreated(f"{name} has {MAX_LIVE_KEYS} live keys; revoke one of them first")
             # Revoked keys count too: the history identifies a principal by the name of its key.
             if not all(row.is_same_principal for row in same_name):
-                raise KeyRefused(f"{name} has or had a key of another role or address; choose another name")
+                raise KeyNotCreated(f"{name} has or had a key with another role or email address; choose another name")
             row = await connection.one(_CREATE, secret_hash=key.secret_hash, **values)
         return key, _record(row)
 
@@ -133,7 +133,7 @@ class ApiKeys:
         async with self._database.control() as connection:
             return {row.id: _record(row) for row in await connection.rows(_FIND_ALL, ids=key_ids)}
 
-    async def exist(self) -> bool:
+    async def any_exist(self) -> bool:
         """Return whether any key was ever created: revoking the last key must not make the service unprotected."""
         async with self._database.control() as connection:
             return bool(await connection.value(_ANY_EXIST))

@@ -41,4 +41,4 @@ class Authenticator:
 
     async def is_unprotected(self) -> bool:
         """Return whether there are neither keys, nor an issuer, nor `allow_anonymous`. Raises DatabaseUnavailable."""
-        return not self._allow_anonymous and self._tokens is None and not await self._keys.exist()
+        return not self._allow_anonymous and self._tokens is None and not await self._keys.any_exist()

@@ -1,4 +1,4 @@
-"""Comparison of e-mail addresses. PostgreSQL alone compares them, by its function `email_key`.
+"""Comparison of email addresses. PostgreSQL alone compares them, by its function `email_key`.
 
 Python must not compare addresses in another way than as identical text: its rules of letter case differ from those of
 a database, and requests of one person would then disagree on which tickets are theirs.
@@ -25,7 +25,7 @@ _ARE_SAME: Final = Statement(
 
 
 async def ensure_may_write_as(database: Database, principal: Principal, email: str) -> None:
-    """Raise Forbidden unless a principal may write under an e-mail address.
+    """Raise Forbidden unless a principal may write under an email address.
 
     Makes no query if a requester spells the address as their credentials do. Raises DatabaseUnavailable,
     DeadlineExceeded.
@@ -35,4 +35,4 @@ async def ensure_may_write_as(database: Database, principal: Principal, email: s
         return
     async with database.reading() as connection:
         if not await connection.value(_ARE_SAME, first=own, second=email):
-            raise Forbidden("a requester may write only under their own e-mail address")
+            raise Forbidden("a requester may write only under their own email address")

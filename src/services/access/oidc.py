@@ -70,7 +70,7 @@ class TokenVerifier:
         # Addresses are compared without case: one that is not normalized might then equal another person's address.
         if isinstance(email, str) and email and email == normal_email(email) and claims.get("email_verified") is True:
             return Principal(name, Role.REQUESTER, email)
-        raise Forbidden("the token has neither a role nor a verified e-mail address")
+        raise Forbidden("the token has neither a role nor a verified email address")
 
 
 def _words(claim: object) -> set[str]:

@@ -9,7 +9,7 @@ from models import Role, TicketStatus
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller. `id` names it in events, logs and rate limits; `email` is the address of a requester.
+    """An authenticated caller. `id` names it in events, logs and rate limits. `email` is set for a requester.
 
     An agent works on every ticket. A requester reads and changes only the tickets of `email`, writes only under that
     address, and may not set the status `answered`.

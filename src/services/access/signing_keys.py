@@ -77,9 +77,9 @@ class SigningKeys:
         return {key.get("kid"): key for key in keys if key.get("use", "sig") == "sig"}
 
 
-async def _json(client: httpx2.AsyncClient, address: str) -> dict[str, Any]:
-    """Return the JSON object at an address. Raises httpx2.HTTPError, or ValueError or TypeError for any other body."""
-    async with client.stream("GET", address) as response:
+async def _json(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:
+    """Return the JSON object at a URL. Raises httpx2.HTTPError, or ValueError or TypeError for any other body."""
+    async with client.stream("GET", url) as response:
         response.raise_for_status()
         content = b""
         async for chunk in response.aiter_bytes():

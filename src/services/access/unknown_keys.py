@@ -1,4 +1,4 @@
-"""Lookups of API keys that are not in the cache: most of them are new keys of clients, or made up by an attacker."""
+"""Lookups of API keys that are not in the cache: new keys of clients, or keys that an attacker invented."""
 
 import math
 import time
@@ -11,14 +11,14 @@ from services.access.key_lookups import KeyLookups
 
 # One query for so many ids takes about a millisecond.
 MAX_WAITING: Final = 500
-# A made-up key that is sent again costs no query for so long. A key with this very id, created meanwhile, is refused
+# An unknown key that is sent again causes no query for this time. A key with the same id, created meanwhile, is refused
 # for no longer than this.
 MISSING_FOR_S: Final = 2
 MAX_MISSING: Final = 10_000
 
 
 class UnknownKeys:
-    """Bounds the cost of made-up keys: one query at a time, a limited queue, and a cache of missing ids.
+    """Limits the cost of unknown keys: one query at a time, a limited queue, and a cache of missing ids.
 
     `len()` is the size of that cache.
     """

@@ -6,8 +6,8 @@ import asyncio
 class CommitSignal:
     """Wakes tasks that wait for the next committed change, such as the readers of a feed.
 
-    It says only that something was committed: a reader still asks PostgreSQL what. A change that another process
-    committed does not give it, so that a reader waits with a timeout of its own.
+    The reader queries PostgreSQL for the changes. Commits of other processes do not trigger it, so a reader waits
+    with a timeout of its own.
     """
 
     def __init__(self) -> None:

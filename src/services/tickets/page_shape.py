@@ -38,7 +38,7 @@ def _has_email(name: str) -> ColumnElement[bool]:
     return email_key(tickets.c.email) == email_key(bindparam(name, type_=Text))
 
 
-# The filters of a TicketQuery, but for `status` and `q`. `requester` restricts a requester to their own tickets, as
+# The filters of a TicketQuery, except `status` and `q`. `requester` restricts a requester to their own tickets, as
 # `services.tickets.statements.VISIBLE_TO` does for one ticket.
 FILTERS: Final[dict[str, ColumnElement[bool]]] = {
     "requester": _has_email("requester"),
@@ -52,9 +52,10 @@ FILTERS: Final[dict[str, ColumnElement[bool]]] = {
 
 @dataclass(frozen=True)
 class PageShape:
-    """The parts of a page query that change its statement: order, position and which filters it has.
+    """The parts of a page query that change its statement.
 
-    `filters` are named as in a TicketQuery; their values are parameters of the statement.
+    These are the sort order, whether it is the first page, and the set of filters. `filters` are
+    named as in a TicketQuery; their values are parameters of the statement.
     """
 
     column: str
@@ -74,17 +75,17 @@ class PageShape:
 
     @property
     def by_id_alone(self) -> bool:
-        """Whether only the words and the order of the ids matter."""
+        """Whether the query filters by words only and sorts by id."""
         return self.column == "id" and self.filters <= {"q"}
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The columns that the page is ordered by, which together are unique."""
+        """The sort columns of the page, which together are unique."""
         return ("id",) if self.column == "id" else (self.column, "id")
 
     @property
     def conditions(self) -> ColumnElement[bool]:
-        """The conditions on a row, but for those on its status and its words."""
+        """The conditions on a row, except those on its status and its words."""
         conditions = [condition for name, condition in FILTERS.items() if name in self.filters]
         if not self.is_first:
             row = tuple_(*(tickets.c[name] for name in self.key))
@@ -99,9 +100,9 @@ class PageShape:
 
 
 def page_query(shape: PageShape, columns: Sequence[ColumnElement[Any]], limit: ColumnElement[Any]) -> Select[Any]:
-    """Return the query for columns of the rows of a page that is no search.
+    """Return the query for columns of the rows of a page without a search.
 
-    No index has several statuses in the order of a list: the query merges one index scan for each status.
+    No index sorts several statuses in the order of a list: the query merges one index scan per status.
     """
     if not shape.by_status:
         return select(*columns).where(shape.conditions).order_by(*shape.order(tickets)).limit(limit)

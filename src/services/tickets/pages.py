@@ -1,6 +1,6 @@
 """Pages of tickets: one statement for each combination of order and filters.
 
-A page begins in an index where the page before ended, so that its cost does not depend on how deep it lies.
+Keyset pagination: a page starts at the last row of the previous one, so its cost does not depend on the depth.
 """
 
 from functools import lru_cache
@@ -20,10 +20,11 @@ MAX_PAGE_STATEMENTS: Final = 256
 
 @lru_cache(maxsize=MAX_PAGE_STATEMENTS)
 def page_of_tickets(shape: PageShape) -> Statement:
-    """Return the statement of a page. Its parameters are the filters' values, where the page begins, and `limit`.
+    """Return the statement of a page.
 
-    `limit` is one more than the page has. The one row of the result holds `members`, the tickets as members of a JSON
-    array; `has_more`; and where the page ends: `last_id` and `last_value`, the value of the column it is ordered by.
+    Its parameters are the values of the filters, the last row of the previous page, and `limit`, which is one more than
+    the size of the page. The only row of the result holds `members`, the tickets as members of a JSON array;
+    `has_more`; and the position of the last row: `last_id` and `last_value`, the value of the sort column.
     """
     page = rows_of_tickets(shape).cte("page").prefix_with("MATERIALIZED")
     shown = select(*page.c).order_by(*shape.order(page)).limit(LIMIT - literal_column("1")).subquery("tickets")

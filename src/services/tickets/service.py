@@ -24,7 +24,8 @@ class TicketService:
     """Creates, looks up, changes and comments tickets.
 
     Lookups come from the cache if possible. Decisions are taken on the locked row in PostgreSQL, never on a cached
-    copy.
+    copy. Every method also raises DatabaseUnavailable and DeadlineExceeded; those that write also raise Overloaded and
+    OutcomeUnknown.
     """
 
     def __init__(self, database: Database, cache: TicketCache, changes: TicketChanges) -> None:
@@ -47,7 +48,7 @@ class TicketService:
             return earlier.result, True
 
     async def look_up(
-        self, ticket_id: int, principal: Principal, *, past_cache: bool = False
+        self, ticket_id: int, principal: Principal, *, bypass_cache: bool = False
     ) -> tuple[Stored, CacheOutcome]:
         """Return a ticket with its latest comments, serialized as TicketDetails, and how the cache was used.
 
@@ -56,7 +57,7 @@ class TicketService:
         if principal.requester_email is not None:
             # Before the cache is read: a ticket of another requester then takes the same time as a missing one.
             await self._ensure_visible(ticket_id, principal)
-        read = self._cache.read_uncached if past_cache else partial(self._cache.read_through, ticket_id)
+        read = self._cache.read_uncached if bypass_cache else partial(self._cache.read_through, ticket_id)
         return await read(lambda: self._load(ticket_id))
 
     async def change(

@@ -18,17 +18,17 @@ TRANSITIONS: Final[Mapping[TicketStatus, Set[TicketStatus]]] = {
 
 
 def allowed_from(status: TicketStatus) -> list[TicketStatus]:
-    """Return what `status` may become, in the order in which the statuses are declared."""
+    """Return the statuses that `status` can change to, in the order of their declaration."""
     return [target for target in TicketStatus if target in TRANSITIONS[status]]
 
 
 def is_final(status: TicketStatus) -> bool:
-    """Return whether nothing may follow `status`."""
+    """Return whether `status` has no transitions."""
     return not TRANSITIONS[status]
 
 
 def ensure_allowed(source: TicketStatus, target: TicketStatus) -> None:
-    """Raise IllegalTransition unless `source` may become `target`; staying where one is counts as illegal."""
+    """Raise IllegalTransition unless `source` can change to `target`. A transition to the current status is illegal."""
     if target not in TRANSITIONS[source]:
         raise IllegalTransition(source, target, allowed_from(source))
 

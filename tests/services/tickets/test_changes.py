@@ -1,4 +1,4 @@
-"""The one write path: several tickets at once, audiences, NULL, and who waits for whom."""
+"""The one write path: several tickets at once, audiences, NULL, and queueing."""
 
 import asyncio
 import json
@@ -110,7 +110,7 @@ async def test_changes_of_the_same_tickets_in_any_order_never_deadlock(
         assert (await client.get(f"/tickets/{ticket_id}")).json()["version"] == 41
 
 
-async def test_each_ticket_is_checked_against_the_version_that_is_expected_of_it(
+async def test_each_ticket_is_checked_against_its_expected_version(
     client: httpx2.AsyncClient, changes: TicketChanges
 ) -> None:
     first, second = [(await open_ticket(client))["id"] for _ in range(2)]
@@ -212,7 +212,7 @@ async def test_writers_of_a_locked_ticket_leave_the_pool_its_connections(
     assert (await client.get(f"/tickets/{locked}")).json()["version"] == 11
 
 
-async def test_a_field_is_set_to_the_very_value_that_is_given() -> None:
+async def test_a_field_is_set_to_the_given_value() -> None:
     """The statement names the changed fields only, so that a parameter can be NULL."""
     statement = save_statement(frozenset({"subject"}), adds_comment=False)
     assert "coalesce" not in statement.sql.lower()
@@ -247,7 +247,7 @@ async def test_a_closed_ticket_is_changed_only_for_a_purpose(
     assert shown["version"] == len(await events_of(sql, ticket_id))
 
 
-async def test_a_commit_wakes_those_who_wait_for_it(client: httpx2.AsyncClient, changes: TicketChanges) -> None:
+async def test_a_commit_wakes_the_waiting_tasks(client: httpx2.AsyncClient, changes: TicketChanges) -> None:
     ticket_id = (await open_ticket(client))["id"]
     woken = asyncio.create_task(changes.committed.wait(10))
     await asyncio.sleep(0)

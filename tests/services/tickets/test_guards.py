@@ -1,4 +1,4 @@
-"""What PostgreSQL itself refuses, whoever asks."""
+"""The database guards."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""How PostgreSQL finds a page among a hundred thousand tickets: through an index, wherever the page is."""
+"""The plans of pages among a hundred thousand tickets: PostgreSQL uses an index at any depth."""
 
 import json
 from collections.abc import AsyncIterator
@@ -72,7 +72,7 @@ async def connection(migrated_database: NewDatabase) -> AsyncIterator[asyncpg.Co
 async def plan(
     connection: asyncpg.Connection, shape: PageShape, after_id: int = TICKETS // 2, **values: object
 ) -> dict[str, Any]:
-    """Return what PostgreSQL did for a page, as EXPLAIN (ANALYZE, BUFFERS) tells it."""
+    """Return the executed plan of a page, from EXPLAIN (ANALYZE, BUFFERS)."""
     after = await connection.fetchval(f"SELECT {shape.column} FROM tickets WHERE id = $1", after_id)
     statement = page_of_tickets(shape)
     given = VALUES | {"after_id": after_id, "after_value": after} | values
@@ -88,7 +88,7 @@ async def ids(connection: asyncpg.Connection, statement: Statement, values: dict
 
 
 def every_ticket_with_the_words(shape: PageShape) -> Statement:
-    """Return the plain form of a search: it looks at every ticket."""
+    """Return the plain form of a search, which reads every ticket."""
     documents = table_of(SearchDocument)
     has_words = documents.c.words.op("@@")(func.words_wanted(bindparam("q", type_=Text)))
     rows = select(tickets.c.id).where(exists().where(documents.c.ticket_id == tickets.c.id, has_words))
@@ -98,7 +98,7 @@ def every_ticket_with_the_words(shape: PageShape) -> Statement:
 
 
 def described(shape: PageShape | frozenset[str]) -> str:
-    """Return what a test is called: the same in every process."""
+    """Return the id of a test; it is the same in every process."""
     if isinstance(shape, frozenset):
         return "-".join(["by", *sorted(shape)])
     page = "first" if shape.is_first else "later"
@@ -121,14 +121,14 @@ SHAPES = [
 async def test_a_page_is_read_from_an_index(connection: asyncpg.Connection, shape: PageShape) -> None:
     steps = nodes(await plan(connection, shape))
     assert "Seq Scan" not in {step["Node Type"] for step in steps}
-    # What is sorted is at most a page of each status, or what one requester has.
+    # A sort has at most a page of each status, or the tickets of one requester.
     assert max((step["Actual Rows"] for step in steps if "Sort" in step["Node Type"]), default=0) <= 2 * 51
     assert max(step["Actual Rows"] for step in steps) <= 2 * 100
 
 
 @pytest.mark.parametrize("column", ["id", "created_at", "updated_at"])
 @pytest.mark.parametrize("filters", [frozenset(), frozenset({"status"})], ids=described)
-async def test_a_deep_page_touches_no_more_than_the_first(
+async def test_a_deep_page_reads_no_more_than_the_first(
     connection: asyncpg.Connection, column: str, filters: frozenset[str]
 ) -> None:
     def pages_touched(plan: dict[str, Any]) -> int:
@@ -149,12 +149,12 @@ async def test_words_that_few_tickets_have_are_found_by_their_index(
     steps = nodes(await plan(connection, shape, q="17"))
     assert {"ix_search_documents_words"} <= {step.get("Index Name") for step in steps if step["Actual Loops"]}
     assert "Seq Scan" not in {step["Node Type"] for step in steps if step["Actual Loops"]}
-    # For each status the nearest are looked at, once to see the words and once to count them.
+    # The nearest tickets of each status are read twice: to compare the words, and to count them.
     assert max(step["Actual Rows"] for step in steps) <= 2 * NEAREST
 
 
 @pytest.mark.parametrize("is_descending", [False, True])
-async def test_words_that_many_tickets_had_once_are_found_without_a_look_at_each_of_these(
+async def test_words_that_only_distant_tickets_have_are_found_without_reading_each_of_them(
     connection: asyncpg.Connection, *, is_descending: bool
 ) -> None:
     steps = nodes(await plan(connection, PageShape("id", is_descending, True, frozenset({"q"})), q="bygone"))
@@ -165,20 +165,20 @@ async def test_words_that_many_tickets_had_once_are_found_without_a_look_at_each
 @pytest.mark.parametrize("is_first", [False, True])
 @pytest.mark.parametrize("is_descending", [False, True])
 @pytest.mark.parametrize("q", ["occasional", "scarce"])
-async def test_words_that_some_tickets_have_are_not_looked_for_everywhere(
+async def test_words_that_some_tickets_have_are_searched_in_a_range_only(
     connection: asyncpg.Connection, q: str, *, is_descending: bool, is_first: bool
 ) -> None:
     steps = nodes(await plan(connection, PageShape("id", is_descending, is_first, frozenset({"q"})), q=q))
     (everywhere,) = (step for step in steps if step.get("Subplan Name") == "CTE found")
     on_documents = [step for step in nodes(everywhere) if step.get("Relation Name") == "search_documents"]
     assert [step["Actual Loops"] for step in on_documents] == [0]
-    # Besides those that were seen, a page of those close by may be read.
+    # Besides the hits of step 1, a page of the estimated range may be read.
     on_tickets = [step for step in steps if step.get("Relation Name") == "tickets" and step["Actual Loops"]]
     assert max(step["Actual Rows"] * step["Actual Loops"] for step in on_tickets) <= 2 * 51
 
 
 @pytest.mark.parametrize("shape", [replace(shape, filters=shape.filters | {"q"}) for shape in SHAPES], ids=described)
-async def test_a_search_finds_what_looking_at_every_ticket_finds(
+async def test_a_search_finds_the_same_tickets_as_a_scan_of_all(
     connection: asyncpg.Connection, shape: PageShape
 ) -> None:
     plain, found = every_ticket_with_the_words(shape), Statement(rows_of_tickets(shape))
@@ -186,14 +186,14 @@ async def test_a_search_finds_what_looking_at_every_ticket_finds(
     for after_id, limit in product(begins, (2, 51)):
         after = await connection.fetchval(f"SELECT {shape.column} FROM tickets WHERE id = $1", after_id)
         for q in ("subject", "occasional", "scarce", "revived", "bygone", "17", "scarce or 17", "nil"):
-            wanted = VALUES | {"after_id": after_id, "after_value": after, "limit": limit, "q": q}
-            expected = await ids(connection, plain, wanted)
-            assert await ids(connection, found, wanted) == expected, (after_id, limit, q)
+            values = VALUES | {"after_id": after_id, "after_value": after, "limit": limit, "q": q}
+            expected = await ids(connection, plain, values)
+            assert await ids(connection, found, values) == expected, (after_id, limit, q)
 
 
 @pytest.mark.parametrize("is_descending", [False, True])
 @pytest.mark.parametrize("q", ["foremost", "hindmost"])
-async def test_a_search_finds_words_wherever_in_a_discussion_its_look_at_the_nearest_ends(
+async def test_a_search_finds_words_if_the_nearest_documents_end_inside_a_discussion(
     connection: asyncpg.Connection, q: str, *, is_descending: bool
 ) -> None:
     page = Statement(rows_of_tickets(PageShape("id", is_descending, False, frozenset({"q"}))))
@@ -204,7 +204,7 @@ async def test_a_search_finds_words_wherever_in_a_discussion_its_look_at_the_nea
 
 
 @pytest.mark.parametrize("shape", SEARCHES, ids=described)
-async def test_words_that_many_tickets_have_are_found_by_looking_at_the_nearest(
+async def test_words_that_many_tickets_have_are_found_among_the_nearest(
     connection: asyncpg.Connection, shape: PageShape
 ) -> None:
     steps = nodes(await plan(connection, shape, q="subject"))

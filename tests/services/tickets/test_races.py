@@ -1,4 +1,4 @@
-"""Two requests on one ticket, really at once: what may not both be is never both."""
+"""Concurrent requests on one ticket: of two conflicting requests exactly one succeeds."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""How often each operation goes to PostgreSQL and to Redis: every further trip is paid by every request."""
+"""The number of round trips of each operation to PostgreSQL and to Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +18,7 @@ from models import Role
 from services.access.api_keys import ApiKeys
 from support.factories import JSON, NewDatabase, a_comment, a_ticket, open_ticket, running, settings_for
 
-# So many tickets have some on each of the cluster's nodes: by then each is connected, and knows each script.
+# This many tickets are spread over all nodes of the cluster, so that each node is connected and has every script.
 ON_EVERY_NODE = 12
 
 READ = ["SELECT"]
@@ -29,16 +29,16 @@ CHANGE = [*TRANSACTION, "SELECT", "WITH"]
 
 @dataclass
 class Wire:
-    """Collects the first words of the statements, and counts the questions to Redis.
+    """Collects the first words of the statements, and counts the messages to Redis.
 
-    Of requests alone: work in the background goes to both as well.
+    It records requests only: background tasks use both servers as well.
     """
 
     statements: list[str] = field(default_factory=list)
     messages: int = 0
 
-    def ask(self, query: LoggedQuery) -> None:
-        """Take what the driver says: each statement, and where a transaction begins and ends."""
+    def record(self, query: LoggedQuery) -> None:
+        """Record a statement that asyncpg reports, BEGIN and COMMIT included."""
         if logs.request.get() is not None:
             self.statements.append(query.query.split(maxsplit=1)[0].rstrip(";"))
 
@@ -48,35 +48,35 @@ class Wire:
 
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    wire, send, ask = Wire(), RedisConnection.send_packed_command, MultiplexedConnection.execute
+    wire, send, execute = Wire(), RedisConnection.send_packed_command, MultiplexedConnection.execute
 
     async def sent(self: RedisConnection, *args: Any, **options: Any) -> None:
         wire.send()
         await send(self, *args, **options)
 
-    def asked(self: MultiplexedConnection, *args: Any, **options: Any) -> asyncio.Future[Any]:
+    def executed(self: MultiplexedConnection, *args: Any, **options: Any) -> asyncio.Future[Any]:
         wire.send()
-        return ask(self, *args, **options)
+        return execute(self, *args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RedisConnection, "send_packed_command", sent)
-        patch.setattr(MultiplexedConnection, "execute", asked)
+        patch.setattr(MultiplexedConnection, "execute", executed)
         yield wire
 
 
 @pytest.fixture(scope="module")
 async def settings(migrated_database: NewDatabase, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
-    """Those of a database of our own, since a key closes its door for good."""
+    """The settings of a separate database: its first key ends the anonymous mode permanently."""
     async with migrated_database() as dsn:
         yield settings_for(dsn, *redis_address)
 
 
 @pytest.fixture(scope="module")
 async def agent(settings: Settings, wire: Wire) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client with an agent's key, of a service that has done each thing before."""
+    """A client with the key of an agent; the service has processed each kind of request before."""
     assert settings.database_dsn is not None
     async with running(settings) as (app, client):
-        app.state.tickets._database.add_statement_listener(wire.ask)  # noqa: SLF001 - the one that every service of the application has
+        app.state.tickets._database.add_statement_listener(wire.record)  # noqa: SLF001 - the application shares it
         database = Database(settings.database_dsn.get_secret_value(), pool_size=1)
         key, _ = await ApiKeys(database).create("round-trips", Role.AGENT)
         await database.close()
@@ -96,13 +96,13 @@ async def opened(client: httpx2.AsyncClient) -> str:
 
 
 async def trips(wire: Wire, client: httpx2.AsyncClient, method: str, path: str, **sent: Any) -> tuple[list[str], int]:
-    """Send one request and return what it asked: the statements, in the order of the alphabet, and Redis."""
-    await asyncio.sleep(0)  # the driver tells of a query after it was answered
+    """Send one request; return its statements, sorted, and the number of its messages to Redis."""
+    await asyncio.sleep(0)  # asyncpg reports a statement after its response
     wire.statements.clear()
     wire.messages = 0
-    answer = await client.request(method, path, **sent)
+    response = await client.request(method, path, **sent)
     await asyncio.sleep(0)
-    assert answer.status_code < 400, answer.text
+    assert response.status_code < 400, response.text
     return sorted(wire.statements), wire.messages
 
 
@@ -112,7 +112,7 @@ async def test_a_cached_ticket_costs_one_message_to_redis(wire: Wire, agent: htt
     assert await trips(wire, agent, "GET", path) == ([], 1)
 
 
-async def test_a_cached_ticket_that_the_client_has_costs_the_same(wire: Wire, agent: httpx2.AsyncClient) -> None:
+async def test_a_304_from_the_cache_costs_one_message_to_redis(wire: Wire, agent: httpx2.AsyncClient) -> None:
     path = await opened(agent)
     await agent.get(path)
     assert await trips(wire, agent, "GET", path, headers={"If-None-Match": '"1"'}) == ([], 1)
@@ -124,7 +124,7 @@ async def test_a_ticket_that_is_not_cached_is_looked_up_leased_and_filled(
     assert await trips(wire, agent, "GET", await opened(agent)) == (READ, 3)
 
 
-async def test_a_read_past_the_cache_leaves_redis_alone(wire: Wire, agent: httpx2.AsyncClient) -> None:
+async def test_a_read_that_bypasses_the_cache_sends_nothing_to_redis(wire: Wire, agent: httpx2.AsyncClient) -> None:
     path = await opened(agent)
     assert await trips(wire, agent, "GET", path, headers={"Cache-Control": "no-cache"}) == (READ, 0)
 
@@ -133,10 +133,10 @@ async def test_a_new_ticket_is_one_statement_that_is_its_own_transaction(wire: W
     assert await trips(wire, agent, "POST", "/tickets", json=a_ticket()) == (CREATE, 0)
 
 
-async def test_an_idempotency_key_costs_a_claim_a_look_and_a_note(wire: Wire, agent: httpx2.AsyncClient) -> None:
+async def test_an_idempotency_key_costs_a_lock_a_select_and_an_insert(wire: Wire, agent: httpx2.AsyncClient) -> None:
     key = {"Idempotency-Key": "round-trips"}
-    asked = await trips(wire, agent, "POST", "/tickets", json=a_ticket(), headers=key)
-    assert asked == (sorted([*TRANSACTION, *CREATE, "SELECT", "SELECT", "INSERT"]), 0)
+    used = await trips(wire, agent, "POST", "/tickets", json=a_ticket(), headers=key)
+    assert used == (sorted([*TRANSACTION, *CREATE, "SELECT", "SELECT", "INSERT"]), 0)
 
 
 @pytest.mark.parametrize("body", [a_comment(), a_comment(status="answered")], ids=["alone", "with a transition"])

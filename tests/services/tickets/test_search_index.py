@@ -1,4 +1,4 @@
-"""The index of the words: kept by PostgreSQL whoever writes, and no text stops a write."""
+"""The index of the words: maintained by triggers; no text makes a write fail."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -5,11 +5,11 @@ from models import TicketStatus
 from services.tickets.ticket_status import INITIAL, TRANSITIONS, allowed_from, ensure_allowed, is_final
 
 
-def test_every_status_says_what_it_may_become() -> None:
+def test_every_status_has_its_transitions() -> None:
     assert set(TRANSITIONS) == set(TicketStatus)
 
 
-def test_the_table_is_the_one_that_was_decided() -> None:
+def test_the_table_has_the_documented_transitions() -> None:
     assert {str(source): {str(target) for target in targets} for source, targets in TRANSITIONS.items()} == {
         "open": {"answered", "closed"},
         "answered": {"awaiting_reply", "closed"},
@@ -22,7 +22,7 @@ def test_only_closed_is_final() -> None:
     assert [status for status in TicketStatus if is_final(status)] == [TicketStatus.CLOSED]
 
 
-def test_every_status_can_be_reached_from_the_first() -> None:
+def test_every_status_can_be_reached_from_the_initial_one() -> None:
     reached, ahead = {INITIAL}, [INITIAL]
     while ahead:
         for target in TRANSITIONS[ahead.pop()] - reached:
@@ -32,7 +32,7 @@ def test_every_status_can_be_reached_from_the_first() -> None:
 
 
 @pytest.mark.parametrize("status", TicketStatus)
-def test_staying_where_one_is_is_illegal(status: TicketStatus) -> None:
+def test_a_transition_to_the_current_status_is_illegal(status: TicketStatus) -> None:
     with pytest.raises(IllegalTransition) as refused:
         ensure_allowed(status, status)
     assert (refused.value.source, refused.value.target) == (status, status)
