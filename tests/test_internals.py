@@ -7,7 +7,6 @@ and where, and fails before the service misbehaves.
 import asyncio
 import inspect
 import logging
-import os
 import signal
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,8 +17,6 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
-from prometheus_client.metrics_core import Metric
-from prometheus_client.process_collector import ProcessCollector
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -288,18 +285,3 @@ def test_a_starlette_response_has_the_attributes_that_a_serialized_response_sets
 def test_starlette_handles_unexpected_errors_outside_of_all_middleware() -> None:
     """`api.problems.handlers` therefore adds the security headers to a 500 itself."""
     assert isinstance(an_app().build_middleware_stack(), ServerErrorMiddleware)
-
-
-# prometheus-client
-
-
-def test_prometheus_client_collects_the_metrics_of_another_process() -> None:
-    """`core.metric_families` passes a function for the process id, and merges the samples under a label."""
-    (memory,) = [
-        metric
-        for metric in ProcessCollector(pid=os.getppid, registry=None).collect()
-        if metric.name == "process_resident_memory_bytes"
-    ]
-    merged = Metric(memory.name, memory.documentation, memory.type)
-    merged.add_sample(memory.samples[0].name, {"worker": "1"}, memory.samples[0].value)
-    assert merged.samples[0].value > 0

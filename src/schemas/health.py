@@ -36,4 +36,6 @@ class Readiness(BaseModel):
         description="The background work of this process. `degraded`: some of it fails and is restarted, but no "
         "request needs it; `unavailable`: work that is required fails."
     )
-    failing_work: list[str] = Field(description="The names of the background work that fails.")
+    failing_work: list[str] = Field(
+        description="The names of the background work that fails.", examples=[["refresh-counts"]]
+    )
