@@ -90,7 +90,13 @@ class TicketQuery(Paging):
         default=None, description="Tickets created before this time.", examples=[_EVENING]
     )
     updated_after: Timestamp | None = Field(
-        default=None, description="Tickets last changed at this time or later.", examples=[_MORNING]
+        default=None,
+        description=(
+            "Tickets last changed at this time or later. A change becomes visible when it is committed, which may be "
+            "some seconds after its `updated_at`. A client that polls for changes therefore repeats the last minute of "
+            "its previous request, and ignores each version that it has already."
+        ),
+        examples=[_MORNING],
     )
     updated_before: Timestamp | None = Field(
         default=None, description="Tickets last changed before this time.", examples=[_EVENING]
