@@ -28,7 +28,7 @@ class ProcessFaults:
     history: History
 
     async def cut_connections(self, *, until: float) -> None:
-        """Cut one instance after the other off from Redis, until a time of `time.monotonic()`.
+        """Cut one random instance after the other off from Redis, until a time of `time.monotonic()`.
 
         What was held up arrives late, or not at all if the connections were refused.
         """

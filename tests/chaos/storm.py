@@ -70,11 +70,14 @@ async def storm(
         clients = [Client(f"c{number}", _dice(plan, f"client {number}"), crowd) for number in range(plan.clients)]
         cluster = ClusterFaults(valkey, settings, _dice(plan, "cluster"), report.history)
         processes = ProcessFaults(instances, _dice(plan, "processes"), report.history)
+        # At the same time as the first: two instances are cut off at different moments, and for different times.
+        others = ProcessFaults(instances, _dice(plan, "other processes"), report.history)
         until = time.monotonic() + plan.seconds
         async with _progress(report, plan, progress), asyncio.TaskGroup() as group:
             group.create_task(cluster.harm_nodes(until=until))
             group.create_task(cluster.delete_keys(crowd.tickets, until=until))
             group.create_task(processes.cut_connections(until=until))
+            group.create_task(others.cut_connections(until=until))
             group.create_task(processes.harm_processes(until=until))
             for client in clients:
                 group.create_task(client.run(until=until))
