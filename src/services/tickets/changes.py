@@ -119,7 +119,7 @@ class TicketChanges:
             if invalidation is not None:
                 await invalidation.after_commit()
             # The response acknowledges these versions too. The process that committed one may not have invalidated yet,
-            # and may have died before it did.
+            # and may have died before it did. This drops a body of the same version, which may be one of a lost commit.
             if unchanged := {ticket.id: ticket.version for ticket in tickets if not ticket.is_changed}:
                 await self.invalidation(unchanged).after_commit()
         self._count(changed)
