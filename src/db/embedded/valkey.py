@@ -7,14 +7,13 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence, Set
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from db.embedded.privileges import unprivileged_folder, unprivileged_package, unprivileged_user
@@ -81,14 +80,6 @@ class ValkeyNode:
         """Return the node id; a node has a new one after each start."""
         with self.client() as client:
             return str(client.execute_command("CLUSTER MYID"))
-
-    def forget_all_but(self, alive: Set[str]) -> None:
-        """Remove the nodes whose ids are not in `alive` from this node's view of the cluster; frees their slots."""
-        with self.client() as client:
-            known = {line["node_id"] for line in client.execute_command("CLUSTER NODES").values()}
-            for node_id in known - alive:
-                with suppress(ResponseError):  # already removed, after a message from another node
-                    client.execute_command("CLUSTER FORGET", node_id)
 
     def _left_over(self) -> Iterable[Path]:
         """Return the files of an earlier start that the next one removes."""
@@ -164,18 +155,6 @@ class EmbeddedValkey:
             if time.monotonic() > deadline:
                 raise ServerDidNotStart(f"the Valkey nodes did not form a cluster within {timeout_s:.0f} s")
             time.sleep(0.02)
-
-    def rejoin(self, node: ValkeyNode) -> None:
-        """Add a node to the cluster again after it was killed and restarted, and assign its slots.
-
-        Call `wait_until_formed` afterwards, as after `start`.
-        """
-        others = [other for other in self.nodes if other is not node]
-        alive = {each.cluster_id() for each in self.nodes}
-        for other in others:  # the slots are free only after its earlier node id is removed
-            other.forget_all_but(alive)
-        self._assign_slots(node)
-        self._connect(node, others)
 
     def stop(self) -> None:
         """Stop every node."""
