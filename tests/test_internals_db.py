@@ -39,7 +39,9 @@ async def session(postgres_dsn: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def cluster(redis_address: tuple[str, int]) -> AsyncIterator[RedisCluster]:
+async def cluster(redis_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisCluster]:
+    # These tests are not about the timeout of the service, in which a busy machine may not connect 50 times.
+    monkeypatch.setattr("db.redis.client.SOCKET_TIMEOUT_S", 10)
     client = connect(settings_for(NO_DATABASE, *redis_address))
     assert isinstance(client, RedisCluster)
     yield client
