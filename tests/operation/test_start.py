@@ -26,7 +26,8 @@ if "{folders}":
     config.set_main_option("version_locations", "{folders}")
 command.upgrade(config, "head")
 """
-# A migration of a later release that needs a lock against which every write has to wait.
+# A migration of a later release that needs a lock for which every write has to wait. It takes the strongest lock first:
+# PostgreSQL ends a write at once, as a deadlock, that waits for the weaker one when the stronger one is asked for.
 NEXT_RELEASE = f"""
 from alembic import op
 
@@ -35,7 +36,7 @@ down_revision = {known_revisions().head!r}
 
 
 def upgrade():
-    op.execute("LOCK TABLE comments, tickets IN SHARE ROW EXCLUSIVE MODE")
+    op.execute("LOCK TABLE comments, tickets IN ACCESS EXCLUSIVE MODE")
     op.execute("ALTER TABLE tickets ADD COLUMN later text")
 """
 # A migration delays a request by two seconds at most. The rest allows for a busy machine.
