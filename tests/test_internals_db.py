@@ -23,8 +23,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from core.settings import async_dsn
 from db.postgres.session import Session
 from db.postgres.statements import Row
-from db.redis.client import connect
-from support.factories import settings_for
+from support.factories import patient_client, settings_for
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1/nothing"
 SQL = "SELECT 1 AS one"
@@ -39,10 +38,8 @@ async def session(postgres_dsn: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def cluster(redis_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RedisCluster]:
-    # These tests are not about the timeout of the service, in which a busy machine may not connect 50 times.
-    monkeypatch.setattr("db.redis.client.SOCKET_TIMEOUT_S", 10)
-    client = connect(settings_for(NO_DATABASE, *redis_address))
+async def cluster(redis_address: tuple[str, int]) -> AsyncIterator[RedisCluster]:
+    client = patient_client(settings_for(NO_DATABASE, *redis_address))
     assert isinstance(client, RedisCluster)
     yield client
     await client.aclose()
@@ -168,7 +165,7 @@ async def test_redis_cluster_nodes_close_their_connections(cluster: RedisCluster
 async def test_redis_connection_kwargs_contain_the_login_and_the_address(*, is_cluster: bool) -> None:
     for tls in (True, False):
         options = {"redis_cluster": is_cluster, "redis_tls": tls, "redis_password": "secret"}
-        client = connect(settings_for(NO_DATABASE, "host", 1234, **options))
+        client = patient_client(settings_for(NO_DATABASE, "host", 1234, **options))
         kwargs = client.get_connection_kwargs()
         assert (kwargs["username"], kwargs["password"]) == (None, "secret"), "used by db.redis.client.login_of"
         assert ("ssl_ca_certs" in kwargs) == tls, "ssl_ca_certs no longer means TLS; used by db.redis.client.login_of"

@@ -11,6 +11,7 @@ from db.cache.fence import ticket_key
 from db.redis.client import connect
 from db.redis.guard import CacheUnavailable, GuardedRedis
 from models import FENCE_GROUPS
+from support.factories import patient_client
 from support.redis_proxy import RedisConnections, redis_connections
 
 KEYS = [ticket_key("proxied:", ticket_id) for ticket_id in range(FENCE_GROUPS)]
@@ -18,7 +19,7 @@ KEYS = [ticket_key("proxied:", ticket_id) for ticket_id in range(FENCE_GROUPS)]
 
 @pytest.fixture
 async def ports(settings: Settings) -> list[int]:
-    client = connect(settings)
+    client = patient_client(settings)
     assert isinstance(client, RedisCluster)
     await client.initialize()
     ports = [int(node.port) for node in client.get_nodes()]

@@ -17,7 +17,7 @@ from db.cache.scripts import RENEW
 from db.cache.ticket_cache import Stored, TicketCache
 from db.postgres.migrations import migrate
 from db.redis.batches import Batches
-from db.redis.client import connect
+from db.redis.client import Client, connect
 from db.redis.guard import GuardedRedis
 from main import create_app
 from models import FENCE_GROUPS
@@ -74,6 +74,11 @@ def settings_for(dsn: str, redis_host: str, redis_port: int, **others: Any) -> S
         "auth_failure_limit": "1000000/60s",
     }
     return Settings(_env_file=None, **(defaults | others))
+
+
+def patient_client(settings: Settings) -> Client:
+    """Return a client for a test's own commands: it does not give up as soon as the service does on a busy machine."""
+    return connect(settings, timeout_s=10)
 
 
 @asynccontextmanager

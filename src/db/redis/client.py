@@ -18,8 +18,8 @@ MAX_CONNECTIONS: Final = 64
 Client = RedisCluster | Redis
 
 
-def connect(settings: Settings) -> Client:
-    """Return a client of the configured Redis. It connects at its first use.
+def connect(settings: Settings, *, timeout_s: float = SOCKET_TIMEOUT_S) -> Client:
+    """Return a client of the configured Redis. It connects at its first use, within `timeout_s`, as it awaits a reply.
 
     It does not retry: a second attempt would take longer than reading from PostgreSQL.
     """
@@ -29,8 +29,8 @@ def connect(settings: Settings) -> Client:
         "password": None if password is None else password.get_secret_value(),
         "ssl": settings.redis_tls,
         "ssl_ca_certs": None if settings.redis_tls_ca_file is None else str(settings.redis_tls_ca_file),
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
         "max_connections": MAX_CONNECTIONS,
         "retry": Retry(NoBackoff(), 0),
     }

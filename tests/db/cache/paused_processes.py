@@ -13,12 +13,13 @@ from db.cache.scripts import Script
 from db.cache.ticket_cache import CacheOutcome, TicketCache
 from db.postgres.database import Database
 from db.postgres.session import Session
-from db.redis.client import Client, connect
+from db.redis.client import Client
 from db.redis.guard import GuardedRedis
 from schemas.tickets import TicketPatch
 from services.access.principal import ANONYMOUS
 from services.tickets.changes import TicketChanges
 from services.tickets.service import TicketService, lookup_schema
+from support.factories import patient_client
 
 TIMEOUT_S: Final = 10
 
@@ -139,7 +140,7 @@ class Process:
     def __init__(self, settings: Settings) -> None:
         assert settings.database_dsn is not None
         self.database = PausableDatabase(settings.database_dsn.get_secret_value())
-        self.redis = WatchedRedis(connect(settings))
+        self.redis = WatchedRedis(patient_client(settings))
         self.cache = TicketCache(self.redis, schema=lookup_schema(), prefix=settings.redis_prefix)
         self.service = TicketService(
             self.database, self.cache, TicketChanges(self.database, self.cache, FenceGroups(self.database))

@@ -12,10 +12,9 @@ import pytest
 from core.settings import Settings
 from db.cache.fence import ticket_key
 from db.cache.ticket_cache import CacheOutcome
-from db.redis.client import connect
 from schemas.tickets import TicketCreate
 from services.access.principal import ANONYMOUS
-from support.factories import a_ticket, raise_fences, settings_for
+from support.factories import a_ticket, patient_client, raise_fences, settings_for
 
 from .paused_processes import TIMEOUT_S, CachedKey, Paused, Process
 
@@ -25,11 +24,7 @@ HIT, FILLED, NOT_FILLED, SHARED = (CacheOutcome(name) for name in ("hit", "fille
 @pytest.fixture
 async def own_settings(database_dsn: str, redis_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Settings:
     # The tests replay orders, not times: no step may time out because the machine is busy.
-    for timeout in (
-        "db.cache.ticket_cache.READ_TIMEOUT_S",
-        "db.cache.ticket_cache.INVALIDATE_TIMEOUT_S",
-        "db.redis.client.SOCKET_TIMEOUT_S",
-    ):
+    for timeout in ("db.cache.ticket_cache.READ_TIMEOUT_S", "db.cache.ticket_cache.INVALIDATE_TIMEOUT_S"):
         monkeypatch.setattr(timeout, TIMEOUT_S)
     return settings_for(database_dsn, *redis_address)
 
@@ -65,7 +60,7 @@ async def ticket(one: Process) -> int:
 
 @pytest.fixture
 async def key(own_settings: Settings, ticket: int) -> AsyncIterator[CachedKey]:
-    client = connect(own_settings)
+    client = patient_client(own_settings)
     yield CachedKey(client, ticket_key(own_settings.redis_prefix, ticket))
     await client.aclose()
 

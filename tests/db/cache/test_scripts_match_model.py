@@ -8,8 +8,8 @@ import pytest
 
 from core.settings import Settings
 from db.cache.scripts import FILL, INVALIDATE, INVALIDATE_BEFORE, LEASE, RELEASE, RENEW, Script
-from db.redis.client import Client, connect
-from support.factories import settings_for
+from db.redis.client import Client
+from support.factories import patient_client, settings_for
 
 from .cache_cases import REAL
 from .cache_state import CURRENT, GONE, NO_EPOCH, NO_LEASE, Fence, Key
@@ -36,7 +36,7 @@ def redis_settings(redis_address: tuple[str, int]) -> Settings:
 
 @pytest.fixture
 async def redis(redis_settings: Settings) -> AsyncIterator[Client]:
-    client = connect(redis_settings)
+    client = patient_client(redis_settings)
     yield client
     await client.aclose()
 

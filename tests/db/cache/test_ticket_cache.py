@@ -9,8 +9,7 @@ import pytest
 from core.settings import Settings
 from db.cache.fence import ticket_key
 from db.cache.ticket_cache import BODY_MS, CacheOutcome, Stored, TicketCache
-from db.redis.client import connect
-from support.factories import Loader, a_comment, cache_of, open_ticket, settings_for
+from support.factories import Loader, a_comment, cache_of, open_ticket, patient_client, settings_for
 
 
 @pytest.fixture
@@ -163,7 +162,7 @@ async def test_bodies_of_another_schema_are_not_read(cache: TicketCache, cache_s
 async def test_stored_bodies_expire(cache: TicketCache, cache_settings: Settings) -> None:
     for ticket_id in range(1, 30):
         await cache.read_through(ticket_id, Loader(1))
-    redis = connect(cache_settings)
+    redis = patient_client(cache_settings)
     try:
         ttls_ms = [await redis.pttl(ticket_key(cache_settings.redis_prefix, ticket_id)) for ticket_id in range(1, 30)]
     finally:
@@ -193,7 +192,7 @@ async def test_the_next_lookup_after_a_change_returns_it(client: httpx2.AsyncCli
 async def test_keys_have_the_prefix(settings: Settings, client: httpx2.AsyncClient) -> None:
     ticket = await open_ticket(client)
     await client.get(f"/tickets/{ticket['id']}")
-    redis = connect(settings)
+    redis = patient_client(settings)
     try:
         assert await redis.exists(ticket_key(settings.redis_prefix, ticket["id"]))
     finally:
