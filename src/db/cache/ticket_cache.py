@@ -36,6 +36,7 @@ from db.cache.fence import fence_key, group_of, ticket_key
 from db.cache.scripts import FILL, INVALIDATE, INVALIDATE_BEFORE, LEASE, RELEASE, Script
 from db.cache.shared_bodies import SharedBodies
 from db.redis.guard import CacheUnavailable, GuardedRedis
+from models import FENCE_GROUPS
 
 READ_TIMEOUT_S: Final = 0.1
 INVALIDATE_TIMEOUT_S: Final = 0.05
@@ -95,6 +96,7 @@ class TicketCache:
         self._redis = redis
         self._schema = schema.encode()
         self._prefix = prefix
+        self._fences = [fence_key(prefix, group) for group in range(FENCE_GROUPS)]
         self._loads: dict[int, _SharedLoad] = {}
         self._stale_if_error = stale_if_error
         self._load_failed_at = float("-inf")
@@ -164,7 +166,7 @@ class TicketCache:
 
     async def _read(self, ticket_id: int, load: Load) -> tuple[Stored, CacheOutcome]:
         """Return the cached body if its fence stands; otherwise load the ticket."""
-        key, fence = ticket_key(self._prefix, ticket_id), fence_key(self._prefix, group_of(ticket_id))
+        key, fence = ticket_key(self._prefix, ticket_id), self._fences[group_of(ticket_id)]
         # The hash first, then the fence: a body whose fence stands after it was read was not overwritten before.
         (version, body, schema, holder, body_epoch), epoch = await self._redis.read_with(
             key, "v", "b", "s", "l", "e", other=fence, timeout_s=READ_TIMEOUT_S

@@ -53,7 +53,7 @@ class Batches:
         async def on(shard: str, address: Address, keys: Sequence[str]) -> dict[str, Any]:
             sent = [commands[key] for key in (keys[:1] if once else keys)]
             try:
-                async with self._redis.guarded(shard, timeout_s) as until:
+                with self._redis.guarded(shard, timeout_s) as until:
                     replies = await self._redis.connections.execute_all(address, sent, until=until)
             except CacheUnavailable:
                 return {}

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
+from types import TracebackType
 from typing import Any, Final, cast
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -13,7 +15,7 @@ from redis.exceptions import NoScriptError, RedisClusterException, RedisError, R
 from db.cache.scripts import Script
 from db.redis.breaker import Breaker
 from db.redis.client import MAX_CONNECTIONS, SOCKET_TIMEOUT_S, Client, address_of, login_of
-from db.redis.multiplexed import Address, Argument, MultiplexedConnections, RedisErrorReply
+from db.redis.multiplexed import Address, Argument, MultiplexedConnections, RedisErrorReply, packed, packed_once
 
 PROBE_TIMEOUT_S: Final = 2
 
@@ -33,6 +35,37 @@ _log = logging.getLogger(__name__)
 
 class CacheUnavailable(Exception):
     """Redis did not reply in time or replied with an error, or its circuit breaker is open."""
+
+
+class _Guarded:
+    """The context of a command on a shard; every failure in it becomes CacheUnavailable.
+
+    A class, because a lookup enters it: a generator takes four times as long.
+    """
+
+    __slots__ = ("_breaker", "_shard", "_timeout_s")
+
+    def __init__(self, breaker: Breaker, shard: str, timeout_s: float) -> None:
+        self._breaker = breaker
+        self._shard = shard
+        self._timeout_s = timeout_s
+
+    def __enter__(self) -> float:
+        """Return the deadline, by the clock of the event loop. Raises CacheUnavailable while the breaker is open."""
+        if self._breaker.is_open(self._shard):
+            raise CacheUnavailable(f"the circuit breaker of {self._shard} is open")
+        return asyncio.get_running_loop().time() + self._timeout_s
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # An error reply is a reply: only silence opens the breaker.
+        if error is None or isinstance(error, (RedisErrorReply, ResponseError)):
+            self._breaker.record_success(self._shard)
+        elif isinstance(error, Exception):
+            self._breaker.record_failure(self._shard)
+        if isinstance(error, Exception):
+            raise _unavailable(error) from error
 
 
 class GuardedRedis:
@@ -71,14 +104,16 @@ class GuardedRedis:
         The value is read by GETEX, which changes nothing, but counts as a write: a primary that hands its slots over to
         a replica executes no writes from then on, while it still responds to reads.
         """
-        shard, address = self.locate(key)
-        commands = (("HMGET", key, *fields), ("GETEX", other))
-        async with self.guarded(shard, timeout_s) as until:
+        shard, address = self.locate(other)
+        hash_read, value_read = ("HMGET", key, *fields), ("GETEX", other)
+        with self.guarded(shard, timeout_s) as until:
             if address is not None:
-                values, value = await self.connections.execute_all(address, commands, until=until)
+                commands = packed(hash_read) + packed_once(value_read)
+                values, value = await self.connections.execute_packed(address, commands, count=2, until=until)
                 if not isinstance(values, RedisErrorReply) and not isinstance(value, RedisErrorReply):
                     return values, value
-            values, value = [await self._execute_on_owner(address, command, until) for command in commands]
+            values = await self._execute_on_owner(address, hash_read, until)
+            value = await self._execute_on_owner(address, value_read, until)
             return cast("list[bytes | None]", values), cast("bytes | None", value)
 
     async def run(self, script: Script, keys: str | tuple[str, ...], *arguments: Argument, timeout_s: float) -> Any:  # noqa: ANN401
@@ -144,7 +179,7 @@ class GuardedRedis:
         script: Script | None = None,
     ) -> Any:  # noqa: ANN401
         shard, address = self.locate(key)
-        async with self.guarded(shard, timeout_s) as until:
+        with self.guarded(shard, timeout_s) as until:
             try:
                 return await self._execute_on_owner(address, arguments, until)
             except (RedisErrorReply, NoScriptError) as error:
@@ -152,20 +187,9 @@ class GuardedRedis:
                     raise
                 return await self._execute_on_owner(address, ("EVAL", script.source, *arguments[2:]), until)
 
-    @asynccontextmanager
-    async def guarded(self, shard: str, timeout_s: float) -> AsyncIterator[float]:
-        """Yield the deadline of a command on a shard, and record in the breaker whether the shard responds."""
-        if self.breaker.is_open(shard):
-            raise CacheUnavailable(f"the circuit breaker of {shard} is open")
-        try:
-            yield asyncio.get_running_loop().time() + timeout_s
-        except (RedisErrorReply, ResponseError) as error:  # an error reply is a reply: only silence opens the breaker
-            self.breaker.record_success(shard)
-            raise _unavailable(error) from error
-        except Exception as error:
-            self.breaker.record_failure(shard)
-            raise _unavailable(error) from error
-        self.breaker.record_success(shard)
+    def guarded(self, shard: str, timeout_s: float) -> "_Guarded":
+        """Return a context that gives the deadline of a command, and records whether the shard of its key responds."""
+        return _Guarded(self.breaker, shard, timeout_s)
 
     async def _execute_on_owner(self, address: Address | None, arguments: tuple[Argument, ...], until: float) -> object:
         """Send a command to `address`; if it is None or the node redirects, let the right node carry it out."""
@@ -198,7 +222,7 @@ class GuardedRedis:
         """Return the name and the address of the node that serves a key; the address is None if it is not known."""
         if not isinstance(self._client, RedisCluster):
             return _SINGLE, self._single_address
-        nodes = self._client.nodes_manager.slots_cache.get(key_slot(key.encode()))
+        nodes = self._client.nodes_manager.slots_cache.get(_slot_of(key))
         if not nodes:
             return _UNKNOWN, None
         return nodes[0].name, (nodes[0].host, int(nodes[0].port))
@@ -238,6 +262,11 @@ class GuardedRedis:
         for node in client.get_primaries():
             if node.name == shard and not await _serves_keys(client, node):
                 raise CacheUnavailable(f"{shard} is in no working cluster")
+
+
+@lru_cache(maxsize=1024)
+def _slot_of(key: str) -> int:
+    return key_slot(key.encode())
 
 
 def lacks_script(error: Exception) -> bool:

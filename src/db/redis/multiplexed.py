@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ssl import SSLContext
 from typing import Any, Final, cast
 from weakref import WeakSet
@@ -188,11 +189,7 @@ class MultiplexedConnections:
 
         Raises RedisErrorReply, OSError, TimeoutError.
         """
-        connection = self._connections.get(address)
-        if connection is None or not connection.is_usable:
-            async with asyncio.timeout_at(until):
-                connection = await self._connected(address)
-        return await connection.execute(_packed(arguments), until=until)
+        return await self.execute_packed(address, packed(arguments), count=1, until=until)
 
     async def execute_all(
         self, address: Address, commands: Sequence[tuple[Argument, ...]], *, until: float
@@ -202,13 +199,20 @@ class MultiplexedConnections:
         The node carries them out in their order, with commands of other connections in between. Raises OSError,
         TimeoutError.
         """
+        count = len(commands)
+        replies = await self.execute_packed(address, b"".join(map(packed, commands)), count=count, until=until)
+        return replies if count > 1 else [replies]
+
+    async def execute_packed(self, address: Address, commands: bytes, *, count: int, until: float) -> Any:  # noqa: ANN401 - as Redis replies
+        """Send packed commands in one piece; return the reply of one command, or the list of those of several.
+
+        Raises OSError, TimeoutError; for one command RedisErrorReply, of which several have one in their list.
+        """
         connection = self._connections.get(address)
         if connection is None or not connection.is_usable:
             async with asyncio.timeout_at(until):
                 connection = await self._connected(address)
-        packed = b"".join(map(_packed, commands))
-        replies = await connection.execute(packed, until=until, count=len(commands))
-        return replies if len(commands) > 1 else [replies]
+        return await connection.execute(commands, until=until, count=count)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -240,13 +244,20 @@ class MultiplexedConnections:
             self._opened.add(connection)
             if self._login.command:
                 try:
-                    await connection.execute(_packed(self._login.command), until=loop.time() + self._connect_timeout_s)
+                    await connection.execute(packed(self._login.command), until=loop.time() + self._connect_timeout_s)
                 except BaseException:
                     connection.terminate()
                     raise
         return connection
 
 
-def _packed(arguments: tuple[Argument, ...]) -> bytes:
-    packed: bytes = pack_command(cast("Any", arguments))  # takes any number of arguments, unlike its annotation
-    return packed
+def packed(arguments: tuple[Argument, ...]) -> bytes:
+    """Return a command as it is sent."""
+    command: bytes = pack_command(cast("Any", arguments))  # takes any number of arguments, unlike its annotation
+    return command
+
+
+@lru_cache(maxsize=256)
+def packed_once(arguments: tuple[Argument, ...]) -> bytes:
+    """Return a command of which there are few, such as one for each fence, as it is sent."""
+    return packed(arguments)
