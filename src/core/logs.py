@@ -74,7 +74,8 @@ class _OutputHandler(logging.Handler):
         except Exception:  # noqa: BLE001 - as every handler of the standard library does
             self.handleError(record)
         else:
-            self._output.write_line(line)
+            write = self._output.write_line_soon if getattr(record, "may_wait", False) else self._output.write_line
+            write(line)
 
 
 def is_json(settings: Settings) -> bool:

@@ -89,8 +89,9 @@ class AccessLogMiddleware:
             "status": status,
             "duration_ms": round(seconds * 1000, 3),
             "client": client[0] if client else None,
-            **ticket_field(scope),
+            **ticket_field(route_scope),
         }
+        record.may_wait = True  # for the other lines of this turn of the event loop: see `core.output`
         _log.handle(record)
 
 

@@ -61,6 +61,7 @@ def _match(scope: Scope) -> tuple[APIRoute, Callable[[], Awaitable[Response]]] |
     found = _LOOKUP.fullmatch(path)
     if found is None or scope["query_string"] or (ticket_id := int(found[1])) > ID_MAX or _has_cache_control(scope):
         return None
+    scope["path_params"] = {"ticket_id": ticket_id}  # for the access log
     return _GET_TICKET, lambda: _look_up(scope, ticket_id)
 
 
