@@ -32,6 +32,8 @@ class TcpProxy:
         connection = asyncio.create_task(self._serve(client, to_client))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        # Not in the task, which never runs if it is cancelled at once.
+        connection.add_done_callback(lambda _: to_client.close())
 
     async def close(self) -> None:
         """Close every connection."""
@@ -40,15 +42,12 @@ class TcpProxy:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        writers = [to_client]
+        await self._forwarding.wait()
+        server = await asyncio.open_connection(*self._server)
         try:
-            await self._forwarding.wait()
-            server = await asyncio.open_connection(*self._server)
-            writers.append(server[1])
             await self._forward((client, to_client), server)
         finally:
-            for writer in writers:
-                writer.close()
+            server[1].close()
 
     async def _forward(self, client: Stream, server: Stream) -> None:
         """Forward in both directions until both sides have closed."""
