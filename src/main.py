@@ -35,14 +35,12 @@ from api.routes import ROUTERS, docs
 from core import logs, process, shared_metrics
 from core.process import BackgroundState, ShutdownState
 from core.settings import Settings
-from db.postgres.migrations import known_revisions
+from db.postgres.revisions import known_revisions
 from db.resources import open_resources
 from services.access.api_key_cache import ApiKeyCache
 from services.access.api_keys import ApiKeys
-from services.access.authentication import Authenticator
+from services.access.authentication import Authenticator, TokenVerification
 from services.access.failed_authentications import FailedAuthentications
-from services.access.oidc import TokenVerifier
-from services.access.signing_keys import SigningKeys
 from services.operation.health import HealthService
 from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
@@ -162,9 +160,13 @@ def _middleware(
     return [middleware for middleware in chain if middleware.cls not in disabled]
 
 
-def _token_verifier(settings: Settings) -> TokenVerifier | None:
+def _token_verifier(settings: Settings) -> TokenVerification | None:
     if settings.oidc_issuer is None or settings.oidc_audience is None:
         return None
+    # Imported only with an issuer: the cryptography of tokens takes 8 MB of memory.
+    from services.access.oidc import TokenVerifier  # noqa: PLC0415
+    from services.access.signing_keys import SigningKeys  # noqa: PLC0415
+
     return TokenVerifier(
         SigningKeys(settings.oidc_issuer),
         issuer=settings.oidc_issuer,

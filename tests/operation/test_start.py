@@ -12,7 +12,7 @@ import pytest
 
 from core.settings import ROOT, async_dsn
 from db.embedded import EmbeddedPostgres
-from db.postgres.migrations import known_revisions
+from db.postgres.revisions import known_revisions
 from operation.load import lost, under_load
 from support.factories import new_database, settings_for
 from support.service_process import ServiceProcess, clean_environment

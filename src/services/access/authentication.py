@@ -1,13 +1,20 @@
 """Authentication by API key or by OIDC token."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from core.errors import Unauthenticated
 from services.access.api_key_cache import ApiKeyCache
-from services.access.oidc import TokenVerifier
 from services.access.principal import ANONYMOUS, Principal
 
 _KEY_PREFIX: Final = "tk_"
+
+
+class TokenVerification(Protocol):
+    """What the authenticator requires of a verifier of tokens: see `services.access.oidc`."""
+
+    async def principal_of(self, token: str) -> Principal:
+        """Return the principal of a token. Raises Unauthenticated, Forbidden, IssuerUnavailable."""
+        ...
 
 
 class Authenticator:
@@ -17,7 +24,7 @@ class Authenticator:
     the anonymous agent with `allow_anonymous`, and while there are neither keys nor an issuer.
     """
 
-    def __init__(self, keys: ApiKeyCache, tokens: TokenVerifier | None, *, allow_anonymous: bool) -> None:
+    def __init__(self, keys: ApiKeyCache, tokens: TokenVerification | None, *, allow_anonymous: bool) -> None:
         self._keys = keys
         self._tokens = tokens
         self._allow_anonymous = allow_anonymous

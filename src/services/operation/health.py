@@ -3,22 +3,19 @@
 import asyncio
 from typing import Final
 
-from sqlalchemy import Boolean, cast, column, func, not_, or_, select, table
+from sqlalchemy import Boolean, cast, func, not_, or_, select
 
 from core.errors import DatabaseUnavailable
 from core.process import BackgroundState, ShutdownState
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
-from db.postgres.migrations import Revisions
+from db.postgres.revisions import Revisions, revision_of
 from db.postgres.statements import Statement, constant
 from schemas.health import BackgroundWorkState, CacheState, DatabaseState, MigrationsState, Readiness
 
-_VERSION_TABLE: Final = "alembic_version"
 _is_read_only: Final = cast(func.current_setting(constant("default_transaction_read_only")), Boolean)
 
 _IS_WRITABLE: Final = Statement(select(not_(or_(func.pg_is_in_recovery(type_=Boolean), _is_read_only))))
-_IS_MIGRATED: Final = Statement(select(func.to_regclass(constant(_VERSION_TABLE)).is_not(None)))
-_REVISION: Final = Statement(select(column("version_num")).select_from(table(_VERSION_TABLE)))
 
 
 class HealthService:
@@ -73,8 +70,7 @@ class HealthService:
         try:
             async with self._database.probing() as connection:
                 is_writable = await connection.value(_IS_WRITABLE)
-                is_migrated = await connection.value(_IS_MIGRATED)
-                revision = await connection.value(_REVISION) if is_migrated else None
+                revision = await revision_of(connection)
         except DatabaseUnavailable:
             return "unavailable", "unknown"
         if not is_writable:
