@@ -21,7 +21,8 @@ import httpx2
 from core.settings import Settings
 from db.cache.fence_groups import FenceGroups
 from db.cache.ticket_cache import TicketCache
-from db.postgres.database import Database
+from db.postgres.database import Database, Decision
+from db.postgres.failures import Attempt, attempt
 from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
 from db.redis.client import connect
@@ -93,32 +94,47 @@ class MortalDatabase(Database):
     async def reading(self) -> AsyncIterator[Session]:
         async with super().reading() as connection:
             yield connection
-        await self._delay_sometimes()
+        await self.delay_sometimes()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         fate = fate_of_writer.get()
         async with super().transaction() as connection:
             yield connection
-            await self._delay_sometimes()
+            await self.delay_sometimes()
             if fate is not None and fate.before_commit:
                 fate.die()
         if fate is not None:
             fate.die()
 
-    async def write(self, statement: Statement, /, **values: object) -> Row:
-        fate = fate_of_writer.get()
-        if fate is not None and fate.before_commit:
-            fate.die()
-        written = await super().write(statement, **values)
-        await self._delay_sometimes()
-        if fate is not None:
-            fate.die()
-        return written
+    @asynccontextmanager
+    async def deciding(self) -> AsyncIterator[Decision]:
+        async with attempt() as current, self._main.reading() as connection:
+            yield MortalDecision(connection, current, self)
 
-    async def _delay_sometimes(self) -> None:
+    async def delay_sometimes(self) -> None:
         if self._dice.random() < 0.05:
             await asyncio.sleep(self._dice.uniform(0, 0.1))
+
+
+class MortalDecision(Decision):
+    """Kills a writer around its commit according to its fate, and sometimes delays it."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, connection: Session, current: Attempt, database: MortalDatabase) -> None:
+        super().__init__(connection, current)
+        self._database = database
+
+    async def commit(self, statement: Statement, /, **values: object) -> Row | None:
+        fate = fate_of_writer.get()
+        await self._database.delay_sometimes()
+        if fate is not None and fate.before_commit:
+            fate.die()
+        committed = await super().commit(statement, **values)
+        if fate is not None and committed is not None:
+            fate.die()
+        return committed
 
 
 class MortalCache(TicketCache):

@@ -105,13 +105,14 @@ async def test_a_creation_whose_commit_takes_too_long_has_an_unknown_outcome(
 async def test_a_creation_that_waited_for_a_connection_until_its_deadline_was_not_written(
     own_database_dsn: str, redis_address: tuple[str, int]
 ) -> None:
-    async with client_on(own_database_dsn, redis_address, database_pool_size=1) as (client, ticket):
-        lock = f"SELECT FROM tickets WHERE id = {ticket['id']} FOR UPDATE"
-        async with locked(own_database_dsn, lock) as holder:
-            change = client.patch(f"/tickets/{ticket['id']}", json={"status": "closed"})
-            _, response = await asyncio.gather(change, client.post("/tickets", json=a_ticket()))
-            assert (response.status_code, response.json()["type"]) == (503, "/problems/deadline-exceeded")
-            assert await holder.fetchval("SELECT count(*) FROM tickets") == 1
+    async with (
+        client_on(own_database_dsn, redis_address, database_pool_size=1) as (client, ticket),
+        locked(own_database_dsn, "LOCK TABLE tickets") as holder,
+    ):
+        change = client.patch(f"/tickets/{ticket['id']}", json={"status": "closed"})
+        _, response = await asyncio.gather(change, client.post("/tickets", json=a_ticket()))
+        assert (response.status_code, response.json()["type"]) == (503, "/problems/deadline-exceeded")
+        assert await holder.fetchval("SELECT count(*) FROM tickets") == 1
 
 
 async def test_many_requests_that_wait_for_a_connection_fail_in_time(

@@ -31,10 +31,15 @@ class Invalidation:
 
         The rows of the groups are locked after those of the tickets.
         """
+        if not await self.raise_floors():
+            lost = self._floors.keys() - self._arrived
+            self._marks = await self._groups.mark_down(connection, _groups_of(lost))
+
+    async def raise_floors(self) -> bool:
+        """Raise the floors, and return whether they all arrived; if not, the change needs `before_commit`."""
         lost = await self._invalidate()
         self._arrived = self._floors.keys() - lost
-        if lost:
-            self._marks = await self._groups.mark_down(connection, _groups_of(lost))
+        return not lost
 
     async def after_commit(self) -> None:
         """Invalidate again, and return when the change may be acknowledged.

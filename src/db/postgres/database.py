@@ -12,7 +12,7 @@ from sqlalchemy import literal_column, select
 
 from core.errors import DatabaseUnavailable, SearchTimeout
 from db.postgres.connections import Connections
-from db.postgres.failures import CANCELLED, REJECTIONS, attempt, failures_translated, sqlstate_of
+from db.postgres.failures import CANCELLED, REJECTIONS, Attempt, attempt, failures_translated, sqlstate_of
 from db.postgres.pool import PoolState, PoolTimeout
 from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
@@ -29,6 +29,32 @@ _RETRY_INTERVAL_S: Final = 0.2
 _SELECT_1: Final = Statement(select(literal_column("1")))
 
 _log = logging.getLogger(__name__)
+
+
+class Decision:
+    """A connection on which a row is read without a lock, and a statement committed that depends on it.
+
+    Both are executed by one server process. So the statement never meets another server, which a failover may have
+    left without the row that was read.
+    """
+
+    __slots__ = ("_attempt", "_connection")
+
+    def __init__(self, connection: Session, current: Attempt) -> None:
+        self._connection = connection
+        self._attempt = current
+
+    async def read(self, statement: Statement, /, **values: object) -> Row | None:
+        """Return the row of a statement that reads; None without a row."""
+        return await self._connection.one_or_none(statement, **values)
+
+    async def commit(self, statement: Statement, /, **values: object) -> Row | None:
+        """Execute a statement as its own transaction, and return its row; None if it found nothing to change."""
+        await self._connection.prepare_once(statement)
+        if self._attempt.is_too_late:
+            raise DatabaseUnavailable("too late to commit")
+        self._attempt.is_sent = True
+        return await self._connection.one_or_none(statement, **values)
 
 
 class Database:
@@ -96,16 +122,25 @@ class Database:
             current.is_sent = True
             await connection.commit()
 
+    @asynccontextmanager
+    async def deciding(self) -> AsyncIterator[Decision]:
+        """Acquire a connection for a read, and for one statement that commits what was decided on the row.
+
+        Raises DatabaseUnavailable or DeadlineExceeded, or OutcomeUnknown when the server did not confirm the commit.
+        """
+        async with attempt() as current, self._main.reading() as connection:
+            yield Decision(connection, current)
+
     async def write(self, statement: Statement, /, **values: object) -> Row:
         """Execute a statement as its own transaction, which saves BEGIN and COMMIT; return its one row.
 
         Raises DatabaseUnavailable or DeadlineExceeded, or OutcomeUnknown when the statement was sent and the server
         did not confirm it.
         """
-        async with attempt() as current, self._main.reading() as connection:
-            await connection.prepare_once(statement)
-            current.is_sent = True
-            return await connection.one(statement, **values)
+        async with self.deciding() as decision:
+            written = await decision.commit(statement, **values)
+        assert written is not None  # noqa: S101 - it depends on nothing that was read
+        return written
 
     @asynccontextmanager
     async def probing(self) -> AsyncIterator[Session]:

@@ -16,8 +16,8 @@ from db.postgres.statements import Statement, constant
 
 VERSIONS: Final = ROOT / "src" / "models" / "migrations" / "versions"
 
-_REVISION: Final = re.compile(r'^revision: str = "(\w+)"$', re.MULTILINE)
-_DOWN_REVISION: Final = re.compile(r'^down_revision: str \| None = (?:"(\w+)"|None)$', re.MULTILINE)
+_REVISION: Final = re.compile(r"""^revision\b[^=\n]*=\s*["'](\w+)["']""", re.MULTILINE)
+_DOWN_REVISION: Final = re.compile(r"""^down_revision\b[^=\n]*=\s*["'](\w+)["']""", re.MULTILINE)
 
 _VERSION_TABLE: Final = "alembic_version"
 _IS_MIGRATED: Final = Statement(select(func.to_regclass(constant(_VERSION_TABLE)).is_not(None)))

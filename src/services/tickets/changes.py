@@ -1,25 +1,29 @@
 """The one write path: every change of tickets goes through `TicketChanges`, which holds the promises of the service.
 
-One transaction locks the rows in ascending id, adds exactly 1 to the version of each changed ticket and appends exactly
-one event for it. The cache's floor is raised before the commit and again after it, so that no read that begins after
-the response is older than it. A change whose invalidation did not arrive is acknowledged after the fence of its tickets
-has expired (see `db.cache.invalidation`).
+One transaction adds exactly 1 to the version of each changed ticket and appends exactly one event for it. The cache's
+floor is raised before the commit and again after it, so that no read that begins after the response is older than it. A
+change whose invalidation did not arrive is acknowledged after the fence of its tickets has expired (see
+`db.cache.invalidation`).
+
+A change of one ticket is decided on a row that was read without a lock, and is saved only if the ticket still has that
+version. This takes one statement instead of a transaction of four. If the version has changed, or the cache's floor
+could not be raised, the change is decided again on the locked row.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
+from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from core import metrics
 from core.errors import DatabaseUnavailable, TicketNotFound, VersionMismatch
 from db.cache.fence_groups import FenceGroups
 from db.cache.invalidation import Invalidation
 from db.cache.ticket_cache import TicketCache
-from db.postgres.database import Database
+from db.postgres.database import Database, Decision
 from db.postgres.session import Session
-from db.postgres.statements import Row
+from db.postgres.statements import Row, Statement
 from models import Audience
 from schemas.tickets import TicketCreate
 from services.access.principal import Principal
@@ -27,13 +31,19 @@ from services.idempotency import IdempotentRequest, RequestsInProgress
 from services.tickets import statements as sql
 from services.tickets.change_purpose import SET_PURPOSE, ChangePurpose
 from services.tickets.commit_signal import CommitSignal
-from services.tickets.locked_ticket import LockedTicket
+from services.tickets.edited_ticket import EditedTicket
 from services.tickets.writer_queue import WriterQueue
 
 # The cache's floor lives 30 s. A commit that comes later than this after the floor was raised might outlive it.
 COMMIT_WITHIN_S: Final = 10
 
+Decide = Callable[[EditedTicket], None]
+
 _NONE_EXPECTED: Final[Mapping[int, Set[int]]] = MappingProxyType({})
+
+
+class _NeedsLock(Exception):
+    """The change was not saved, and must be decided on the locked row."""
 
 
 class TicketChanges:
@@ -75,6 +85,26 @@ class TicketChanges:
         self.committed.notify()
         return row
 
+    async def change(
+        self,
+        ticket_id: int,
+        principal: Principal,
+        decide: Decide,
+        expected: Mapping[int, Set[int]] = _NONE_EXPECTED,
+        *,
+        request: IdempotentRequest | None = None,
+    ) -> EditedTicket:
+        """Change one ticket as `decide` decides, which is called again if the ticket changes meanwhile; return it.
+
+        Raises what `decide` raises, and what `changing` raises.
+        """
+        if request is None:
+            with suppress(_NeedsLock):
+                return await self._change_unlocked(ticket_id, principal, decide, expected)
+        async with self.changing([ticket_id], principal, expected, request=request) as (ticket,):
+            decide(ticket)
+        return ticket
+
     @asynccontextmanager
     async def changing(
         self,
@@ -85,7 +115,7 @@ class TicketChanges:
         audience: Audience = Audience.PUBLIC,
         purpose: ChangePurpose | None = None,
         request: IdempotentRequest | None = None,
-    ) -> AsyncIterator[tuple[LockedTicket, ...]]:
+    ) -> AsyncIterator[tuple[EditedTicket, ...]]:
         """Yield tickets, locked, in ascending id; save and commit their changes when the block ends without an error.
 
         `expected` maps ids to the versions that the caller accepts. Each changed ticket gets one version and one event
@@ -116,17 +146,54 @@ class TicketChanges:
                 if invalidation is not None:
                     await invalidation.after_failure()
                 raise
-            if invalidation is not None:
-                await invalidation.after_commit()
-            # The response acknowledges these versions too. The process that committed one may not have invalidated yet,
-            # and may have died before it did. This drops a body of the same version, which may be one of a lost commit.
-            if unchanged := {ticket.id: ticket.version for ticket in tickets if not ticket.is_changed}:
-                await self.invalidation(unchanged).after_commit()
-        self._count(changed)
+            await self._complete(tickets, invalidation)
 
     def invalidation(self, floors: Mapping[int, int]) -> Invalidation:
         """Return the invalidation of a change that commits these versions, by ticket id."""
         return Invalidation(self._cache, self._groups, floors)
+
+    async def _change_unlocked(
+        self, ticket_id: int, principal: Principal, decide: Decide, expected: Mapping[int, Set[int]]
+    ) -> EditedTicket:
+        """Change one ticket without a lock. Raises _NeedsLock if it was not saved."""
+        invalidation: Invalidation | None = None
+        try:
+            async with self._queue.turn([ticket_id]), self._database.deciding() as decision:
+                row = await decision.read(sql.READ, ticket_id=ticket_id, requester=principal.requester_email)
+                (ticket,) = self._found([ticket_id], [] if row is None else [row], expected)
+                decide(ticket)
+                if ticket.is_changed:
+                    invalidation = self.invalidation({ticket_id: ticket.version + 1})
+                    await self._save_unlocked(decision, ticket, principal, invalidation)
+        except _NeedsLock:
+            raise
+        except BaseException:
+            if invalidation is not None:
+                await invalidation.after_failure()
+            raise
+        await self._complete([ticket], invalidation)
+        return ticket
+
+    async def _save_unlocked(
+        self, decision: Decision, ticket: EditedTicket, principal: Principal, invalidation: Invalidation
+    ) -> None:
+        if not await invalidation.raise_floors():  # a transaction has to mark the group of the ticket
+            raise _NeedsLock
+        statement, parameters = self._saving(ticket, principal, Audience.PUBLIC)
+        saved = await decision.commit(statement, **parameters)
+        if saved is None:
+            raise _NeedsLock
+        ticket.saved = saved
+
+    async def _complete(self, tickets: Sequence[EditedTicket], invalidation: Invalidation | None) -> None:
+        """Invalidate what was committed, so that the response may acknowledge it, and count it."""
+        if invalidation is not None:
+            await invalidation.after_commit()
+        # The response acknowledges these versions too. The process that committed one may not have invalidated yet,
+        # and may have died before it did. This drops a body of the same version, which may be one of a lost commit.
+        if unchanged := {ticket.id: ticket.version for ticket in tickets if not ticket.is_changed}:
+            await self.invalidation(unchanged).after_commit()
+        self._count([ticket for ticket in tickets if ticket.is_changed])
 
     async def _lock(
         self,
@@ -135,10 +202,20 @@ class TicketChanges:
         principal: Principal,
         expected: Mapping[int, Set[int]],
         purpose: ChangePurpose | None,
-    ) -> tuple[LockedTicket, ...]:
+    ) -> tuple[EditedTicket, ...]:
         if purpose is not None:
             await connection.run(SET_PURPOSE, purpose=purpose)
         rows = await connection.rows(sql.LOCK, ticket_ids=ids, requester=principal.requester_email)
+        return self._found(ids, rows, expected, purpose)
+
+    def _found(
+        self,
+        ids: Sequence[int],
+        rows: Sequence[Row],
+        expected: Mapping[int, Set[int]],
+        purpose: ChangePurpose | None = None,
+    ) -> tuple[EditedTicket, ...]:
+        """Return the tickets of these rows. Raises TicketNotFound, VersionMismatch."""
         found = {row.id for row in rows}
         for ticket_id in ids:
             if ticket_id not in found:
@@ -146,12 +223,12 @@ class TicketChanges:
         for row in rows:
             if row.id in expected and row.version not in expected[row.id]:
                 raise VersionMismatch(row.version)
-        return tuple(LockedTicket(row, purpose) for row in rows)
+        return tuple(EditedTicket(row, purpose) for row in rows)
 
     async def _save(
         self,
         connection: Session,
-        changed: Sequence[LockedTicket],
+        changed: Sequence[EditedTicket],
         principal: Principal,
         audience: Audience,
         invalidation: Invalidation,
@@ -159,12 +236,19 @@ class TicketChanges:
         await invalidation.before_commit(connection)
         floors_raised_at = time.monotonic()
         for ticket in changed:
-            statement = sql.save_statement(ticket.changed_fields, adds_comment=ticket.adds_comment)
-            ticket.saved = await connection.one(statement, **ticket.save_parameters(principal.id, audience))
+            statement, parameters = self._saving(ticket, principal, audience)
+            ticket.saved = await connection.one(statement, **parameters)
         if time.monotonic() - floors_raised_at > COMMIT_WITHIN_S:
             raise DatabaseUnavailable("the change took too long to be committed safely")
 
-    def _count(self, changed: Sequence[LockedTicket]) -> None:
+    def _saving(
+        self, ticket: EditedTicket, principal: Principal, audience: Audience
+    ) -> tuple[Statement, dict[str, Any]]:
+        """Return the statement that saves the change of a ticket, and its parameters."""
+        statement = sql.save_statement(ticket.changed_fields, adds_comment=ticket.adds_comment)
+        return statement, ticket.save_parameters(principal.id, audience)
+
+    def _count(self, changed: Sequence[EditedTicket]) -> None:
         if not changed:
             return
         for ticket in changed:

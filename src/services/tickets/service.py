@@ -15,7 +15,7 @@ from services.access.principal import Principal
 from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets import statements as sql
 from services.tickets.changes import TicketChanges
-from services.tickets.locked_ticket import EDITABLE, LockedTicket
+from services.tickets.edited_ticket import EDITABLE, EditedTicket
 from services.tickets.ticket_status import allowed_from
 from services.write_result import WriteResult
 
@@ -70,12 +70,15 @@ class TicketService:
         fields = patch.model_fields_set
         if "status" in fields:
             principal.ensure_may_set_status(patch.status)
-        async with self._changes.changing([ticket_id], principal, _expected(ticket_id, expected)) as (ticket,):
+
+        def edit(ticket: EditedTicket) -> None:
             if "status" in fields:
                 ticket.move_to(patch.status)
             for field in fields & EDITABLE:
                 ticket.edit(field, getattr(patch, field))
-        return ticket_of(ticket.saved)
+
+        changed = await self._changes.change(ticket_id, principal, edit, _expected(ticket_id, expected))
+        return ticket_of(changed.saved)
 
     async def comment(
         self,
@@ -95,12 +98,15 @@ class TicketService:
         if new.status is not None:
             principal.ensure_may_set_status(new.status)
         request = IdempotentRequest.under(key, principal.id, f"comment {ticket_id}", new, _commented)
+
+        def add(ticket: EditedTicket) -> None:
+            if new.status is not None:
+                ticket.move_to(new.status)
+            ticket.add_comment(new)
+
         expected_versions = _expected(ticket_id, expected)
         try:
-            async with self._changes.changing([ticket_id], principal, expected_versions, request=request) as (ticket,):
-                if new.status is not None:
-                    ticket.move_to(new.status)
-                ticket.add_comment(new)
+            ticket = await self._changes.change(ticket_id, principal, add, expected_versions, request=request)
         except Replayed as earlier:
             if principal.requester_email is not None:  # the principal may see less than when it sent the first request
                 await self._ensure_visible(ticket_id, principal)
@@ -144,6 +150,6 @@ def _created(row: Row) -> WriteResult:
     return WriteResult(ticket_of(row).model_dump_json().encode(), row.id, row.version)
 
 
-def _commented(tickets: Sequence[LockedTicket]) -> WriteResult:
+def _commented(tickets: Sequence[EditedTicket]) -> WriteResult:
     (ticket,) = tickets
     return WriteResult(ticket.comment_added.model_dump_json().encode(), ticket.id, ticket.saved.version)

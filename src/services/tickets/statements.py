@@ -1,7 +1,9 @@
 """The statements on tickets, one round trip each, built from the models and compiled at import.
 
+READ                  one ticket, if the principal may see it
 LOCK                  locks tickets for this transaction, in ascending id, as far as the principal may see them
-save_statement        saves one change of a locked ticket: its row, a new comment if there is one, and the event
+save_statement        saves one change of a ticket that still has the version that was read: its row, a new comment if
+                      there is one, and the event
 CREATE                inserts a ticket and its first event
 SELECT_DETAILS        one ticket and its latest comments, in one snapshot, as JSON for the cache; checks no permission
 IS_VISIBLE            one row if the principal may see the ticket
@@ -64,6 +66,7 @@ _ONE: Final = literal_column("1", Integer)
 VISIBLE_TO: Final = or_(requester.is_(None), email_key(tickets.c.email) == email_key(requester))
 _EVENT_VISIBLE_TO: Final = or_(requester.is_(None), events.c.audience == constant(Audience.PUBLIC))
 
+READ: Final = Statement(select(*tickets.c).where(tickets.c.id == ticket_id, VISIBLE_TO))
 LOCK: Final = Statement(
     select(*tickets.c)
     .where(tickets.c.id == func.any(bindparam("ticket_ids", type_=ARRAY(BigInteger))), VISIBLE_TO)
@@ -81,34 +84,44 @@ def field_parameter(field: str) -> str:
 def save_statement(fields: frozenset[str], *, adds_comment: bool) -> Statement:
     """Return the statement that saves a change of these fields, and returns the ticket's row.
 
-    Parameters: `ticket_id`; the fields' new values by `field_parameter`; with a comment `comment_email` and
-    `comment_text`; of the event `type`, `changes` (JSON text), `actor` and `audience`. With a comment the row has
-    `comment_id` and `commented_at` too. The clock is read after the lock was acquired, so that times follow versions.
+    It saves nothing and returns no row unless the ticket has `version`, the version that was read, and is not locked by
+    another transaction. The time of the update is at least that of the version before. Parameters: `ticket_id`,
+    `version`; the fields' new values by `field_parameter`; with a comment `comment_email` and `comment_text`; of the
+    event `type`, `changes` (JSON text), `actor` and `audience`. With a comment the row has `comment_id` and
+    `commented_at` too.
     """
     moment = select(func.clock_timestamp(type_=DateTime(timezone=True)).label("at")).cte("moment")
     moment = moment.prefix_with("MATERIALIZED")
+    unchanged = _lock_unchanged()
     changes: ColumnElement[Any] = cast(bindparam("changes", type_=Text), JSONB)
     if not adds_comment:
-        saved = _update(fields, moment, None)
+        saved = _update(fields, unchanged, moment, None)
         return Statement(select(*saved.c).add_cte(_event(saved, changes)))
-    comment = _new_comment(moment)
-    saved = _update(fields, moment, comment)
+    comment = _new_comment(unchanged, moment)
+    saved = _update(fields, unchanged, moment, comment)
     comment_id = func.jsonb_build_object(constant("comment_id"), comment.c.id, type_=JSONB)
     event = _event(saved, changes.op("||")(comment_id), comment)
     row = select(*saved.c, comment.c.id.label("comment_id"), comment.c.created_at.label("commented_at"))
     return Statement(row.select_from(saved.join(comment, true())).add_cte(event))
 
 
-def _new_comment(moment: CTE) -> CTE:
+def _lock_unchanged() -> CTE:
+    """Return the lock of the ticket in the version that was read; without a row if that is not possible at once."""
+    is_unchanged = tickets.c.version == bindparam("version", type_=Integer)
+    found = select(tickets.c.id).where(tickets.c.id == ticket_id, is_unchanged)
+    return found.with_for_update(key_share=True, skip_locked=True).cte("unchanged")
+
+
+def _new_comment(unchanged: CTE, moment: CTE) -> CTE:
     values = select(
-        ticket_id, bindparam("comment_email", type_=Text), bindparam("comment_text", type_=Text), moment.c.at
+        unchanged.c.id, bindparam("comment_email", type_=Text), bindparam("comment_text", type_=Text), moment.c.at
     )
     columns = [comments.c.ticket_id, comments.c.email, comments.c.text, comments.c.created_at]
     new = insert(comments).from_select(columns, values)
     return new.returning(comments.c.id, comments.c.created_at).cte("new_comment")
 
 
-def _update(fields: Set[str], moment: CTE, comment: CTE | None) -> CTE:
+def _update(fields: Set[str], unchanged: CTE, moment: CTE, comment: CTE | None) -> CTE:
     """Return the update of the ticket.
 
     It counts the new comment, and so waits until that is inserted: the guard refuses comments on a closed ticket.
@@ -122,7 +135,7 @@ def _update(fields: Set[str], moment: CTE, comment: CTE | None) -> CTE:
     if comment is not None:
         added = select(cast(func.count(), Integer).label("comments")).select_from(comment).subquery("added")
         values["comment_count"] = tickets.c.comment_count + added.c.comments
-    return update(tickets).values(values).where(tickets.c.id == ticket_id).returning(*tickets.c).cte("saved")
+    return update(tickets).values(values).where(tickets.c.id == unchanged.c.id).returning(*tickets.c).cte("saved")
 
 
 def _new_value(field: str) -> ColumnElement[Any]:

@@ -51,6 +51,30 @@ HOLDING: Final = (
     Case("three readers, invalidations lost", REAL, "acknowledged", _EVICTED, THREE, writers=1, expiries=1),
 )
 
+# The same with writers that may decide without a lock. Two of them also never overwrite a version unseen.
+UNLOCKED: Final = (
+    Case("unlocked, any fault", REAL, "acknowledged", _ANY, writers=1, expiries=1, unlocked=True),
+    Case(
+        "unlocked, PostgreSQL fails over",
+        REAL,
+        "acknowledged",
+        _EVICTED | _POSTGRES,
+        expiries=1,
+        losses=0,
+        unlocked=True,
+    ),
+    Case("unlocked, invalidations lost", REAL, "acknowledged", _LOST, losses=1, unlocked=True),
+    Case(
+        "unlocked, no invalidation lost",
+        REAL,
+        "acknowledged",
+        _faults("evict floor", "roll back", "crash"),
+        expiries=1,
+        unlocked=True,
+    ),
+    Case("unlocked, floors kept", REAL, "committed", _faults("evict", "roll back", "crash"), expiries=1, unlocked=True),
+)
+
 # The same with more of everything; only on request, because these take minutes.
 FULL: Final = (
     Case("one writer, any fault, marked elsewhere", REAL, "acknowledged", _ANY | _ELSEWHERE, writers=1),
@@ -141,6 +165,20 @@ BROKEN: Final = (
         writers=1,
         expiries=1,
         losses=1,
+    ),
+)
+
+# Changes that are decided without a lock, and overwrite a version that they have not seen.
+OVERWRITING: Final = (
+    Case("unlocked, version not compared", REAL._replace(compare_to_save=False), "acknowledged", unlocked=True),
+    Case(
+        "unlocked, saved by another server",
+        REAL._replace(same_server=False),
+        "acknowledged",
+        _POSTGRES,
+        writers=3,
+        readers=(),
+        unlocked=True,
     ),
 )
 

@@ -7,6 +7,9 @@ each writer changes it once:
              otherwise → take the lease under the fence → load → fill; or wait, and load without a fill
     writer   lock the row → invalidate (raise the floor) → commit or roll back → invalidate again → acknowledge
 
+    without a lock, at first           read the row → invalidate → commit if the row still has the version that was
+                                       read; otherwise, or without the first reply of Redis, start over with the lock
+
     without the first reply of Redis   mark the group down with the commit, or rely on its being down
     without the second reply           mark the group down if that is not done → wait until the fence is dead
 
@@ -17,11 +20,12 @@ Read on in this order:
 
 - `cache_state` has the parts of the protocol, the faults, and the state of the model.
 - `redis_steps`, `reader_steps`, `writer_steps` and `fence_steps` have the steps.
-- `cache_cases` has the cases. `HOLDING` are the guarantees. `BROKEN` shows why each part is needed: each of its
-  protocols lacks one part, and `check` finds a stale read.
+- `cache_cases` has the cases. `HOLDING` and `UNLOCKED` are the guarantees. `BROKEN` and `OVERWRITING` show why each
+  part is needed: each of their protocols lacks one part, and `check` finds a stale read, or a change that is lost.
 
-The property: a read that begins after an acknowledgement returns at least that version. `check` explores every order of
-the steps, and returns the shortest order that ends in a stale read, if one exists. To print all of them, run
+The property: a read that begins after an acknowledgement returns at least that version, and no writer overwrites a
+version that it has not seen. `check` explores every order of
+the steps, and returns the shortest order that breaks it, if one exists. To print all of them, run
 `python tests/db/cache/cache_model.py`; with `--full`, it also checks the large cases, which takes minutes.
 
 The model has no clock, but what the times guarantee. A writer that has waited knows that no fence is alive, and that no
@@ -45,7 +49,7 @@ if not __package__:  # executed by its path
     sys.path.insert(0, str(Path(__file__).parents[3]))
     __package__ = "tests.db.cache"
 
-from .cache_cases import BEYOND, BROKEN, FULL, HOLDING
+from .cache_cases import BEYOND, BROKEN, FULL, HOLDING, OVERWRITING, UNLOCKED
 from .cache_state import Case, State, Steps, start
 from .fence_steps import deliver, expire, fail_over, mark_elsewhere, renew_or_set_up
 from .reader_steps import READER_STEPS
@@ -55,15 +59,15 @@ Trail = tuple["Trail", str] | None
 
 
 def check(case: Case) -> tuple[int, list[str]]:
-    """Return the number of states, and the shortest sequence of steps to a stale read; empty if the promise holds."""
+    """Return the number of states, and the shortest sequence of steps that breaks the promise; empty if it holds."""
     first = start(case)
     seen = {first}
     queue: deque[tuple[State, Trail]] = deque([(first, None)])
     while queue:
         now, trail = queue.popleft()
         for step in steps(case, now):
-            if step.stale:
-                return len(seen), [*_descriptions((trail, step.description)), step.stale]
+            if step.broken:
+                return len(seen), [*_descriptions((trail, step.description)), step.broken]
             if step.state not in seen:
                 seen.add(step.state)
                 queue.append((step.state, (trail, step.description)))
@@ -84,8 +88,12 @@ def steps(case: Case, now: State) -> Steps:
 
 def main(*, full: bool = False) -> None:
     """Print whether each protocol holds and in how many states, and the sequence of steps that breaks it."""
-    holding = HOLDING + FULL if full else HOLDING
-    for title, cases in (("the protocol", holding), ("without one part", BROKEN), ("not guaranteed", BEYOND)):
+    holding = HOLDING + UNLOCKED + (FULL if full else ())
+    for title, cases in (
+        ("the protocol", holding),
+        ("without one part", BROKEN + OVERWRITING),
+        ("not guaranteed", BEYOND),
+    ):
         sys.stdout.write(f"{title:46} {'promise':14} {'states':>8} {'seconds':>8}\n")
         for case in cases:
             began_at = process_time()

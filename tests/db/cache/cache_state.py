@@ -58,6 +58,9 @@ class Protocol(NamedTuple):
     repeat_first: bool = True  # without its acknowledgement, the invalidation after the commit does the same
     new_periods: bool = True  # the time that a group is down counts anew after a failover
     look_again: bool = True  # a writer that waited marks again if PostgreSQL failed over meanwhile
+    # changes that are decided without a lock
+    compare_to_save: bool = True  # such a change is saved only if the row still has the version that was read
+    same_server: bool = True  # it is saved by the server process that read the row, or not at all
 
 
 class Case(NamedTuple):
@@ -68,6 +71,8 @@ class Case(NamedTuple):
     invalidations are not acknowledged, not counting one after the commit of a writer whose first one was not. Each
     server fails over at most once. Without the fault "evict floor", a floor outlives its transaction: the floor lives
     for 30 s, and a writer aborts after 10 s.
+
+    Writers that are `unlocked` may also decide on a row that they read without a lock.
 
     The promise: a read that begins after a write was "acknowledged", or already when it is "committed", returns at
     least the version of that write. With "committed", a later read also never returns an older version than an earlier
@@ -83,6 +88,7 @@ class Case(NamedTuple):
     expiries: int = 2
     losses: int = 2
     is_up: bool = True  # whether the group is up at first
+    unlocked: bool = False
 
 
 class Key(NamedTuple):
@@ -125,6 +131,8 @@ class Writer(NamedTuple):
 
     at: Literal[
         "start",
+        "decided",  # on a row that is not locked
+        "start over",  # with the lock
         "unsure",  # whether the invalidation before the commit arrived
         "marking",  # the group down, with the commit
         "relying",  # on a group that is down, whose row it locks in share mode
@@ -140,6 +148,7 @@ class Writer(NamedTuple):
     is_invalidated: bool = False  # whether the invalidation before the commit was acknowledged
     mark: int = 0  # the mark on which it relies
     is_lost: bool = False  # whether a failover of PostgreSQL lost the commit
+    read: int = 0  # the version on which a change without a lock was decided
 
 
 class Invalidation(NamedTuple):
@@ -190,11 +199,11 @@ class State(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A possible step: its description, the state after it, and a description of the stale read that it causes."""
+    """A possible step: its description, the state after it, and how it breaks the promise, if it does."""
 
     description: str
     state: State
-    stale: str = ""
+    broken: str = ""
 
 
 Steps = Iterator[Step]

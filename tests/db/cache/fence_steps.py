@@ -39,7 +39,7 @@ def expire(case: Case, now: State) -> Steps:
     """Evict the key, which also stands for its expiry, or let its lease or the fence expire."""
     later = now._replace(expiries_left=now.expiries_left - 1)
     if now.expiries_left:
-        is_needed = not now.key.body and any(writer.at == "ready" for writer in now.writers)
+        is_needed = not now.key.body and any(writer.at in {"ready", "decided"} for writer in now.writers)
         if now.key != Key() and ("evict floor" in case.faults or ("evict" in case.faults and not is_needed)):
             yield Step("the key is evicted", later._replace(key=Key()))
         if now.key.is_live and "expire lease" in case.faults:
@@ -98,16 +98,18 @@ def _promoted(case: Case, now: State, standby: Standby) -> State:
         group=group,
         readings=tuple(sorted({*now.readings, marks})) if group.is_up else now.readings,
         readers=tuple(reader._replace(needs=min(reader.needs, committed)) for reader in now.readers),
-        writers=tuple(_failed_over(writer, committed) for writer in now.writers),
+        writers=tuple(_failed_over(case, writer, committed) for writer in now.writers),
         standby=None,
         timeline=1,
         failed_over_at=marks,
     )
 
 
-def _failed_over(writer: Writer, committed: int) -> Writer:
+def _failed_over(case: Case, writer: Writer, committed: int) -> Writer:
     if writer.at in {"unsure", "marking", "relying", "ready"}:
         return writer._replace(at="rolled back", mark=0)
+    if writer.at == "decided" and case.protocol.same_server:
+        return writer._replace(at="rolled back", read=0)
     if writer.at in {"committed", "unmarked", "waiting", "crashed"} and writer.version > committed:
         return Writer("done") if writer.at == "crashed" else writer._replace(is_lost=True)
     return writer

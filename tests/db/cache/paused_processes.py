@@ -11,8 +11,10 @@ from core.settings import Settings
 from db.cache.fence_groups import FenceGroups
 from db.cache.scripts import Script
 from db.cache.ticket_cache import CacheOutcome, TicketCache
-from db.postgres.database import Database
+from db.postgres.database import Database, Decision
+from db.postgres.failures import attempt
 from db.postgres.session import Session
+from db.postgres.statements import Row, Statement
 from db.redis.client import Client
 from db.redis.guard import GuardedRedis
 from schemas.tickets import TicketPatch
@@ -81,6 +83,19 @@ class PausePoint:
                 await may_continue.wait()
 
 
+class PausableDecision(Decision):
+    """Pauses before and after its commit."""
+
+    before_commit: "PausePoint"
+    after_commit: "PausePoint"
+
+    async def commit(self, statement: Statement, /, **values: object) -> Row | None:
+        await self.before_commit.passed()
+        committed = await super().commit(statement, **values)
+        await self.after_commit.passed()
+        return committed
+
+
 class PausableDatabase(Database):
     """Has pause points before and after a read, and before and after a commit."""
 
@@ -97,6 +112,13 @@ class PausableDatabase(Database):
         async with super().reading() as connection:
             yield connection
         await self.after_read.passed()
+
+    @asynccontextmanager
+    async def deciding(self) -> AsyncIterator[Decision]:
+        async with attempt() as current, self._main.reading() as connection:
+            decision = PausableDecision(connection, current)
+            decision.before_commit, decision.after_commit = self.before_commit, self.after_commit
+            yield decision
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:

@@ -77,7 +77,7 @@ def fill_and_return(case: Case, now: State, me: int, reader: Reader) -> Steps:
     after = now._replace(key=filled)
     step = returned(case, after, me, reader, reader.version, "fills" if is_stored else "is refused to fill")
     for number, other in enumerate(now.readers, 1):
-        if not _has_joined(other, me) or step.stale:
+        if not _has_joined(other, me) or step.broken:
             continue
         if case.protocol.compare_to_join and number_of(reader.version) < other.version:
             alone = step.state.reader(number, Reader("done"))

@@ -4,7 +4,7 @@ from operator import attrgetter
 
 import pytest
 
-from .cache_cases import BEYOND, BROKEN, HOLDING, REAL
+from .cache_cases import BEYOND, BROKEN, HOLDING, OVERWRITING, REAL, UNLOCKED
 from .cache_model import check, main
 from .cache_state import Case
 
@@ -142,6 +142,20 @@ STALE = {
 }
 
 
+@pytest.mark.parametrize("case", UNLOCKED, ids=named)
+def test_the_protocol_holds_for_changes_that_are_decided_without_a_lock(case: Case) -> None:
+    assert case.protocol == REAL
+    states, path = check(case)
+    assert not path, "\n".join(path)
+    assert states > 10_000
+
+
+@pytest.mark.parametrize("case", OVERWRITING, ids=named)
+def test_without_one_part_a_change_overwrites_another_unseen(case: Case) -> None:
+    assert check(case)[1][-1].startswith("lost: writer 2 overwrites version 2")
+    assert check(case._replace(protocol=REAL))[1] == []
+
+
 @pytest.mark.parametrize("case", HOLDING, ids=named)
 def test_the_protocol_holds_in_every_order(case: Case) -> None:
     assert case.protocol == REAL
@@ -176,7 +190,7 @@ def test_without_its_floor_a_commit_allows_stale_reads_only_until_the_acknowledg
 
 def test_the_table_shows_every_case(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     full = (HOLDING[0]._replace(name="a large case", writers=0),)
-    for name, cases in (("HOLDING", ()), ("FULL", full), ("BROKEN", BROKEN[:12])):
+    for name, cases in (("HOLDING", ()), ("UNLOCKED", ()), ("FULL", full), ("BROKEN", BROKEN[:12])):
         monkeypatch.setattr(f"{main.__module__}.{name}", cases)
     main()
     printed = capsys.readouterr().out

@@ -128,6 +128,14 @@ async def test_the_later_of_two_writes_is_read_although_the_earlier_invalidates_
     assert await one.read(ticket) == (3, HIT)
 
 
+async def test_a_write_that_another_one_overtook_is_decided_again(one: Process, other: Process, ticket: int) -> None:
+    overtaken = await one.database.before_commit.pause(one.write(ticket))
+    assert await other.write(ticket) == 2
+    assert await one.read(ticket) == (2, FILLED)
+    assert await overtaken.finish() == 3
+    assert await other.read(ticket) == (3, FILLED)
+
+
 async def test_of_two_loads_only_the_one_that_took_the_expired_lease_is_stored(
     one: Process, other: Process, ticket: int, key: CachedKey
 ) -> None:

@@ -14,6 +14,8 @@ def begin(case: Case, now: State, me: int, _: Writer) -> Steps:
         return
     writer = Writer("ready", 10 * now.timeline + number_of(now.committed) + 1, is_invalidated=True)
     does = f"writer {me} locks the row for {named(writer.version)}"
+    if case.unlocked and now.writers[me - 1].at == "start":
+        yield from _decide(case, now, me, writer._replace(at="decided", read=now.committed))
     if not case.protocol.before_commit:
         yield Step(does, now.writer(me, writer))
         return
@@ -24,6 +26,34 @@ def begin(case: Case, now: State, me: int, _: Writer) -> Steps:
         looks = case.protocol.fence and case.protocol.mark_with_commit
         unsure = now.writer(me, writer._replace(at="unsure" if looks else "ready", is_invalidated=False))
         yield Step(f"{does}; Redis does not reply to its invalidation", _sent(case, unsure, invalidation, losses=1))
+
+
+def _decide(case: Case, now: State, me: int, writer: Writer) -> Steps:
+    """Read the row without a lock, and invalidate; without a reply, start over with the lock."""
+    invalidation = Invalidation(number_of(writer.version), is_first=True)
+    does = f"writer {me} reads the row for {named(writer.version)}"
+    key = arrived(case.protocol, now.key, invalidation)
+    yield Step(f"{does} and invalidates", now.writer(me, writer)._replace(key=key))
+    if now.losses_left:
+        again = now.writer(me, Writer("start over"))
+        yield Step(f"{does}; Redis does not reply to its invalidation", _sent(case, again, invalidation, losses=1))
+
+
+def save_decided(case: Case, now: State, me: int, writer: Writer) -> Steps:
+    """Save what was decided without a lock, or start over with the lock if the row is locked or has changed."""
+    is_locked = any(other.at in _HOLDS_ROW for other in now.writers)
+    is_unchanged = number_of(now.committed) == number_of(writer.read)
+    if is_locked or (case.protocol.compare_to_save and not is_unchanged):
+        yield Step(f"writer {me} finds the row locked or changed", now.writer(me, Writer("start over")))
+        return
+    writer = writer._replace(version=10 * now.timeline + number_of(writer.version))
+    for step in end(case, now, me, writer._replace(read=0)):
+        commits = step.state.writers[me - 1].at == "committed"
+        if not commits or writer.read == now.committed:
+            yield step
+        else:
+            lost = f"lost: writer {me} overwrites {named(now.committed)}, which it has not seen"
+            yield step._replace(broken=lost)
 
 
 def look_at_the_group(_: Case, now: State, me: int, writer: Writer) -> Steps:
@@ -145,6 +175,8 @@ def _acknowledged(now: State, me: int, writer: Writer, does: str) -> Step:
 
 WRITER_STEPS = {
     "start": begin,
+    "start over": begin,
+    "decided": save_decided,
     "unsure": look_at_the_group,
     "marking": end,
     "relying": end,

@@ -19,8 +19,8 @@ from services.access.principal import Principal
 from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets.change_purpose import ChangePurpose
 from services.tickets.changes import TicketChanges
+from services.tickets.edited_ticket import EditedTicket
 from services.tickets.lists import TicketLists
-from services.tickets.locked_ticket import LockedTicket
 from services.tickets.statements import save_statement
 from services.write_result import WriteResult
 from support.factories import a_comment, a_ticket, open_ticket, ticket_in
@@ -30,7 +30,7 @@ ALICE = Principal("key:alice", Role.REQUESTER, "alice@example.com")
 
 
 def a_request(operation: str, body: CommentCreate) -> IdempotentRequest:
-    def result_of(tickets: tuple[LockedTicket, ...]) -> WriteResult:
+    def result_of(tickets: tuple[EditedTicket, ...]) -> WriteResult:
         return WriteResult(b"{}", tickets[0].id, tickets[0].saved.version)
 
     key = RetryKey(secrets.token_hex(8), json.dumps(a_comment()).encode())
@@ -192,7 +192,7 @@ async def test_a_copy_of_a_request_is_refused_before_it_waits(
                 pytest.fail("a copy was carried out")
 
 
-async def test_writers_of_a_locked_ticket_leave_the_pool_its_connections(
+async def test_writers_of_a_edited_ticket_leave_the_pool_its_connections(
     client: httpx2.AsyncClient, changes: TicketChanges, database: Database, sql: asyncpg.Connection
 ) -> None:
     locked, other = [(await open_ticket(client))["id"] for _ in range(2)]
@@ -217,6 +217,26 @@ async def test_a_field_is_set_to_the_given_value() -> None:
     statement = save_statement(frozenset({"subject"}), adds_comment=False)
     assert "coalesce" not in statement.sql.lower()
     assert {"new_subject", "new_text"} & set(statement.names) == {"new_subject"}
+
+
+async def test_a_change_of_a_locked_ticket_waits_for_the_lock(
+    client: httpx2.AsyncClient, changes: TicketChanges, sql: asyncpg.Connection
+) -> None:
+    ticket_id = (await open_ticket(client))["id"]
+    subjects: list[str] = []
+
+    def decide(ticket: EditedTicket) -> None:
+        subjects.append(f"attempt {len(subjects) + 1}")
+        ticket.edit("subject", subjects[-1])
+
+    async with sql.transaction():
+        await sql.execute("SELECT FROM tickets WHERE id = $1 FOR UPDATE", ticket_id)
+        changing = asyncio.create_task(changes.change(ticket_id, AGENT, decide))
+        await asyncio.sleep(0.3)
+        assert not changing.done()
+    changed = await changing
+    assert (changed.saved.version, changed.saved.subject) == (2, "attempt 2")
+    assert len(await events_of(sql, ticket_id)) == 2
 
 
 async def test_a_field_that_may_not_be_edited_is_refused(client: httpx2.AsyncClient, changes: TicketChanges) -> None:

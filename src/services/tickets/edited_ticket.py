@@ -1,4 +1,4 @@
-"""A ticket whose row is locked by the one transaction that may change it."""
+"""A ticket that is being changed: what was read of it, and the change that is to be saved."""
 
 from typing import Any, Final
 
@@ -18,10 +18,11 @@ if not set(tickets.c.keys()) >= EDITABLE:  # pragma: no cover - fails at import
     raise LookupError(f"not columns of tickets: {EDITABLE - set(tickets.c.keys())}")
 
 
-class LockedTicket:
-    """Collects the one change that a transaction makes to a ticket, and checks the rules.
+class EditedTicket:
+    """Collects the one change that is made to a ticket, and checks the rules.
 
-    `id` and `version` are those of the locked row. `saved` is the new row once `TicketChanges` has saved the change.
+    `id` and `version` are those of the row that was read; the change is saved only while the row still has this
+    version. `saved` is the new row once `TicketChanges` has saved the change.
     With a `purpose`, exactly the fields that it permits can be set, of a closed ticket too.
     """
 
@@ -101,6 +102,7 @@ class LockedTicket:
         parameters: dict[str, Any] = {field_parameter(field): change["to"] for field, change in self._changes.items()}
         parameters |= {
             "ticket_id": self.id,
+            "version": self.version,
             "type": EventType.COMMENTED if self._comment else EventType.CHANGED,
             "changes": to_json(self._changes).decode(),
             "actor": actor,
