@@ -148,7 +148,7 @@ def _middleware(
         # After everything that copies the scope: the access log reads the route from it.
         Middleware(RouteScopeMiddleware),
         # Last: it calls the endpoints of the most frequent requests in place of the router.
-        Middleware(FastPathMiddleware),
+        Middleware(FastPathMiddleware, max_body_bytes=MAX_BODY_BYTES),
     ]
     disabled: set[object] = set()
     if not settings.cors_origins:

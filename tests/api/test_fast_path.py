@@ -1,5 +1,6 @@
 """The fast path returns the same responses as the router, byte for byte."""
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -85,6 +86,103 @@ async def test_fast_path_and_router_return_the_same_response(
         fast, routed = [await clients[name].request(method, target, headers=sent) for name in (FAST, ROUTED)]
         assert (fast.status_code, fast.content) == (routed.status_code, routed.content), headers
         assert sorted(fast.headers.multi_items()) == sorted(routed.headers.multi_items()), headers
+
+
+JSON_TYPE = {"Content-Type": "application/json"}
+EMAIL = '"email": "bob@example.com"'
+NEW = f'{{"subject": "New", "text": "It is new.", {EMAIL}}}'
+COMMENT = f'{{{EMAIL}, "text": "Have you tried water?"}}'
+WRITES = [
+    *(("POST", "", body) for body in (NEW, COMMENT, "{}", "", "nonsense", "[]", "null", f"{NEW} 1", NEW.upper())),
+    *(("POST", "", f'{{"subject": {subject}, "text": "x", {EMAIL}}}') for subject in ('"\\ud800"', "NaN", '""', "7")),
+    ("POST", "", NEW.replace("{", '{"subject": "Earlier", ')),
+    ("POST", "", NEW.replace("bob@example.com", "Bob <bob@example.com>")),
+    *(("POST", "{id}/comments", body) for body in (COMMENT, NEW, "{}", COMMENT.replace("}", ', "status": null}'))),
+    ("POST", "{id}/comments", COMMENT.replace("}", ', "status": "answered"}')),
+    ("POST", "{id}/comments", COMMENT.replace("}", ', "status": "awaiting_reply"}')),
+    ("POST", "{id}/comments?page=1", COMMENT),
+    *(("POST", f"{path}/comments", COMMENT) for path in ("0", "01", "9223372036854775808", "9223372036854775807", "x")),
+    *(("PATCH", "{id}", body) for body in ('{"subject": "Other"}', "{}", '{"status": "answered"}', '{"id": 7}', "[1]")),
+    ("PATCH", "{id}", '{"status": "awaiting_reply", "subject": "Other"}'),
+    ("PATCH", "{id}", '{"subject": null}'),
+    ("PATCH", "9223372036854775807", '{"subject": "Other"}'),
+    *(("PUT", "{id}", "{}"), ("POST", "{id}", "{}"), ("PATCH", "", "{}"), ("DELETE", "{id}/comments", "")),
+]
+WRITE_HEADERS = [
+    JSON_TYPE,
+    {"Content-Type": "application/json; charset=utf-8"},
+    {"Content-Type": "application/merge-patch+json"},
+    {"Content-Type": "application/json-patch+json"},
+    {"Content-Type": "text/plain"},
+    {},
+    JSON_TYPE | {"If-Match": '"1"'},
+    JSON_TYPE | {"If-Match": '"7"'},
+    JSON_TYPE | {"If-None-Match": "*"},
+]
+_VARYING = re.compile(rb'"(id|ticket_id)":\d+|"\w+_at":"[^"]+"|/tickets/\d+')
+
+
+def without_ids_and_times(content: bytes) -> bytes:
+    return _VARYING.sub(b"", content)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRITES)
+async def test_fast_path_and_router_write_the_same(
+    clients: dict[str, httpx2.AsyncClient], method: str, path: str, body: str
+) -> None:
+    for headers in WRITE_HEADERS:
+        responses = []
+        for name in (FAST, ROUTED):
+            ticket = await open_ticket(clients[name])
+            target = "/tickets" + ("/" if path else "") + path.format(id=ticket["id"])
+            sent = {"X-Request-Id": "the-same"} | headers
+            response = await clients[name].request(method, target, headers=sent, content=body)
+            found = (await clients[name].get(f"/tickets/{ticket['id']}")).content
+            headers_sent = {key: without_ids_and_times(value.encode()) for key, value in response.headers.items()}
+            headers_sent.pop("content-length", None)
+            responses.append(
+                (
+                    response.status_code,
+                    without_ids_and_times(response.content),
+                    headers_sent,
+                    without_ids_and_times(found),
+                )
+            )
+        assert responses[0] == responses[1], headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [("POST", "", NEW, 201), ("POST", "/{id}/comments", COMMENT, 201), ("PATCH", "/{id}", '{"subject": "Other"}', 200)],
+)
+async def test_plain_writes_take_the_fast_path(
+    clients: dict[str, httpx2.AsyncClient],
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    body: str,
+    status: int,
+) -> None:
+    ticket = await open_ticket(clients[FAST])
+    target = f"/tickets{path.format(id=ticket['id'])}"
+
+    async def not_reached(*_: object) -> None:
+        raise AssertionError("the request reached the router")
+
+    monkeypatch.setattr("fastapi.routing.APIRouter.handle", not_reached)
+    assert (await clients[FAST].request(method, target, content=body, headers=JSON_TYPE)).status_code == status
+    assert (await clients[ROUTED].request(method, target, content=body, headers=JSON_TYPE)).status_code == 500
+
+
+@pytest.mark.parametrize("size", [1024 * 1024, 1024 * 1024 + 1])
+async def test_a_body_of_any_size_gets_the_response_of_the_router(
+    clients: dict[str, httpx2.AsyncClient], size: int
+) -> None:
+    body = NEW + " " * (size - len(NEW))
+    statuses = [
+        (await clients[name].post("/tickets", content=body, headers=JSON_TYPE)).status_code for name in (FAST, ROUTED)
+    ]
+    assert statuses == [201 if size <= 1024 * 1024 else 413] * 2
 
 
 @pytest.mark.parametrize("path", ["/{id}", "", "?limit=2&status=open"])

@@ -17,11 +17,6 @@ _VERSION: Final = re.compile("[1-9][0-9]{0,9}")
 _ONE_TAG: Final = re.compile(b'"([1-9][0-9]{0,9})"')
 
 
-def etag(version: int) -> str:
-    """Return the strong entity tag of a version."""
-    return f'"{version}"'
-
-
 IfMatch = Annotated[
     str | None,
     Header(

@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.http.headers import link_to_next
 from db.cache.ticket_cache import CacheOutcome, Stored
+from schemas.tickets import Ticket
 from services.tickets.lists import SerializedPage
 from services.write_result import WriteResult
 
@@ -57,6 +58,11 @@ def list_response(scope: Scope, page: SerializedPage) -> SerializedResponse:
     """Return the response with a page of tickets and the link to the next page."""
     link = link_to_next(scope, page.next_cursor)
     return SerializedResponse(200, [(name.lower().encode(), value.encode()) for name, value in link.items()], page.body)
+
+
+def changed_response(ticket: Ticket) -> SerializedResponse:
+    """Return the response with a ticket that was changed."""
+    return SerializedResponse(200, [(b"etag", b'"%d"' % ticket.version)], ticket.model_dump_json().encode())
 
 
 def created_response(result: WriteResult, *, is_replay: bool, location: str | None = None) -> SerializedResponse:

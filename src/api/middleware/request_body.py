@@ -42,19 +42,22 @@ class RequestBodyMiddleware:
         if messages[-1]["type"] == "http.disconnect":
             return
         deadline.postpone(asyncio.get_running_loop().time() - began_at)
-        await self._app(scope, _replay(messages, receive), send)
+        await self._app(scope, replay(messages, receive), send)
 
     async def _read(self, receive: Receive) -> list[Message]:
+        """Return the messages with the body; a body that is complete is in one message."""
         messages, size = [await receive()], 0
         while messages[-1].get("more_body"):
             size += len(messages[-1]["body"])
             if size > self._max_bytes:
                 break
             messages.append(await receive())
+        if len(messages) > 1 and messages[-1]["type"] == "http.request" and not messages[-1].get("more_body"):
+            messages = [{**messages[0], "body": b"".join(each["body"] for each in messages), "more_body": False}]
         return messages
 
 
-def _replay(messages: list[Message], receive: Receive) -> Receive:
+def replay(messages: list[Message], receive: Receive) -> Receive:
     """Return a `receive` that first returns the messages already read, then those of `receive`."""
     read: Iterator[Message] = iter(messages)
 

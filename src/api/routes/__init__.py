@@ -1,8 +1,10 @@
 """One module for each resource. `ROUTERS` lists their routers in the order of the OpenAPI document."""
 
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from api.routes import comments, docs, health, metrics, problems, root, tickets, workflow
 
@@ -16,3 +18,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     docs.router,
     root.router,
 )
+
+
+def route_of(router: APIRouter, endpoint: Callable[..., object]) -> APIRoute:
+    """Return the route of an endpoint."""
+    return next(route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is endpoint)

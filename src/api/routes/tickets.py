@@ -4,9 +4,9 @@ from fastapi import APIRouter, Request, Response, status
 
 from api.dependencies import Caller, ListQuery, Lists, Page, TicketId, Tickets
 from api.http.checked_route import CheckedRoute
-from api.http.conditional import BypassCache, ExpectedVersions, KnownVersions, etag
+from api.http.conditional import BypassCache, ExpectedVersions, KnownVersions
 from api.http.headers import IdempotencyKey, link_to_next
-from api.http.serialized import created_response, list_response, lookup_response
+from api.http.serialized import changed_response, created_response, list_response, lookup_response
 from api.openapi import responses as docs
 from api.openapi.request_bodies import TAKES_MERGE_PATCH, NewTicket, Patch
 from api.openapi.responses import READS, WRITES, responses
@@ -77,6 +77,7 @@ async def get_ticket(
 
 @router.patch(
     "/{ticket_id}",
+    response_model=Ticket,
     responses=responses(WRITES, docs.TICKET_CHANGED, TicketNotFound, TicketClosed, IllegalTransition, VersionMismatch),
     openapi_extra=TAKES_MERGE_PATCH,
 )
@@ -86,8 +87,7 @@ async def change_ticket(
     expected: ExpectedVersions,
     tickets: Tickets,
     principal: Caller,
-    response: Response,
-) -> Ticket:
+) -> Response:
     """Change a ticket.
 
     The body is a merge patch (RFC 7396) of subject, text and status: the fields that are present replace the stored
@@ -95,9 +95,7 @@ async def change_ticket(
     without it, the change overwrites. An edit without any difference creates no version. A new status must be one of
     the ticket's `allowed_transitions`; `closed` is final. A requester cannot set `answered`.
     """
-    ticket = await tickets.change(ticket_id, patch, principal, expected=expected)
-    response.headers["ETag"] = etag(ticket.version)
-    return ticket
+    return changed_response(await tickets.change(ticket_id, patch, principal, expected=expected))
 
 
 @router.get("/{ticket_id}/history", responses=responses(READS, docs.HISTORY, TicketNotFound, InvalidCursor))
