@@ -46,6 +46,7 @@ from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
 from services.tickets.changes import TicketChanges
 from services.tickets.lists import TicketLists
+from services.tickets.recent_words import merge_continually
 from services.tickets.service import TicketService, lookup_schema
 from workers.runner import Runner, Work
 
@@ -89,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Work("renew-fences", resources.fences.run),
                 Work("purge-expired-keys", partial(purge_expired_keys, database)),
                 Work("refresh-counts", partial(refresh_counts, database)),
+                Work("merge-recent-words", partial(merge_continually, database)),
                 Work("record-uses", api_key_cache.record_uses),
                 Work("report-metrics", app.state.metrics_reporter.report_metrics),
             ]

@@ -5,7 +5,7 @@ from models.base import Base, table_of
 from models.comment import Comment
 from models.fence_group import FENCE_GROUPS, FenceGroup, FenceState
 from models.idempotency_key import IdempotencyKey
-from models.search_document import SearchDocument
+from models.search_document import RecentWords, SearchDocument
 from models.service_secret import ServiceSecret
 from models.ticket import Ticket, TicketStatus
 from models.ticket_event import Audience, EventType, TicketEvent
@@ -20,6 +20,7 @@ __all__ = [
     "FenceGroup",
     "FenceState",
     "IdempotencyKey",
+    "RecentWords",
     "Role",
     "SearchDocument",
     "ServiceSecret",

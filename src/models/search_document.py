@@ -1,6 +1,6 @@
 """Search documents: the words of a ticket and of its comments, for PostgreSQL's full-text search."""
 
-from sqlalchemy import ForeignKey, Index, Integer
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,4 +15,14 @@ class SearchDocument(Base):
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     part: Mapped[int] = mapped_column(Integer, primary_key=True)
+    words: Mapped[str] = mapped_column(TSVECTOR)
+
+
+class RecentWords(Base):
+    """The words of one comment that are not in the document of its ticket yet; written by the triggers as well."""
+
+    __tablename__ = "recent_words"
+
+    ticket_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    comment_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     words: Mapped[str] = mapped_column(TSVECTOR)

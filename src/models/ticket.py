@@ -41,8 +41,6 @@ class Ticket(Base):
         Index("ix_tickets_status_created_at_id", "status", "created_at", "id"),
         Index("ix_tickets_status_updated_at_id", "status", "updated_at", "id"),
         Index("ix_tickets_email_key_id", sql("email_key(email)"), "id"),
-        # For the release before, which may still run; a later release drops it.
-        Index("ix_tickets_lower_email_id", sql("lower(email)"), "id"),
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="closed_at"),
     )
 

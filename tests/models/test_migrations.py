@@ -23,7 +23,10 @@ OBJECTS = """
     SELECT relname AS name, relkind::text AS kind FROM pg_class WHERE relnamespace = 'public'::regnamespace
     UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
     UNION ALL SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
-    UNION ALL SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT proname, pg_get_functiondef(oid) FROM pg_proc
+        WHERE pronamespace = 'public'::regnamespace AND prokind <> 'a'
+    UNION ALL SELECT aggfnoid::regproc::text, aggtransfn::text FROM pg_aggregate
+        JOIN pg_proc ON pg_proc.oid = aggfnoid AND pronamespace = 'public'::regnamespace
     ORDER BY 1, 2
 """
 

@@ -11,6 +11,9 @@ runs only if the steps before it have not filled the page:
 2. Only if the page is sorted by id and has no other filter: from the share of hits among the nearest tickets, estimate
    the range of ids that a page needs, and read the word index for that range.
 3. Read the word index as a whole. This is fast if few tickets have the words.
+
+The words of new comments are not in the documents until they are merged (see `services.tickets.recent_words`). The few
+tickets with such words are left out of the three steps, and are all examined separately: `recent_hits` in the database.
 """
 
 from typing import Final
@@ -18,7 +21,7 @@ from typing import Final
 from sqlalchemy import ClauseElement, TextualSelect, literal_column, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from models import SearchDocument, table_of
+from models import RecentWords, SearchDocument, table_of
 from services.tickets.page_shape import PageShape, page_query
 from services.tickets.statements import tickets
 
@@ -37,14 +40,17 @@ _MARGIN: Final = 2
 
 _DIALECT: Final = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
 _DOCUMENTS: Final = table_of(SearchDocument)
+_RECENT: Final = table_of(RecentWords)
 _HAS_WORDS: Final = f"{_DOCUMENTS.c.words.name} @@ words_wanted(:q)"
+_IS_MERGED: Final = "NOT IN (SELECT ticket_id FROM recent)"
 
 
 def search(shape: PageShape) -> TextualSelect:
     """Return the query for the rows of a page of a search.
 
     `seen` holds the hits of step 1, `known` those of steps 1 and 2, and `found` those of step 3. `farthest` is the last
-    of the nearest tickets; without it, step 1 has read all of them.
+    of the nearest tickets; without it, step 1 has read all of them. `recent` holds the tickets whose words are not
+    merged yet.
     """
     nearest, count, has_words = _nearest(shape)
     key = ", ".join(shape.key)
@@ -53,8 +59,10 @@ def search(shape: PageShape) -> TextualSelect:
     in_statuses = "AND status = ANY(CAST(:status AS text[]))" if shape.by_status else ""
     # OFFSET 0 makes the planner evaluate the words before the ids.
     query = f"""
-        WITH seen AS MATERIALIZED (
-            SELECT DISTINCT {key} FROM ({nearest}) AS nearest WHERE {has_words} {order} LIMIT :limit
+        WITH recent AS MATERIALIZED (SELECT DISTINCT ticket_id FROM {_RECENT.name}),
+        seen AS MATERIALIZED (
+            SELECT DISTINCT {key} FROM ({nearest}) AS nearest
+            WHERE {has_words} AND id {_IS_MERGED} {order} LIMIT :limit
         ),
         farthest AS MATERIALIZED (SELECT id FROM ({nearest}) AS nearest {order} OFFSET {count - 1}),
         known AS MATERIALIZED (SELECT id FROM seen {_hits_in_estimated_range(shape)}),
@@ -62,10 +70,13 @@ def search(shape: PageShape) -> TextualSelect:
             SELECT DISTINCT ticket_id AS id FROM (
                 SELECT ticket_id FROM search_documents
                 WHERE (SELECT count(*) FROM known) < :limit AND EXISTS (SELECT FROM farthest) AND {_HAS_WORDS}
+                    AND ticket_id {_IS_MERGED}
                 OFFSET 0
             ) AS hits {_limit_of_hits(shape)}
         )
-        SELECT page.* FROM (SELECT id FROM known UNION SELECT id FROM found) AS hits (ticket_id)
+        SELECT page.* FROM (
+            SELECT id FROM known UNION SELECT id FROM found UNION SELECT recent_hits(words_wanted(:q))
+        ) AS hits (ticket_id)
         CROSS JOIN LATERAL (
             SELECT {columns} FROM tickets
             WHERE id = ticket_id AND {_rendered(shape.conditions)} {in_statuses} OFFSET 0
@@ -103,6 +114,7 @@ def _hits_in_estimated_range(shape: PageShape) -> str:
                 SELECT ticket_id FROM search_documents
                 WHERE {seen} < :limit AND {seen} * {_MAX_RANGE} >= :limit * {_MARGIN * NEAREST_BY_ID}
                     AND EXISTS (SELECT FROM farthest) AND ticket_id BETWEEN {ids} AND {_HAS_WORDS}
+                    AND ticket_id {_IS_MERGED}
                 OFFSET 0
             ) AS hits {_order(shape)} LIMIT :limit
         ) AS hits

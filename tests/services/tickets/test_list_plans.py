@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import ARRAY, Text, bindparam, exists, func, select
 
 from db.postgres.statements import Statement
-from models import SearchDocument, table_of
+from models import RecentWords, SearchDocument, table_of
 from services.tickets.page_shape import LIMIT, PageShape
 from services.tickets.pages import page_of_tickets, rows_of_tickets
 from services.tickets.search import NEAREST
@@ -105,6 +105,12 @@ def described(shape: PageShape | frozenset[str]) -> str:
     return "-".join([shape.column, "down" if shape.is_descending else "up", page, *sorted(shape.filters)])
 
 
+def scanned(steps: list[dict[str, Any]]) -> set[str]:
+    """Return the tables that are read as a whole, but for the one with the few recent words."""
+    scans = [step for step in steps if step["Node Type"] == "Seq Scan" and step["Actual Loops"]]
+    return {step["Relation Name"] for step in scans} - {table_of(RecentWords).name}
+
+
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for below in plan.get("Plans", []) for node in nodes(below))]
 
@@ -148,7 +154,7 @@ async def test_words_that_few_tickets_have_are_found_by_their_index(
 ) -> None:
     steps = nodes(await plan(connection, shape, q="17"))
     assert {"ix_search_documents_words"} <= {step.get("Index Name") for step in steps if step["Actual Loops"]}
-    assert "Seq Scan" not in {step["Node Type"] for step in steps if step["Actual Loops"]}
+    assert not scanned(steps)
     # The nearest tickets of each status are read twice: to compare the words, and to count them.
     assert max(step["Actual Rows"] for step in steps) <= 2 * NEAREST
 
@@ -209,5 +215,5 @@ async def test_words_that_many_tickets_have_are_found_among_the_nearest(
 ) -> None:
     steps = nodes(await plan(connection, shape, q="subject"))
     assert "ix_search_documents_words" not in {step.get("Index Name") for step in steps if step["Actual Loops"]}
-    assert "Seq Scan" not in {step["Node Type"] for step in steps if step["Actual Loops"]}
+    assert not scanned(steps)
     assert max(step["Actual Rows"] for step in steps) <= 2 * NEAREST

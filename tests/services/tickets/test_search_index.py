@@ -15,7 +15,11 @@ from db.postgres.migrations import alembic_config
 from models.ticket import TEXT_MAX_LENGTH
 from support.factories import a_comment, migrate_to_head, new_database, open_ticket
 
-FIND = "SELECT DISTINCT ticket_id FROM search_documents WHERE words @@ words_wanted($1) ORDER BY 1"
+FIND = """
+    SELECT ticket_id FROM search_documents
+    WHERE words @@ words_wanted($1) AND ticket_id NOT IN (SELECT ticket_id FROM recent_words)
+    UNION SELECT recent_hits(words_wanted($1)) ORDER BY 1
+"""
 
 
 def words(count: int) -> list[str]:
