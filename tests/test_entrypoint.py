@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -62,8 +63,9 @@ def test_acknowledged_writes_survive_the_death_of_every_process(service: Service
     for ticket in tickets:
         path = f"/tickets/{ticket['id']}/comments"
         assert service.request("POST", path, a_comment(status="answered")).status == 201
-    for process in family_of(service):
-        process.kill()
+    for process in reversed(family_of(service)):  # the parent last: its end would end the others
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     service.wait()
 
     service.start()
@@ -85,6 +87,13 @@ def test_every_child_ends_when_the_parent_is_killed(service: ServiceProcess) -> 
     gone, alive = psutil.wait_procs(family, timeout=20)
     assert not alive
     assert gone
+
+
+@pytest.mark.parametrize("signum", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_of_the_terminal_stops_the_service_and_its_servers(service: ServiceProcess, signum: int) -> None:
+    family = family_of(service)
+    assert service.stop(signal.Signals(signum)) == 0
+    assert alive(family) == []
 
 
 def test_an_embedded_server_that_dies_is_restarted(service: ServiceProcess) -> None:
@@ -181,7 +190,14 @@ def family_of(service: ServiceProcess) -> list[psutil.Process]:
 
 def alive(family: list[psutil.Process]) -> list[psutil.Process]:
     """Return the processes that run. A process that has ended but was not collected by its new parent does not."""
-    return [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return [process for process in family if _runs(process)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended in between
+        return False
 
 
 def assert_fails_to_start(folder: Path, environment: dict[str, str], line: str, *, lines: int = 1) -> str:

@@ -3,8 +3,8 @@
     python src/serve.py     with the settings of .env.example; ./entrypoint.sh runs it
 
 It starts the servers that are not configured, migrates the database, refuses an unprotected service on the network, and
-starts uvicorn. With PostgreSQL and Redis configured and one worker, uvicorn replaces this process. Otherwise this
-process stays as the parent, and stops everything that it started when it ends.
+runs uvicorn: with one worker in this process, with several as child processes. When it ends, it stops everything that
+it started.
 """
 
 import logging
@@ -14,6 +14,8 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
+from threading import Thread
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -47,54 +49,70 @@ def main() -> None:
         logs.configure(settings)
         ensure_port_is_free(settings)
         is_configured = settings.database_dsn is not None and settings.redis_host is not None
-        if is_configured and settings.workers == 1:
-            _exec_uvicorn(settings)
+        embedded = None if is_configured else EmbeddedServers(settings)
+        if settings.workers == 1:
+            _run_uvicorn(settings, embedded)
         else:
-            _supervise_uvicorn(settings, embedded=None if is_configured else EmbeddedServers(settings))
+            _supervise_uvicorn(settings, embedded)
     except (CannotServe, ServerDidNotStart) as reason:
         Output(sys.stderr).write_line(f"tickets: {reason}")
         sys.exit(1)
 
 
-def _exec_uvicorn(settings: Settings) -> NoReturn:
-    migrate_database(settings)
-    ensure_protected(settings)
-    _print_addresses(settings, data=_CONFIGURED_DATABASE)
-    os.execv(sys.executable, uvicorn_process.command(settings))
+def _run_uvicorn(settings: Settings, embedded: EmbeddedServers | None) -> None:
+    """Run uvicorn in this process, and the embedded servers, if any, as child processes, until a signal comes."""
+    stop_signals = _StopSignals()
+    with ExitStack() as stack:
+        settings, data = _prepare(settings, embedded, stack)
+        if embedded is None:
+            _print_addresses(settings, data)
+        else:
+            watch = partial(_announce_and_watch, settings, data, embedded)
+            Thread(target=watch, name="embedded-servers", daemon=True).start()
+        stop_signals.is_serving = True
+        uvicorn_process.run(settings)
 
 
 def _supervise_uvicorn(settings: Settings, embedded: EmbeddedServers | None) -> None:
     """Run uvicorn, and the embedded servers if any, as child processes until uvicorn ends or a signal comes."""
     stop_signals = _StopSignals()
-    data = _CONFIGURED_DATABASE if settings.database_dsn is not None else str(settings.data_dir)
     with ExitStack() as stack:
-        if embedded is not None:
-            stack.enter_context(embedded)
-            os.environ.update(embedded.settings)
-            settings = load_settings()
-        migrate_database(settings)
-        ensure_protected(settings)
-        if (collector := _metrics_collector(settings)) is not None:
+        settings, data = _prepare(settings, embedded, stack)
+        if (collector := _metrics_collector()) is not None:
             stack.callback(collector.close)
         process = uvicorn_process.start(settings)
         stop_signals.process = process
         stack.callback(lambda: uvicorn_process.stop(process, settings, is_interrupt=stop_signals.is_interrupt))
         if collector is not None:
             collector.start()  # a thread, hence after the fork; workers that are faster wait for it
-        uvicorn_process.wait_until_ready(process, settings)
+        uvicorn_process.wait_until_ready(settings, process)
         _print_addresses(settings, data)
         _watch(process, embedded)
+
+
+def _prepare(settings: Settings, embedded: EmbeddedServers | None, stack: ExitStack) -> tuple[Settings, str]:
+    """Start the embedded servers, migrate and check; return the settings with the servers, and where the data is."""
+    data = _CONFIGURED_DATABASE if settings.database_dsn is not None else str(settings.data_dir)
+    if embedded is not None:
+        stack.enter_context(embedded)
+        os.environ.update(embedded.settings)
+        settings = load_settings()
+    migrate_database(settings)
+    ensure_protected(settings)
+    return settings, data
 
 
 class _StopSignals:
     """Handles the signals that stop the service, from its creation on.
 
     The first signal raises SystemExit, which stops everything in order. Any further signal goes to uvicorn, where it
-    ends the shutdown delay; it does not interrupt the shutdown of this process.
+    ends the shutdown delay; it does not interrupt the shutdown of this process. While uvicorn runs in this process,
+    which `is_serving` says, it handles SIGINT and SIGTERM itself, and SIGHUP is handled like SIGTERM.
     """
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
+        self.is_serving = False
         self._first: int | None = None
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, self._handle)
@@ -105,18 +123,18 @@ class _StopSignals:
         return self._first == signal.SIGINT
 
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        if self._first is None:
+        if self.is_serving and signum == signal.SIGHUP:
+            signal.raise_signal(signal.SIGTERM)
+        elif self._first is None:
             self._first = signum
             sys.exit(0)
-        if self.process is not None and self.process.poll() is None:
+        elif self.process is not None and self.process.poll() is None:
             # To the whole group: the parent of the workers waits for them and ignores a second signal.
             os.killpg(self.process.pid, signal.SIGTERM)
 
 
-def _metrics_collector(settings: Settings) -> MetricsCollector | None:
-    """Return the collector of the workers' metrics; None for a single worker, which exposes its own."""
-    if settings.workers == 1:
-        return None
+def _metrics_collector() -> MetricsCollector | None:
+    """Return the collector of the workers' metrics; None if it cannot be made."""
     try:
         collector = MetricsCollector()
     except OSError as error:
@@ -130,6 +148,15 @@ def _print_addresses(settings: Settings, data: str) -> None:
     url = uvicorn_process.url(settings)
     text = f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {data}\n\nCtrl-C stops."
     Output(sys.stdout).write_line(text)
+
+
+def _announce_and_watch(settings: Settings, data: str, embedded: EmbeddedServers) -> NoReturn:
+    """Print the addresses when the service is ready, and restart embedded servers that end."""
+    uvicorn_process.wait_until_ready(settings)
+    _print_addresses(settings, data)
+    while True:
+        time.sleep(WATCH_EVERY_S)
+        embedded.restart_ended()
 
 
 def _watch(process: subprocess.Popen[bytes], embedded: EmbeddedServers | None) -> NoReturn:

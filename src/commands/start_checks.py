@@ -2,17 +2,21 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
 
-from alembic.util import CommandError
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
 
 from core.client_address import is_loopback
 from core.errors import DatabaseUnavailable
 from core.settings import Settings, describe_errors
 from db.postgres.database import Database, wait_until_reachable
-from db.postgres.migrations import migrate
+from db.postgres.revisions import known_revisions, revision_of
 from services.access.api_keys import ApiKeys
+
+_SOURCE: Final = Path(__file__).parents[1]
 
 
 class CannotServe(Exception):
@@ -41,15 +45,28 @@ def ensure_port_is_free(settings: Settings) -> None:
 
 def migrate_database(settings: Settings) -> None:
     """Wait until PostgreSQL is reachable, and apply the missing migrations. Raises CannotServe."""
-    dsn = _dsn(settings)
     try:
-        asyncio.run(wait_until_reachable(dsn, timeout_s=settings.startup_timeout))
-        migrate(dsn, timeout_s=settings.migration_timeout)
+        revision = asyncio.run(_revision_when_reachable(_dsn(settings), timeout_s=settings.startup_timeout))
     except DatabaseUnavailable as error:
         raise CannotServe(f"cannot use the database of DATABASE_DSN: {error}") from None
-    except (CommandError, DBAPIError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-        raise CannotServe(f"cannot migrate the database of DATABASE_DSN: {reason}") from None
+    if revision == known_revisions().head:
+        return
+    # In a process of its own, because Alembic would stay in the memory of this one.
+    command = [sys.executable, "-m", "commands.migrate"]
+    migrated = subprocess.run(command, cwd=_SOURCE, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - fixed
+    if migrated.returncode:
+        reason = migrated.stdout.strip() or f"the migration ended with status {migrated.returncode}"
+        raise CannotServe(f"cannot migrate the database of DATABASE_DSN: {reason}")
+
+
+async def _revision_when_reachable(dsn: str, *, timeout_s: float) -> str | None:
+    await wait_until_reachable(dsn, timeout_s=timeout_s)
+    database = Database(dsn, pool_size=1)
+    try:
+        async with database.control() as connection:
+            return await revision_of(connection)
+    finally:
+        await database.close()
 
 
 def ensure_protected(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""uvicorn, the web server, in a process of its own: its command line, its start, its readiness, and its stop."""
+"""uvicorn, the web server: its options, its start in this process or in another, its readiness, and its stop."""
 
 import http.client
 import math
@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Final
+
+import uvicorn
 
 from commands.start_checks import CannotServe
 from core.settings import Settings
@@ -24,8 +26,13 @@ KILL_MARGIN_S: Final = 5
 _FLAGS: Final = ("--no-access-log", "--no-server-header", "--ws=none")
 
 
-def command(settings: Settings) -> list[str]:
-    """Return the command line that runs uvicorn with the application."""
+def run(settings: Settings) -> None:
+    """Run uvicorn with one worker in this process until a signal stops it. Exits with status 3 if it cannot start."""
+    uvicorn.main.main(_options(settings), standalone_mode=False)
+
+
+def _options(settings: Settings) -> list[str]:
+    """Return the options with which uvicorn runs the application."""
     options = {
         "--app-dir": str(SOURCE),
         "--host": settings.host,
@@ -37,19 +44,22 @@ def command(settings: Settings) -> list[str]:
         "--log-level": settings.log_level,
     }
     arguments = [part for option in options.items() for part in option]
-    return [sys.executable, "-m", "uvicorn", "main:create_app", "--factory", *_FLAGS, *arguments]
+    return ["main:create_app", "--factory", *_FLAGS, *arguments]
 
 
 def start(settings: Settings) -> subprocess.Popen[bytes]:
     """Start uvicorn as a child process, in a process group of its own."""
-    return child.spawn(command(settings))
+    return child.spawn([sys.executable, "-m", "uvicorn", *_options(settings)])
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], settings: Settings) -> None:
-    """Return when `/readyz` responds with 200. Raises CannotServe when uvicorn ends before, or after 30 s."""
+def wait_until_ready(settings: Settings, process: subprocess.Popen[bytes] | None = None) -> None:
+    """Return when `/readyz` responds with 200.
+
+    Raises CannotServe after 30 s, and when `process`, if uvicorn is a process of its own, ends before.
+    """
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not _is_ready(settings):
-        if process.poll() is not None:
+        if process is not None and process.poll() is not None:
             raise CannotServe(f"uvicorn ended with status {process.returncode}; the log lines above say why")
         if time.monotonic() > deadline:
             raise CannotServe(f"the service was not ready within {READY_TIMEOUT_S} s; the log lines above say why")

@@ -8,7 +8,7 @@ import pytest
 
 from core.logs import JsonLines, TextLines
 from core.settings import ROOT, Settings
-from support.factories import a_ticket
+from support.factories import a_ticket, new_database, settings_for
 from support.service_process import ServiceProcess
 
 SECRET = "alice@example.com"
@@ -58,8 +58,15 @@ def test_successful_probes_are_not_logged(service: ServiceProcess) -> None:
     assert not {line["route"] for line in service.access_log()} & {"/livez", "/readyz", "/metrics"}
 
 
-def test_uvicorn_and_the_migrations_log_in_the_same_format(settings: Settings, tmp_path: Path) -> None:
-    with ServiceProcess(tmp_path / "log", settings, WORKERS="2", TMPDIR=str(tmp_path)) as running:
+async def test_uvicorn_and_the_migrations_log_in_the_same_format(
+    postgres_dsn: str, redis_address: tuple[str, int], tmp_path: Path
+) -> None:
+    async with (
+        new_database(postgres_dsn) as dsn,
+        ServiceProcess(
+            tmp_path / "log", settings_for(dsn, *redis_address), WORKERS="2", TMPDIR=str(tmp_path)
+        ) as running,
+    ):
         pass
     assert {"uvicorn.error", "alembic.runtime.migration"} <= {line["logger"] for line in running.log_lines()}
     assert len({line["pid"] for line in running.log_lines()}) == 4

@@ -69,6 +69,21 @@ async def test_it_waits_for_postgresql_and_logs_it_once(
         postgres.stop()
 
 
+async def test_a_migration_that_fails_is_reported_in_one_line(
+    dsn: str, redis_address: tuple[str, int], tmp_path: Path
+) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("CREATE TABLE tickets ()")  # the first migration cannot create its table
+    await connection.close()
+    service = ServiceProcess(tmp_path / "log", settings_for(dsn, *redis_address))
+    service.launch()
+    await asyncio.to_thread(service.process.wait, 30)
+    assert service.process.returncode == 1
+    last = service.output.splitlines()[-1]
+    assert last.startswith("tickets: cannot migrate the database of DATABASE_DSN: ")
+    assert 'relation "tickets" already exists' in last
+
+
 async def test_one_process_migrates_while_others_wait_and_log_it(dsn: str) -> None:
     holder = await asyncpg.connect(dsn)
     await holder.execute(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
