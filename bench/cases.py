@@ -25,7 +25,9 @@ DEEP: Final = 10_000
 _CACHED: Final = range(1, 201)
 _MISSED: Final = range(201, 7_001)
 # Odd ids, whose tickets are open.
-_WRITTEN: Final = range(7_001, 10_001, 2)
+_WRITTEN: Final = range(7_001, 9_901, 2)
+LONG: Final = range(9_901, 10_001, 2)
+LONG_COMMENTS: Final = 2_700
 _QUERIES: Final = 2_000
 _SEARCH_CONNECTIONS: Final = 8
 # The others may be lookups whose cache entry had just expired.
@@ -62,10 +64,7 @@ def cases(parts: Parts) -> list[Case]:
     texts = TextGenerator(seed=1)
     new = {"subject": "ticket {n}", "text": texts.text(25, 25), "email": "alice@example.com"}
     creations = [Request("POST", "/tickets", _json(new))]
-    comments = [
-        Request("POST", f"/tickets/{ticket_id}/comments", _json({"email": "bob@example.com", "text": "{n} " + text}))
-        for ticket_id, text in ((ticket_id, texts.text(15, 15)) for ticket_id in _WRITTEN)
-    ]
+    comments, long_comments = _comments(_WRITTEN, texts), _comments(LONG, texts)
     changes = [Request("PATCH", f"/tickets/{each}", _json({"subject": "changed {n}"})) for each in _WRITTEN]
     cached = [Request("GET", f"/tickets/{each}") for each in _CACHED]
     conditional = asyncio.run(_with_etags(parts.dsn, cached))
@@ -74,6 +73,7 @@ def cases(parts: Parts) -> list[Case]:
     on = partial(_WrkRun, parts.dsn)
     hit = partial(on, requests=cached, expected=("200 hit",), check=responses.is_ticket, warm=200)
     create = partial(on, requests=creations, expected=("201",), check=responses.is_created_ticket)
+    comment = partial(on, parts.service, expected=("201",), check=responses.is_created_comment)
     not_modified = on(parts.service, conditional, ("304 hit",), responses.is_not_modified, warm=200)
     miss = on(
         parts.service, missed, ("200 miss",), responses.is_ticket, before=parts.servers.flush_cache, max_seconds=1
@@ -87,7 +87,9 @@ def cases(parts: Parts) -> list[Case]:
         Case("miss", "ticket not cached", miss),
         Case("validated", "POST that stores nothing", on(parts.validated, creations, ("201",))),
         Case("create", "POST ticket", create(parts.service)),
-        Case("comment", "POST comment", on(parts.service, comments, ("201",), responses.is_created_comment)),
+        Case("comment", "POST comment", comment(requests=comments)),
+        Case("comment-long", f"POST comment after {LONG_COMMENTS:,} others", comment(requests=long_comments)),
+        Case("comment-one", "POST comment, one connection", comment(requests=comments, connections=1)),
         Case("change", "PATCH ticket", on(parts.service, changes, ("200",), responses.is_changed_ticket)),
         Case("pgbench", "pgbench: CREATE alone", partial(_pgbench, parts, new)),
         Case("create-2", "POST ticket, two workers", create(parts.workers)),
@@ -96,6 +98,14 @@ def cases(parts: Parts) -> list[Case]:
         Case("page", "first page of 50", on(parts.service, page, ("200",), responses.is_first_page)),
     ]
     return found + (_large_cases(parts.large_dsn, parts.large, texts) if parts.large and parts.large_dsn else [])
+
+
+def _comments(ticket_ids: Sequence[int], texts: TextGenerator) -> list[Request]:
+    bodies = ({"email": "bob@example.com", "text": "{n} " + texts.text(15, 15)} for _ in ticket_ids)
+    return [
+        Request("POST", f"/tickets/{ticket_id}/comments", _json(body))
+        for ticket_id, body in zip(ticket_ids, bodies, strict=True)
+    ]
 
 
 def _large_cases(dsn: str, server: Server, texts: TextGenerator) -> list[Case]:

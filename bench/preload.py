@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -52,6 +52,24 @@ _SET_SEQUENCES: Final = """
     SELECT setval(pg_get_serial_sequence('tickets', 'id'), (SELECT max(id) FROM tickets)),
         setval(pg_get_serial_sequence('comments', 'id'), (SELECT max(id) FROM comments))
 """
+_LONG_COMMENTS: Final = """
+    INSERT INTO comments (ticket_id, email, text)
+    SELECT ticket_id, 'agent@example.com', number || ' ' || ($3::text[])[1 + number % cardinality($3::text[])]
+    FROM unnest($1::bigint[]) AS ticket_id, generate_series(1, $2::integer) AS number
+"""
+_LONG_TICKETS: Final = """
+    UPDATE tickets SET comment_count = comment_count + $2, version = version + $2 WHERE id = ANY($1::bigint[])
+"""
+_LONG_WORDS: Final = """
+    INSERT INTO search_documents (ticket_id, part, words)
+    SELECT id, 1 + part, words_of(said) || own_words(tickets)
+    FROM tickets JOIN (
+        SELECT ticket_id, number / 500 AS part, string_agg(text, ' ') AS said FROM (
+            SELECT ticket_id, text, row_number() OVER (PARTITION BY ticket_id ORDER BY id) AS number
+            FROM comments WHERE ticket_id = ANY($1::bigint[])
+        ) AS numbered GROUP BY ticket_id, part
+    ) AS parts ON parts.ticket_id = id
+"""
 _WORDS_INDEX: Final = "ix_search_documents_words"
 
 
@@ -71,6 +89,21 @@ async def preload(dsn: str, tickets: int, report: Report) -> None:
         report("VACUUM ANALYZE")
         await connection.execute("VACUUM ANALYZE")
         await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
+
+
+async def lengthen(dsn: str, ticket_ids: Sequence[int], comments: int) -> None:
+    """Add so many comments to each of these tickets."""
+    texts = TextGenerator(seed=comments)
+    variants = [texts.text(15, 15) for _ in range(200)]
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(_SESSION)
+        await connection.execute(_LONG_COMMENTS, ticket_ids, comments, variants)
+        await connection.execute(_LONG_TICKETS, ticket_ids, comments)
+        await connection.execute(_LONG_WORDS, ticket_ids)
+        await connection.execute("VACUUM ANALYZE comments, tickets, search_documents")
     finally:
         await connection.close()
 

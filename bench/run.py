@@ -11,21 +11,30 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # Replaces this folder, which Python inserts when a file is run by its path.
 sys.path[:1] = [str(ROOT), str(ROOT / "src")]
 
-from bench.cases import WORKERS, Case, Parts, cases  # noqa: E402 - as above
+from bench.cases import LONG, LONG_COMMENTS, WORKERS, Case, Parts, cases  # noqa: E402 - as above
 from bench.chart import chart  # noqa: E402 - as above
 from bench.load import LoadFailed, Measured, require_wrk  # noqa: E402 - as above
 from bench.report import cases_table, targets_table  # noqa: E402 - as above
 from bench.responses import WrongResponse  # noqa: E402 - only found on the path above
-from bench.server import ServerFailed  # noqa: E402 - as above
+from bench.server import Server, ServerFailed  # noqa: E402 - as above
 from bench.servers import Servers  # noqa: E402 - as above
-from bench.targets import MEMORY_LIMIT_MB, START_LIMIT_S, TARGETS, Round, Verdict, verdicts  # noqa: E402 - as above
+from bench.targets import (  # noqa: E402 - as above
+    ALL_MEMORY_LIMIT_MB,
+    EMBEDDED_START_LIMIT_S,
+    MEMORY_LIMIT_MB,
+    START_LIMIT_S,
+    TARGETS,
+    Round,
+    Verdict,
+    verdicts,
+)
 from db.embedded import ServerDidNotStart  # noqa: E402 - as above
 
 _FEW_TICKETS = 10_000
@@ -83,14 +92,14 @@ def _run(options: argparse.Namespace) -> None:
             memory = [max(each.worker_megabytes) for each in (parts.service, parts.workers, parts.large) if each]
             found.append(Verdict("memory of a worker after the load", MEMORY_LIMIT_MB, "MB", True, memory))
         if not options.only or "start" in options.only:
-            starts = _starts(servers, 1 if options.quick else 3)
-            found.append(Verdict("warm start, embedded servers included", START_LIMIT_S, "s", True, starts))
+            found += _start_verdicts(servers, parts.dsn, times=1 if options.quick else 3)
     _print_results(chosen, rounds, found, options)
 
 
 def _parts(servers: Servers, options: argparse.Namespace) -> Parts:
     wants_many = not options.quick and options.tickets > _FEW_TICKETS
     dsn = servers.database(_FEW_TICKETS, is_kept=False)
+    servers.lengthen(dsn, LONG, LONG_COMMENTS)
     large_dsn = servers.database(options.tickets, is_kept=True) if wants_many else None
     _report("starting the services")
     parts = Parts(
@@ -134,26 +143,38 @@ def _round(chosen: Sequence[Case], number: int, options: argparse.Namespace) -> 
     return measured
 
 
-def _starts(servers: Servers, times: int) -> list[float]:
-    """Return the times of starts with embedded servers. The first start creates their data and is not counted."""
+def _start_verdicts(servers: Servers, dsn: str, *, times: int) -> list[Verdict]:
+    """Measure starts. The first one with embedded servers creates their data and is not counted."""
+    configured = [_start(lambda: servers.service(dsn, has_key=False)) for _ in range(times)]
     data = Path(tempfile.mkdtemp(prefix="tickets-bench-start-"))
     data.chmod(0o711)
     try:
-        return [_start(servers, data) for _ in range(times + 1)][1:]
+        embedded = [_start(lambda: servers.embedded(data)) for _ in range(times + 1)][1:]
     finally:
         shutil.rmtree(data, ignore_errors=True)
+    memory = [megabytes for _, megabytes in embedded]
+    title = "memory of everything but the databases, one worker"
+    return [
+        Verdict("warm start, both servers up", START_LIMIT_S, "s", True, [seconds for seconds, _ in configured]),
+        Verdict(
+            "warm start, with embedded servers", EMBEDDED_START_LIMIT_S, "s", True, [seconds for seconds, _ in embedded]
+        ),
+        Verdict(title, ALL_MEMORY_LIMIT_MB, "MB", True, memory),
+    ]
 
 
-def _start(servers: Servers, data: Path) -> float:
+def _start(start: Callable[[], Server]) -> tuple[float, float]:
+    """Return how many seconds a start takes, and the memory after it, in MB."""
     began_at = time.monotonic()
-    server = servers.embedded(data)
+    server = start()
     try:
         server.wait_until_ready()
         duration_s = time.monotonic() - began_at
+        megabytes = server.megabytes
     finally:
         server.stop()
     _report(f"started in {duration_s:.2f} s")
-    return duration_s
+    return duration_s, megabytes
 
 
 def _print_results(

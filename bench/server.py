@@ -52,6 +52,12 @@ class Server:
         workers = [process for process in tree if "spawn_main" in " ".join(process.cmdline())] or tree
         return [process.memory_info().rss / 1e6 for process in workers]
 
+    @property
+    def megabytes(self) -> float:
+        """The resident memory of all its processes but the databases."""
+        tree = _tree(psutil.Process(self.process.pid))
+        return sum(process.memory_info().rss / 1e6 for process in tree if "python" in process.name())
+
     def wait_until_ready(self, path: str = "/readyz") -> None:
         """Return when it responds with 200. Raises ServerFailed."""
         deadline = time.monotonic() + _READY_TIMEOUT_S

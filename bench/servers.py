@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from signal import SIGTERM
@@ -15,7 +16,7 @@ from typing import Final, Self
 import asyncpg
 import psutil
 
-from bench.preload import Report, preload
+from bench.preload import Report, lengthen, preload
 from bench.server import TIMEOUT_S, Server
 from core.settings import ROOT, async_dsn
 from db.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -71,6 +72,11 @@ class Servers(AbstractContextManager["Servers"]):
         self._execute(f"ALTER DATABASE {name}_new RENAME TO {name}")
         return dsn
 
+    def lengthen(self, dsn: str, ticket_ids: Sequence[int], comments: int) -> None:
+        """Add so many comments to each of these tickets of a database."""
+        self._report(f"adding {comments:,} comments to {len(ticket_ids)} tickets")
+        asyncio.run(lengthen(dsn, ticket_ids, comments))
+
     def service(self, dsn: str, *, has_key: bool = True, **settings: str) -> Server:
         """Start the service as in production, with logs in a file; does not wait until it is ready."""
         port = free_port()
@@ -94,7 +100,7 @@ class Servers(AbstractContextManager["Servers"]):
         return Server(app, self._spawn(arguments, paths), port, None, None)
 
     def embedded(self, data: Path) -> Server:
-        """Start the service with embedded servers."""
+        """Start the service with embedded servers; does not wait until it is ready."""
         port = free_port()
         environment = {"PORT": str(port), "DATA_DIR": str(data)}
         return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, None, None)
