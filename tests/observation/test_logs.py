@@ -27,10 +27,9 @@ def raised(error: Exception) -> Exception:
 
 
 def test_a_request_is_one_line_with_principal_route_and_duration(service: ServiceProcess) -> None:
-    before = len(service.access_log())
     headers = {"X-Request-Id": "one-of-mine"}
     assert service.request("GET", f"/tickets?email={SECRET}", headers=headers).status == 200
-    (line,) = service.access_log()[before:]
+    line = service.logged_request("one-of-mine")
     assert line["message"] == "GET /tickets 200"
     assert line["request_id"] == "one-of-mine"
     fields = {name: line[name] for name in ("level", "method", "route", "status", "client")}
@@ -46,7 +45,8 @@ def test_no_data_of_the_client_is_logged(service: ServiceProcess) -> None:
     assert service.request("POST", "/tickets", a_ticket(email=SECRET, text=SECRET), headers).status == 201
     assert service.request("GET", "/tickets", headers={"Authorization": f"Bearer {SECRET}"}).status == 401
     assert service.request("POST", "/tickets", a_ticket(email=SECRET, status=SECRET)).status == 422
-    assert service.request("GET", f"/{SECRET}?q={SECRET}").status == 404
+    assert service.request("GET", f"/{SECRET}?q={SECRET}", headers={"X-Request-Id": "the-last"}).status == 404
+    service.logged_request("the-last")
     log = service.log
     assert SECRET not in log
     assert "key-of-mine" not in log
@@ -55,6 +55,8 @@ def test_no_data_of_the_client_is_logged(service: ServiceProcess) -> None:
 def test_successful_probes_are_not_logged(service: ServiceProcess) -> None:
     for path in ("/livez", "/readyz", "/metrics"):
         assert service.request("GET", path).status == 200
+    assert service.request("GET", "/workflow", headers={"X-Request-Id": "after-the-probes"}).status == 200
+    service.logged_request("after-the-probes")
     assert not {line["route"] for line in service.access_log()} & {"/livez", "/readyz", "/metrics"}
 
 

@@ -39,7 +39,7 @@ def test_whichever_worker_answers_tells_of_all_requests(service: ServiceProcess)
                 assert service.request("GET", "/workflow").status == 200
     told = [value(metrics_of(service), COUNT, route="/workflow", method="GET", status="200") for _ in range(10)]
     assert told == [REQUESTS] * 10
-    assert len({line["pid"] for line in service.access_log()}) == 2
+    eventually(service, lambda _: len({line["pid"] for line in service.access_log()}) == 2)
 
 
 def test_gauges_are_summed_over_both_workers(service: ServiceProcess) -> None:

@@ -168,6 +168,15 @@ class ServiceProcess:
         """Return the lines of the log that describe a request each."""
         return [line for line in self.log_lines() if line["logger"] == "api.middleware.access_log"]
 
+    def logged_request(self, request_id: str) -> dict[str, Any]:
+        """Return the one line about a request. Such lines are written shortly after the responses."""
+        deadline = time.monotonic() + _REQUEST_TIMEOUT_S
+        while not (found := [line for line in self.access_log() if line["request_id"] == request_id]):
+            assert time.monotonic() < deadline, self.output
+            time.sleep(_POLL_INTERVAL_S)
+        (line,) = found
+        return line
+
     def send_signal(self, signum: signal.Signals) -> None:
         """Send a signal to the process."""
         self.process.send_signal(signum)
