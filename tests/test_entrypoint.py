@@ -96,6 +96,23 @@ def test_a_signal_of_the_terminal_stops_the_service_and_its_servers(service: Ser
     assert alive(family) == []
 
 
+def test_a_second_signal_does_not_interrupt_the_stop_of_the_servers(service: ServiceProcess) -> None:
+    family = family_of(service)
+    postgres = [process for process in family if process.name() == "postgres"]
+    for process in postgres:
+        process.suspend()  # so that its stop takes long
+    service.send_signal(signal.SIGINT)
+    time.sleep(1)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        service.send_signal(signum)
+    time.sleep(0.5)
+    assert service.is_running
+    for process in postgres:
+        process.resume()
+    assert service.wait() == 0
+    assert alive(family) == []
+
+
 def test_an_embedded_server_that_dies_is_restarted(service: ServiceProcess) -> None:
     (postgres,) = [
         process

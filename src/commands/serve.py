@@ -13,11 +13,11 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
-from functools import partial
-from threading import Thread
-from types import FrameType
-from typing import Final, NoReturn
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import Event, Thread
+from types import FrameType, TracebackType
+from typing import Final, NoReturn, Self
 
 from commands import uvicorn_process
 from commands.start_checks import (
@@ -64,13 +64,15 @@ def _run_uvicorn(settings: Settings, embedded: EmbeddedServers | None) -> None:
     stop_signals = _StopSignals()
     with ExitStack() as stack:
         settings, data = _prepare(settings, embedded, stack)
+        watch = None
         if embedded is None:
             _print_addresses(settings, data)
         else:
-            watch = partial(_announce_and_watch, settings, data, embedded)
-            Thread(target=watch, name="embedded-servers", daemon=True).start()
-        stop_signals.is_serving = True
-        uvicorn_process.run(settings)
+            watch = stack.enter_context(_EmbeddedWatch(settings, data, embedded))
+        with stop_signals.handled_by_uvicorn():
+            uvicorn_process.run(settings)
+        if watch is not None and watch.failure is not None:
+            raise watch.failure
 
 
 def _supervise_uvicorn(settings: Settings, embedded: EmbeddedServers | None) -> None:
@@ -85,7 +87,7 @@ def _supervise_uvicorn(settings: Settings, embedded: EmbeddedServers | None) -> 
         stack.callback(lambda: uvicorn_process.stop(process, settings, is_interrupt=stop_signals.is_interrupt))
         if collector is not None:
             collector.start()  # a thread, hence after the fork; workers that are faster wait for it
-        uvicorn_process.wait_until_ready(settings, process)
+        uvicorn_process.wait_until_ready(settings, status=process.poll)
         _print_addresses(settings, data)
         _watch(process, embedded)
 
@@ -106,13 +108,12 @@ class _StopSignals:
     """Handles the signals that stop the service, from its creation on.
 
     The first signal raises SystemExit, which stops everything in order. Any further signal goes to uvicorn, where it
-    ends the shutdown delay; it does not interrupt the shutdown of this process. While uvicorn runs in this process,
-    which `is_serving` says, it handles SIGINT and SIGTERM itself, and SIGHUP is handled like SIGTERM.
+    ends the shutdown delay; it does not interrupt the shutdown of this process.
     """
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
-        self.is_serving = False
+        self._is_serving = False
         self._first: int | None = None
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, self._handle)
@@ -122,8 +123,21 @@ class _StopSignals:
         """Whether the first signal was that of Ctrl-C."""
         return self._first == signal.SIGINT
 
+    @contextmanager
+    def handled_by_uvicorn(self) -> Iterator[None]:
+        """Leave SIGINT and SIGTERM to uvicorn, which runs in this process, and handle SIGHUP like SIGTERM.
+
+        When it has ended, the service stops, and further signals do not interrupt that.
+        """
+        self._is_serving = True
+        try:
+            yield
+        finally:
+            self._is_serving = False
+            self._first = self._first or signal.SIGTERM
+
     def _handle(self, signum: int, _frame: FrameType | None) -> None:
-        if self.is_serving and signum == signal.SIGHUP:
+        if self._is_serving and signum == signal.SIGHUP:
             signal.raise_signal(signal.SIGTERM)
         elif self._first is None:
             self._first = signum
@@ -150,13 +164,40 @@ def _print_addresses(settings: Settings, data: str) -> None:
     Output(sys.stdout).write_line(text)
 
 
-def _announce_and_watch(settings: Settings, data: str, embedded: EmbeddedServers) -> NoReturn:
-    """Print the addresses when the service is ready, and restart embedded servers that end."""
-    uvicorn_process.wait_until_ready(settings)
-    _print_addresses(settings, data)
-    while True:
-        time.sleep(WATCH_EVERY_S)
-        embedded.restart_ended()
+class _EmbeddedWatch(AbstractContextManager["_EmbeddedWatch"]):
+    """A thread beside uvicorn: prints the addresses when the service is ready, and restarts embedded servers that end.
+
+    It ends before the servers are stopped, or it would restart them. If the service does not become ready, it stops
+    uvicorn; `failure` is the reason.
+    """
+
+    def __init__(self, settings: Settings, data: str, embedded: EmbeddedServers) -> None:
+        self._settings, self._data, self._embedded = settings, data, embedded
+        self._is_stopping = Event()
+        self._thread = Thread(target=self._run, name="embedded-servers", daemon=True)
+        self.failure: CannotServe | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._is_stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            uvicorn_process.wait_until_ready(self._settings, status=lambda: 0 if self._is_stopping.is_set() else None)
+        except CannotServe as reason:
+            if not self._is_stopping.is_set():
+                self.failure = reason
+                os.kill(os.getpid(), signal.SIGTERM)
+            return
+        _print_addresses(self._settings, self._data)
+        while not self._is_stopping.wait(WATCH_EVERY_S):
+            self._embedded.restart_ended()
 
 
 def _watch(process: subprocess.Popen[bytes], embedded: EmbeddedServers | None) -> NoReturn:

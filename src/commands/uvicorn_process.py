@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -52,15 +53,15 @@ def start(settings: Settings) -> subprocess.Popen[bytes]:
     return child.spawn([sys.executable, "-m", "uvicorn", *_options(settings)])
 
 
-def wait_until_ready(settings: Settings, process: subprocess.Popen[bytes] | None = None) -> None:
+def wait_until_ready(settings: Settings, *, status: Callable[[], int | None]) -> None:
     """Return when `/readyz` responds with 200.
 
-    Raises CannotServe after 30 s, and when `process`, if uvicorn is a process of its own, ends before.
+    Raises CannotServe after 30 s, and when uvicorn ends before: `status` returns its exit status then, and else None.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not _is_ready(settings):
-        if process is not None and process.poll() is not None:
-            raise CannotServe(f"uvicorn ended with status {process.returncode}; the log lines above say why")
+        if (ended_with := status()) is not None:
+            raise CannotServe(f"uvicorn ended with status {ended_with}; the log lines above say why")
         if time.monotonic() > deadline:
             raise CannotServe(f"the service was not ready within {READY_TIMEOUT_S} s; the log lines above say why")
         time.sleep(0.05)

@@ -88,6 +88,15 @@ async def test_fast_path_and_router_return_the_same_response(
         assert sorted(fast.headers.multi_items()) == sorted(routed.headers.multi_items()), headers
 
 
+def refuse_to_route(patch: pytest.MonkeyPatch) -> None:
+    """Let every request fail that reaches the router."""
+
+    async def not_reached(*_: object) -> None:
+        raise AssertionError("the request reached the router")
+
+    patch.setattr("fastapi.routing.APIRouter.handle", not_reached)
+
+
 JSON_TYPE = {"Content-Type": "application/json"}
 EMAIL = '"email": "bob@example.com"'
 NEW = f'{{"subject": "New", "text": "It is new.", {EMAIL}}}'
@@ -166,10 +175,7 @@ async def test_plain_writes_take_the_fast_path(
     ticket = await open_ticket(clients[FAST])
     target = f"/tickets{path.format(id=ticket['id'])}"
 
-    async def not_reached(*_: object) -> None:
-        raise AssertionError("the request reached the router")
-
-    monkeypatch.setattr("fastapi.routing.APIRouter.handle", not_reached)
+    refuse_to_route(monkeypatch)
     assert (await clients[FAST].request(method, target, content=body, headers=JSON_TYPE)).status_code == status
     assert (await clients[ROUTED].request(method, target, content=body, headers=JSON_TYPE)).status_code == 500
 
@@ -192,9 +198,6 @@ async def test_a_ticket_and_the_list_of_tickets_take_the_fast_path(
     ticket = await open_ticket(clients[FAST])
     target = f"/tickets{path.format(id=ticket['id'])}"
 
-    async def not_reached(*_: object) -> None:
-        raise AssertionError("the request reached the router")
-
-    monkeypatch.setattr("fastapi.routing.APIRouter.handle", not_reached)
+    refuse_to_route(monkeypatch)
     assert (await clients[FAST].get(target)).status_code == 200
     assert (await clients[ROUTED].get(target)).status_code == 500

@@ -49,7 +49,7 @@ class AccessLogMiddleware:
             nonlocal status, is_recorded
             if message["type"] == "http.response.start":
                 if message["status"] == HTTPStatus.CREATED:
-                    scope[CREATED_KEY] = message["headers"]
+                    route_scope[0][CREATED_KEY] = message["headers"]
                 status = message["status"]
             elif not (is_recorded or message.get("more_body", False)):
                 # Before the last part is sent: a client that has its response finds the request in the metrics.

@@ -38,7 +38,7 @@ def spawn(
     Its output goes to `log`, or to the output of this process; it is discarded if `log` cannot be opened. It has a
     session of its own, so that Ctrl-C in the terminal reaches this process only, which then stops its servers in order.
 
-    Call this from the main thread: the kernel sends the signal when the calling thread ends.
+    Call this from a thread that does not end before the server may: the kernel sends the signal when it ends.
     """
     with nullcontext() if log is None else _opened(log) as output:
         return subprocess.Popen(
@@ -50,7 +50,7 @@ def spawn(
             user=user,
             group=None if user is None else _group_of(user),
             extra_groups=None if user is None else [],
-            preexec_fn=_signal_on_parent_death(on_parent_death),  # noqa: PLW1509 - called from one thread only
+            preexec_fn=_signal_on_parent_death(on_parent_death),  # noqa: PLW1509 - it takes no lock that another thread may hold
         )
 
 

@@ -142,6 +142,19 @@ class Database:
         assert written is not None  # noqa: S101 - it depends on nothing that was read
         return written
 
+    async def in_batches(self, statement: Statement, size: int) -> int:
+        """Execute a statement, which returns how much it did, in transactions of its own until it did less than `size`.
+
+        Return the total. Raises DatabaseUnavailable.
+        """
+        total = 0
+        while True:
+            async with self.transaction() as connection:
+                done: int = await connection.value(statement)
+            total += done
+            if done < size:
+                return total
+
     @asynccontextmanager
     async def probing(self) -> AsyncIterator[Session]:
         """Acquire the connection for probes, for a short time. Raises DatabaseUnavailable."""

@@ -44,13 +44,7 @@ async def delete_expired_keys(database: Database) -> int:
 
     Several processes may do so at once: each skips the rows that another one has locked.
     """
-    deleted = 0
-    while True:
-        async with database.transaction() as connection:
-            batch: int = await connection.value(DELETE_EXPIRED)
-        deleted += batch
-        if batch < DELETE_BATCH:
-            return deleted
+    return await database.in_batches(DELETE_EXPIRED, DELETE_BATCH)
 
 
 async def refresh_counts(database: Database) -> None:

@@ -42,10 +42,4 @@ async def merge_recent_words(database: Database) -> int:
 
     It does nothing while another process merges.
     """
-    merged = 0
-    while True:
-        async with database.transaction() as connection:
-            batch: int = await connection.value(_MERGE)
-        merged += batch
-        if batch < BATCH:
-            return merged
+    return await database.in_batches(_MERGE, BATCH)
