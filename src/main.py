@@ -35,12 +35,18 @@ from api.routes import ROUTERS, docs
 from core import logs, process, shared_metrics
 from core.process import BackgroundState, ShutdownState
 from core.settings import Settings
+from db.postgres.database import Database
 from db.postgres.revisions import known_revisions
 from db.resources import open_resources
 from services.access.api_key_cache import ApiKeyCache
 from services.access.api_keys import ApiKeys
 from services.access.authentication import Authenticator, TokenVerification
 from services.access.failed_authentications import FailedAuthentications
+from services.access.key_service import KeyService
+from services.cursors import StoredCursors
+from services.directory.groups import Groups
+from services.directory.people import People
+from services.directory.principals import Principals
 from services.operation.health import HealthService
 from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
@@ -82,9 +88,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache, known_revisions(), shutdown, background)
             app.state.metrics_reporter = MetricsReporter(resources, in_flight)
-            app.state.api_key_cache = api_key_cache = ApiKeyCache(ApiKeys(database))
+            api_keys, cursors = ApiKeys(database), StoredCursors(database)
+            app.state.people = People(database, cursors)
+            app.state.groups = Groups(database, cursors)
+            app.state.principals = Principals(database)
+            app.state.keys = KeyService(api_keys, cursors)
+            app.state.api_key_cache = api_key_cache = ApiKeyCache(api_keys)
             app.state.authenticator = Authenticator(
-                api_key_cache, _token_verifier(settings), allow_anonymous=settings.allow_anonymous
+                api_key_cache, _token_verifier(settings, database), allow_anonymous=settings.allow_anonymous
             )
             works = [
                 Work("renew-fences", resources.fences.run),
@@ -162,15 +173,17 @@ def _middleware(
     return [middleware for middleware in chain if middleware.cls not in disabled]
 
 
-def _token_verifier(settings: Settings) -> TokenVerification | None:
+def _token_verifier(settings: Settings, database: Database) -> TokenVerification | None:
     if settings.oidc_issuer is None or settings.oidc_audience is None:
         return None
     # Imported only with an issuer: the cryptography of tokens takes 8 MB of memory.
     from services.access.oidc import TokenVerifier  # noqa: PLC0415
     from services.access.signing_keys import SigningKeys  # noqa: PLC0415
+    from services.access.token_people import TokenPeople  # noqa: PLC0415
 
     return TokenVerifier(
         SigningKeys(settings.oidc_issuer),
+        TokenPeople(database),
         issuer=settings.oidc_issuer,
         audience=settings.oidc_audience,
         role_claim=settings.oidc_role_claim,

@@ -3,11 +3,19 @@
 ServiceError
 ├── Unauthenticated       the request carries no credentials or invalid ones
 ├── Forbidden             the principal is not permitted to do this
+├── InsufficientScope     the API key is restricted to other scopes
 ├── HostNotAllowed        an unprotected service is called from another machine or by another host name
 ├── TicketNotFound        no ticket has this id, or the principal may not see it
 ├── TicketClosed          the ticket is closed and accepts neither edits nor comments
 ├── IllegalTransition     the status machine does not have this transition
-├── VersionMismatch       the ticket is not at a version that the caller expects
+├── PrincipalNotFound     no principal has this id, or the caller may not see it
+├── GroupNotFound         no group has this id
+├── KeyNotFound           no API key has this id
+├── AlreadyExists         another resource has a value that must be unique
+├── LastAdmin             the change would leave the service without an active admin
+├── KeyNotCreated         the rules of API keys do not permit this key
+├── InvalidReference      a value refers to something that does not exist or cannot be used here
+├── VersionMismatch       the resource is not at a version that the caller expects
 ├── SearchTimeout         the search exceeded its time limit
 ├── InvalidCursor         the cursor was not issued for this list
 ├── RequestInProgress     a request with this idempotency key is still being processed
@@ -44,6 +52,14 @@ class Forbidden(ServiceError):
     """The principal is not permitted to do this."""
 
 
+class InsufficientScope(ServiceError):
+    """The API key is restricted to scopes that do not include `scope`."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the scope {scope} is missing")
+        self.scope = scope
+
+
 class HostNotAllowed(ServiceError):
     """A service without keys or issuer is called from another machine, or by a name that is not a loopback name."""
 
@@ -72,11 +88,51 @@ class IllegalTransition(ServiceError):
         self.allowed = tuple(allowed)
 
 
+class PrincipalNotFound(ServiceError):
+    """No principal has this id, or the caller may not see it."""
+
+
+class GroupNotFound(ServiceError):
+    """No group has this id."""
+
+
+class KeyNotFound(ServiceError):
+    """No API key has this id."""
+
+
+class AlreadyExists(ServiceError):
+    """Another resource has the value of a field that must be unique; `field` names it."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"another resource has this {field}")
+        self.field = field
+
+
+class LastAdmin(ServiceError):
+    """The change would leave the service without an active admin."""
+
+
+class KeyNotCreated(ServiceError):
+    """The requested API key cannot be created; the message gives the reason."""
+
+
+class InvalidReference(ServiceError):
+    """A value of a request refers to something that does not exist or cannot be used here.
+
+    `steps` locates it: `body` and the way into the body, or `path` and the name of a parameter.
+    """
+
+    def __init__(self, detail: str, *steps: str | int) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.steps = steps
+
+
 class VersionMismatch(ServiceError):
-    """The ticket is at version `current`, which is not a version that the caller expects."""
+    """The resource is at version `current`, which is not a version that the caller expects."""
 
     def __init__(self, current: int) -> None:
-        super().__init__(f"the ticket is at version {current}")
+        super().__init__(f"the resource is at version {current}")
         self.current = current
 
 

@@ -1,10 +1,12 @@
 """The entities as SQLAlchemy tables; the schema is declared only here."""
 
-from models.api_key import ApiKey, Role
+from models.api_key import ApiKey
 from models.base import Base, table_of
 from models.comment import Comment
 from models.fence_group import FENCE_GROUPS, FenceGroup, FenceState
+from models.group import Group, GroupMember
 from models.idempotency_key import IdempotencyKey
+from models.principal import PERSON_NUMBERS, Principal, PrincipalKind, Role, RoleSource, Scope
 from models.search_document import RecentWords, SearchDocument
 from models.service_secret import ServiceSecret
 from models.ticket import Ticket, TicketStatus
@@ -12,6 +14,7 @@ from models.ticket_event import Audience, EventType, TicketEvent
 
 __all__ = [
     "FENCE_GROUPS",
+    "PERSON_NUMBERS",
     "ApiKey",
     "Audience",
     "Base",
@@ -19,9 +22,15 @@ __all__ = [
     "EventType",
     "FenceGroup",
     "FenceState",
+    "Group",
+    "GroupMember",
     "IdempotencyKey",
+    "Principal",
+    "PrincipalKind",
     "RecentWords",
     "Role",
+    "RoleSource",
+    "Scope",
     "SearchDocument",
     "ServiceSecret",
     "Ticket",

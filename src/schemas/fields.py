@@ -7,7 +7,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from models import ticket
+from models import principal, ticket
 
 ID_MAX = 2**63 - 1
 EMAIL_MAX_LENGTH = ticket.EMAIL_MAX_LENGTH
@@ -62,6 +62,16 @@ def plain_number(value: object) -> object:
     return value
 
 
+def _name(value: str) -> str:
+    """Return a name without white space around it; refuse what is not printed, such as line breaks."""
+    name = value.strip()
+    if not name:
+        raise PydanticCustomError("blank", "must not be blank")
+    if not name.isprintable():
+        raise PydanticCustomError("unprintable", "must consist of printable characters")
+    return name
+
+
 Storable = AfterValidator(_storable)
 
 
@@ -96,6 +106,12 @@ Text = Annotated[
     Field(min_length=1, max_length=ticket.TEXT_MAX_LENGTH, description="The text. Stored as sent; must not be blank."),
     Storable,
     text_schema(ticket.TEXT_MAX_LENGTH, "It started after lunch."),
+]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=principal.NAME_MAX_LENGTH),
+    AfterValidator(_name),
+    text_schema(principal.NAME_MAX_LENGTH, "Alice Liddell"),
 ]
 Email = Annotated[
     str,

@@ -52,7 +52,7 @@ class RateLimitMiddleware:
 def _name(scope: Scope) -> str:
     """Return the name that a request counts under: its principal, or its client address if it is anonymous."""
     principal = scope.get(PRINCIPAL_KEY)
-    if principal is not None and principal != ANONYMOUS:
+    if principal is not None and principal.id != ANONYMOUS.id:
         return f"principal:{principal.id}"
     client = scope.get("client")
     return f"address:{client_of(client[0]) if client else ''}"

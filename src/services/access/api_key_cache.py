@@ -35,6 +35,7 @@ class _CachedKey:
 
     record: ApiKeyRecord
     principal: Principal
+    ends_at: datetime | None
     loaded_at: float
     is_reloading: bool = False
 
@@ -69,8 +70,8 @@ class ApiKeyCache:
         if cached is None or not cached.is_usable(time.monotonic()):
             cached = await self._verify(text, digest)
         now = datetime.now(UTC)
-        if not cached.record.is_live(now):
-            raise Unauthenticated("the API key is expired or revoked", are_refused=True, is_guess=False)
+        if cached.ends_at is not None and now >= cached.ends_at:
+            raise Unauthenticated("the API key is expired or revoked, or its owner is deactivated", are_refused=True, is_guess=False)
         self._last_uses[cached.record.id] = now
         return cached.principal
 
@@ -139,5 +140,5 @@ class ApiKeyCache:
         if record is None:
             self._by_id.pop(key_id, None)
             return None
-        self._by_id[key_id] = _CachedKey(record, record.principal, loaded_at)
+        self._by_id[key_id] = _CachedKey(record, record.principal, record.ends_at, loaded_at)
         return self._by_id[key_id]

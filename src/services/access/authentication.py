@@ -4,7 +4,7 @@ from typing import Final, Protocol
 
 from core.errors import Unauthenticated
 from services.access.api_key_cache import ApiKeyCache
-from services.access.principal import ANONYMOUS, Principal
+from services.access.principal import ANONYMOUS, LOCAL_ADMIN, Principal
 
 _KEY_PREFIX: Final = "tk_"
 
@@ -13,7 +13,7 @@ class TokenVerification(Protocol):
     """What the authenticator requires of a verifier of tokens: see `services.access.oidc`."""
 
     async def principal_of(self, token: str) -> Principal:
-        """Return the principal of a token. Raises Unauthenticated, Forbidden, IssuerUnavailable."""
+        """Return the principal of a token. Raises Unauthenticated, Forbidden, Unavailable."""
         ...
 
 
@@ -21,7 +21,8 @@ class Authenticator:
     """Returns the principal that an Authorization header authenticates.
 
     `tokens` verifies the tokens of an OIDC issuer, if one is configured. A request without credentials is accepted as
-    the anonymous agent with `allow_anonymous`, and while there are neither keys nor an issuer.
+    the anonymous agent with `allow_anonymous`, and as an admin while there are neither keys nor an issuer: the
+    middleware accepts it from this machine only.
     """
 
     def __init__(self, keys: ApiKeyCache, tokens: TokenVerification | None, *, allow_anonymous: bool) -> None:
@@ -32,8 +33,10 @@ class Authenticator:
     async def principal_of(self, authorization: str | None) -> Principal:
         """Return the principal of a header. Raises Unauthenticated, Forbidden, Unavailable."""
         if authorization is None:
-            if self._allow_anonymous or await self.is_unprotected():
+            if self._allow_anonymous:
                 return ANONYMOUS
+            if await self.is_unprotected():
+                return LOCAL_ADMIN
             raise Unauthenticated("the request has no Authorization header", are_refused=False)
         scheme, _, credentials = authorization.partition(" ")
         if scheme.lower() != "bearer":

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from core.errors import TicketNotFound
 from db.postgres.database import Database
 from db.postgres.statements import Row, Statement, constant
-from models import ServiceSecret, table_of
+from models import Scope, ServiceSecret, table_of
 from schemas.events import Event, EventPage
 from schemas.lists import Paging, TicketQuery
 from schemas.tickets import Comment, CommentPage
@@ -34,8 +34,9 @@ class TicketLists:
     async def tickets(self, query: TicketQuery, principal: Principal) -> "SerializedPage":
         """Return the tickets that are visible to `principal` and match every filter, in the requested order.
 
-        Raises InvalidCursor, SearchTimeout.
+        Raises InsufficientScope, InvalidCursor, SearchTimeout.
         """
+        principal.require(Scope.READ)
         filters = _filters(query, principal)
         list_key = f"tickets {query.sort} {json.dumps(_for_cursor(filters), default=str)}"
         cursors = await self._cursors()
@@ -58,13 +59,18 @@ class TicketLists:
         return SerializedPage(body, next_cursor)
 
     async def comments(self, ticket_id: int, paging: Paging, principal: Principal) -> CommentPage:
-        """Return comments of a ticket, the oldest first. Raises TicketNotFound, InvalidCursor."""
+        """Return comments of a ticket, the oldest first. Raises InsufficientScope, TicketNotFound, InvalidCursor."""
+        principal.require(Scope.READ)
         page = await self._page(sql.PAGE_OF_COMMENTS, f"comments {ticket_id}", ticket_id, paging, principal)
         items = [Comment.model_validate(dict(row)) for row in page.rows]
         return CommentPage(items=items, next_cursor=page.next_cursor)
 
     async def history(self, ticket_id: int, paging: Paging, principal: Principal) -> EventPage:
-        """Return the visible events of a ticket, the oldest first. Raises TicketNotFound, InvalidCursor."""
+        """Return the visible events of a ticket, the oldest first.
+
+        Raises InsufficientScope, TicketNotFound, InvalidCursor.
+        """
+        principal.require(Scope.READ)
         page = await self._page(sql.PAGE_OF_EVENTS, f"history {ticket_id}", ticket_id, paging, principal)
         items = [Event.model_validate(dict(row) | {"data": json.loads(row.data)}) for row in page.rows]
         return EventPage(items=items, next_cursor=page.next_cursor)

@@ -9,6 +9,7 @@ from core.errors import TicketNotFound
 from db.cache.ticket_cache import CacheOutcome, Stored, TicketCache
 from db.postgres.database import Database
 from db.postgres.statements import Row
+from models import Scope
 from schemas.tickets import CommentCreate, Ticket, TicketCreate, TicketDetails, TicketPatch
 from services.access.email_addresses import ensure_may_write_as
 from services.access.principal import Principal
@@ -38,8 +39,9 @@ class TicketService:
     ) -> tuple[WriteResult, bool]:
         """Create a ticket; with `key`, once. Return it as a Ticket, and whether an earlier request had created it.
 
-        Raises Forbidden, RequestInProgress, IdempotencyKeyReused.
+        Raises InsufficientScope, Forbidden, RequestInProgress, IdempotencyKeyReused.
         """
+        principal.require(Scope.WRITE)
         await ensure_may_write_as(self._database, principal, new.email)
         request = IdempotentRequest.under(key, principal.id, "create", new, _created)
         try:
@@ -52,8 +54,9 @@ class TicketService:
     ) -> tuple[Stored, CacheOutcome]:
         """Return a ticket with its latest comments, serialized as TicketDetails, and how the cache was used.
 
-        Raises TicketNotFound.
+        Raises InsufficientScope, TicketNotFound.
         """
+        principal.require(Scope.READ)
         if principal.requester_email is not None:
             # Before the cache is read: a ticket of another requester then takes the same time as a missing one.
             await self._ensure_visible(ticket_id, principal)
@@ -65,8 +68,9 @@ class TicketService:
     ) -> Ticket:
         """Edit a ticket, move it to another status, or both.
 
-        Raises Forbidden, TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
+        Raises InsufficientScope, Forbidden, TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
         """
+        principal.require(Scope.WRITE)
         fields = patch.model_fields_set
         if "status" in fields:
             principal.ensure_may_set_status(patch.status)
@@ -91,9 +95,11 @@ class TicketService:
     ) -> tuple[WriteResult, bool]:
         """Add a comment, with the transition to the status that it names; with `key`, once.
 
-        Return it as a Comment, and whether an earlier request had added it. Raises Forbidden, TicketNotFound,
-        VersionMismatch, TicketClosed, IllegalTransition, RequestInProgress, IdempotencyKeyReused.
+        Return it as a Comment, and whether an earlier request had added it. Raises InsufficientScope,
+        Forbidden, TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition, RequestInProgress,
+        IdempotencyKeyReused.
         """
+        principal.require(Scope.COMMENT)
         await ensure_may_write_as(self._database, principal, new.email)
         if new.status is not None:
             principal.ensure_may_set_status(new.status)

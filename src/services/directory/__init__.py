@@ -1,0 +1,1 @@
+"""The directory: people, groups, and the principals that events name."""
