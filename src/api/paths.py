@@ -1,9 +1,9 @@
-"""Sets of paths that the middleware treats alike, and the roles that have access to them."""
+"""Sets of paths that the middleware treats alike, and the roles and scopes that have access to them."""
 
 from collections.abc import Set
 from typing import Final
 
-from models import Role
+from models import Role, Scope
 
 
 class PathSet:
@@ -26,23 +26,50 @@ METRICS: Final = PathSet("/metrics")
 # The root leads browsers to the docs.
 DOCS: Final = PathSet("/docs", "/")
 TICKETS: Final = PathSet("/tickets")
+DIRECTORY: Final = PathSet("/people", "/groups")
+KEYS: Final = PathSet("/keys")
+PRINCIPALS: Final = PathSet("/me", "/principals")
 
 # Respond in JSON only.
-JSON_ONLY: Final = TICKETS | PathSet("/workflow")
+JSON_ONLY: Final = TICKETS | DIRECTORY | KEYS | PRINCIPALS | PathSet("/workflow")
 # Require no authentication, and take no body.
 PUBLIC: Final = PROBES | DOCS | PathSet("/openapi.json", "/problems")
 # Requested by load balancers and Prometheus every few seconds.
 POLLED: Final = PROBES | METRICS
-# Caches must not store them: tickets contain personal texts and addresses, and the others are of this moment.
-NOT_STORED: Final = TICKETS | POLLED
+# Caches must not store them: tickets, people and keys contain personal texts, addresses and secrets, and the others are
+# of this moment.
+NOT_STORED: Final = TICKETS | DIRECTORY | KEYS | PRINCIPALS | POLLED
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
 UNLIMITED: Final = POLLED | DOCS
 
-_METRICS_ROLES: Final[Set[Role]] = {Role.AGENT, Role.MONITOR}
-_TICKET_ROLES: Final[Set[Role]] = {Role.AGENT, Role.REQUESTER}
+_STAFF: Final[Set[Role]] = {Role.ADMIN, Role.AGENT}
+_TICKET_ROLES: Final[Set[Role]] = _STAFF | {Role.REQUESTER}
+_METRICS_ROLES: Final[Set[Role]] = _STAFF | {Role.MONITOR}
+_ADMINS: Final[Set[Role]] = {Role.ADMIN}
+_READING: Final = frozenset({"GET", "HEAD"})
+_COMMENTS: Final = "/comments"
 
 
-def roles_for(path: str) -> Set[Role]:
+def roles_for(path: str, method: str) -> Set[Role]:
     """Return the roles that have access to a path that is not public."""
-    return _METRICS_ROLES if path in METRICS else _TICKET_ROLES
+    if path in TICKETS:
+        return _TICKET_ROLES
+    if path in METRICS:
+        return _METRICS_ROLES
+    if path in DIRECTORY:
+        return _STAFF if method in _READING else _ADMINS
+    if path in KEYS:
+        return _ADMINS
+    return frozenset(Role) if path == "/me" else _TICKET_ROLES
+
+
+def scope_for(path: str, method: str) -> Scope | None:
+    """Return the scope that an operation requires, as the services enforce it; None for any."""
+    if path in {"/me", "/workflow"}:
+        return None
+    if method in _READING:
+        return Scope.READ
+    if path not in TICKETS:
+        return Scope.ADMIN
+    return Scope.COMMENT if path.endswith(_COMMENTS) else Scope.WRITE

@@ -19,15 +19,15 @@ from typing import Final
 from alembic.util import CommandError
 from pydantic import TypeAdapter, ValidationError
 
-from core.errors import ServiceError
+from core.errors import KeyNotCreated, ServiceError
 from core.settings import Settings, describe_errors
 from db.embedded import ServerDidNotStart, postgres_dsn
 from db.postgres.database import Database, wait_until_reachable
 from db.postgres.migrations import migrate
 from models import Role
-from models.api_key import NAME_MAX_LENGTH
+from models.principal import NAME_MAX_LENGTH
 from schemas.fields import Email
-from services.access.api_keys import ApiKeyRecord, ApiKeys, KeyNotCreated
+from services.access.api_keys import ApiKeyRecord, ApiKeys
 
 MAX_DAYS: Final = 36_500
 

@@ -53,8 +53,9 @@ class Event(BaseModel):
     # Stored and returned as it is: the members keep the order of PostgreSQL's jsonb.
     data: Annotated[dict[str, Any], DocumentedAs(EventData)] = Field(description="The details of the change.")
     actor: str = Field(
-        description="The principal that made the change: `key:` with the name of an API key, `oidc:` with the subject "
-        "of a token, or `anonymous`. Other forms may be added.",
+        description="The principal that made the change, which `GET /principals/{principal_id}` returns: `key:` with "
+        "the name of an API key, `person:` with a number, or `anonymous`. Events of earlier releases name people by "
+        "`oidc:` and the subject of their token. Other forms may be added.",
         examples=["key:crm"],
     )
     created_at: datetime = Field(

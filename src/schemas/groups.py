@@ -12,9 +12,7 @@ from schemas.request_body import MergePatch, RequestBody, without_default
 
 MAX_MEMBERS: Final = 900
 
-PrincipalId = Annotated[
-    str, StringConstraints(min_length=1, max_length=ID_MAX_LENGTH, pattern=r"^[^\x00]*$")
-]
+PrincipalId = Annotated[str, StringConstraints(min_length=1, max_length=ID_MAX_LENGTH, pattern=r"^[^\x00]*$")]
 Members = Annotated[list[PrincipalId], Field(max_length=MAX_MEMBERS)]
 
 _MEMBERS: Final = "The ids of the members: active agents and admins, people or service accounts."

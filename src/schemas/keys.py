@@ -23,9 +23,9 @@ def _in_future(time: datetime) -> datetime:
 class ApiKeyCreate(RequestBody):
     """A new API key: either of a service account (`name`, `role`), or of a person (`principal_id`)."""
 
-    name: Annotated[Name, Field(description="The client. All keys of one name are one principal, `key:NAME`.")] | None = (
-        Field(default=None, examples=["crm"])
-    )
+    name: (
+        Annotated[Name, Field(description="The client. All keys of one name are one principal, `key:NAME`.")] | None
+    ) = Field(default=None, examples=["crm"])
     role: Role | None = Field(
         default=None, description="The role. All keys of one name have the same one.", examples=["agent"]
     )
@@ -64,7 +64,9 @@ class ApiKeyCreate(RequestBody):
 class ApiKey(BaseModel):
     """An API key, without its secret."""
 
-    id: str = Field(description="The id: the part of the key between `tk_` and the next underscore.", examples=["4fPq0Zt9"])
+    id: str = Field(
+        description="The id: the part of the key between `tk_` and the next underscore.", examples=["4fPq0Zt9"]
+    )
     principal_id: str = Field(description="The principal that the key acts as.", examples=["key:crm"])
     name: str = Field(description="The name of the principal.", examples=["crm"])
     role: Role = Field(description="The role of the principal.", examples=["agent"])

@@ -85,9 +85,7 @@ class PersonPatch(MergePatch):
         examples=["admin"],
     )
     zone: Zone = Field(default="", json_schema_extra=without_default, description=_ZONE, examples=["Europe/Berlin"])
-    language: Language = Field(
-        default="", json_schema_extra=without_default, description=_LANGUAGE, examples=["en-GB"]
-    )
+    language: Language = Field(default="", json_schema_extra=without_default, description=_LANGUAGE, examples=["en-GB"])
     active: Annotated[bool, Field(strict=True)] = Field(
         default=True,
         json_schema_extra=without_default,
@@ -141,9 +139,7 @@ class PeopleQuery(Paging):
         default=None, ge=1, le=ID_MAX, description="Members of the group with this id.", examples=[1]
     )
     q: (
-        Annotated[
-            str, Field(min_length=1, max_length=NAME_MAX_LENGTH), Storable, text_schema(NAME_MAX_LENGTH, "ali")
-        ]
+        Annotated[str, Field(min_length=1, max_length=NAME_MAX_LENGTH), Storable, text_schema(NAME_MAX_LENGTH, "ali")]
         | None
     ) = Field(
         default=None,

@@ -1,22 +1,14 @@
 """Principals: the names behind the ids in events, and the caller."""
 
 from pydantic import BaseModel, Field
-from pydantic.config import JsonDict
 
 from models import PrincipalKind, Role, Scope
 from schemas.groups import GroupName
-
-
-def _names_required(schema: JsonDict) -> None:
-    schema["required"] = ["id", "kind", "name"]
-    for member in ("email", "role", "active"):
-        schema["properties"][member].pop("default", None)  # type: ignore[index,call-overload,union-attr]
+from schemas.request_body import without_default
 
 
 class PrincipalDetails(BaseModel):
     """A principal. A requester gets `id`, `kind` and `name` alone."""
-
-    model_config = {"json_schema_extra": _names_required}
 
     id: str = Field(description="The id, which events name as `actor`; it never changes.", examples=["person:1"])
     kind: PrincipalKind = Field(
@@ -26,10 +18,20 @@ class PrincipalDetails(BaseModel):
     )
     name: str = Field(description="The name.", examples=["Alice Liddell"])
     email: str | None = Field(
-        default=None, description="The email address; null without one.", examples=["alice@example.com"]
+        default=None,
+        json_schema_extra=without_default,
+        description="The email address; null without one.",
+        examples=["alice@example.com"],
     )
-    role: Role = Field(default=Role.AGENT, description="The role.", examples=["agent"])
-    active: bool = Field(default=True, description="False if the principal is deactivated.", examples=[True])
+    role: Role = Field(
+        default=Role.AGENT, json_schema_extra=without_default, description="The role.", examples=["agent"]
+    )
+    active: bool = Field(
+        default=True,
+        json_schema_extra=without_default,
+        description="False if the principal is deactivated.",
+        examples=[True],
+    )
 
 
 class Me(BaseModel):

@@ -44,9 +44,14 @@ class Problem(BaseModel):
     )
     errors: list[InvalidPart] | None = Field(
         default=None,
-        description=f"For `invalid-request`: the invalid parts, at most the first {MAX_PARTS}.",
+        description=f"For `invalid-request` and `already-exists`: the invalid parts, at most the first {MAX_PARTS}.",
         max_length=MAX_PARTS,
         examples=[[{"detail": "must not be blank", "pointer": "#/subject"}]],
+    )
+    scope: str | None = Field(
+        default=None,
+        description="For `insufficient-scope`: the scope that the API key lacks.",
+        examples=["write"],
     )
     source: str | None = Field(
         default=None, alias="from", description="For `illegal-transition`: the current status.", examples=["open"]

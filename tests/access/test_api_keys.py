@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from access.conftest import GuardedService
-from core.errors import DatabaseUnavailable
+from core.errors import DatabaseUnavailable, KeyNotCreated
 from models import Role
 from services.access import api_key_cache
 from services.access.api_key_format import Key, new_key, parse_key
-from services.access.api_keys import KeyNotCreated
 from support.factories import a_ticket
 
 # A valid format, and the same in every process that collects these tests.

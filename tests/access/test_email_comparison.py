@@ -9,10 +9,10 @@ import pytest
 from alembic import command
 
 from access.conftest import GuardedService
+from core.errors import KeyNotCreated
 from core.settings import async_dsn
 from db.postgres.migrations import alembic_config
 from models import Role
-from services.access.api_keys import KeyNotCreated
 from support.factories import JSON, a_comment, a_ticket, migrate_to_head, new_database, running, settings_for
 
 DOMAIN = "@example.com"

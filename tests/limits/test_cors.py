@@ -10,7 +10,7 @@ from core.settings import Settings
 from support.factories import a_ticket, open_ticket, running, settings_for
 
 DESK, OTHER = "https://desk.example", "https://other.example"
-METHODS = {"GET", "HEAD", "POST", "PATCH"}
+METHODS = {"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"}
 SENT = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"]
 SENT += ["Cache-Control"]
 READ = ["ETag", "Location", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id", "Cache-Status"]

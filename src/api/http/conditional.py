@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, 13): entity tags are versions of a ticket."""
+"""Conditional requests (RFC 9110, 13): entity tags are versions of a resource."""
 
 import re
 from collections.abc import Iterator, Set
@@ -21,7 +21,7 @@ IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        description="The ETag of the ticket that the change is based on. If the ticket has changed since, the request "
+        description="The ETag that the change is based on. If the resource has changed since, the request "
         "is refused (412). Several ETags are separated by commas; `*` matches any version.",
         examples=['"1"'],
     ),
@@ -39,8 +39,8 @@ UnlessMatch = Annotated[
     str | None,
     Header(
         alias="If-None-Match",
-        description="ETags of the ticket, separated by commas. If the ticket has one of these versions, the request is "
-        "refused (412); `*` refuses every change of an existing ticket.",
+        description="ETags, separated by commas. If the resource has one of these versions, the request is "
+        "refused (412); `*` refuses every change of an existing resource.",
         examples=['"2"'],
     ),
 ]

@@ -1,7 +1,7 @@
 """Headers that several operations share: Link, Idempotency-Key, Allow."""
 
 from typing import Annotated
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from fastapi import Depends, Header, Request
 from fastapi.routing import iter_route_contexts
@@ -43,6 +43,16 @@ def link_to_next(scope: Scope, cursor: str | None) -> dict[str, str]:
     sent = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True) if scope["query_string"] else []
     query = urlencode([*((name, value) for name, value in sent if name != "cursor"), ("cursor", cursor)])
     return {"Link": f'<{scope["path"]}?{query}>; rel="next"'}
+
+
+def etag_of(version: int) -> dict[str, str]:
+    """Return the ETag header of a version."""
+    return {"ETag": f'"{version}"'}
+
+
+def location_of(collection: str, id_: str | int) -> dict[str, str]:
+    """Return the Location header of a new resource."""
+    return {"Location": f"{collection}/{quote(str(id_), safe=':')}"}
 
 
 def allowed_methods(request: Request) -> list[str]:

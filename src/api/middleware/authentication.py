@@ -64,7 +64,7 @@ class AuthenticationMiddleware:
         if authorization is None and await authenticator.is_unprotected():
             _require_loopback(scope)
         principal = scope[PRINCIPAL_KEY] = await authenticator.principal_of(authorization)
-        if principal.role not in roles_for(scope["path"]):
+        if principal.role not in roles_for(scope["path"], scope["method"]):
             raise Forbidden(f"the role {principal.role} has no access to this path")
 
 

@@ -7,7 +7,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 
-_ALLOWED_METHODS: Final = ("GET", "HEAD", "POST", "PATCH")
+_ALLOWED_METHODS: Final = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE")
 _ALLOWED_HEADERS: Final = (
     *("Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"),
     "Cache-Control",

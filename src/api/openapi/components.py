@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from api.openapi import JSON
-from api.openapi.examples import RESPONSES
+from api.openapi import JSON, directory_examples, examples
 from api.openapi.headers import HEADERS
 from api.openapi.responses import shared_responses
 from api.openapi.schemas import complete_schemas
 from api.problems.handlers import example
 from api.problems.types import ALL_PROBLEM_TYPES
+
+_RESPONSES: Final = examples.RESPONSES | directory_examples.RESPONSES
 
 SECURITY_SCHEMES: Final = {
     "bearer": {
@@ -26,7 +27,7 @@ def components(schemas: JSON) -> JSON:
         "schemas": complete_schemas(schemas),
         "responses": shared_responses(),
         "headers": HEADERS,
-        "examples": {name: {"value": value} for name, value in RESPONSES.items()}
+        "examples": {name: {"value": value} for name, value in _RESPONSES.items()}
         | {each.slug: {"summary": each.title, "value": example(each)} for each in ALL_PROBLEM_TYPES},
         "securitySchemes": SECURITY_SCHEMES,
     }

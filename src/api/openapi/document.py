@@ -17,11 +17,13 @@ Create tickets, discuss them in comments, and move them through a status machine
 
 - **Authentication.** Send `Authorization: Bearer` with an API key or a token of the configured issuer. Each operation
   lists the roles that can call it, for programs in `x-roles`. An agent works on all tickets. A requester works on the
-  tickets of their own email address; other tickets do not exist for them (404). A monitor reads `/metrics` only.
+  tickets of their own email address; other tickets do not exist for them (404). An admin does what an agent does, and
+  manages people, groups and keys. A monitor reads `/metrics` and `GET /me` only. An API key can be restricted to some
+  scopes: each operation lists the one that it requires, for programs in `x-scope`; `write` includes `comment`.
 - **Versions.** Each change of a ticket, a new comment included, creates one new version, which is the `ETag` of the
   ticket. Send it in `If-Match` to refuse the change (412) if another client has changed the ticket since.
-- **Safe retries.** Send an `Idempotency-Key` with a POST. Within 24 hours, a repeated request with the same key has no
-  further effect and returns the response of the first one.
+- **Safe retries.** Send an `Idempotency-Key` with a POST of a ticket or a comment. Within 24 hours, a repeated request
+  with the same key has no further effect and returns the response of the first one.
 - **Lists** have pages: follow `Link: <…>; rel="next"`, or send `next_cursor` as `cursor`.
 - **Errors** are `application/problem+json` (RFC 9457). [Each type](/problems) has a page with its meaning and what to
   do.
@@ -54,6 +56,13 @@ Operations, parameters and fields that a later version will not have are marked 
 TAGS: Final = [
     {"name": "tickets", "description": "Create, list, read and change tickets, and read their history."},
     {"name": "comments", "description": "The comments of a ticket. A comment can change the status of its ticket."},
+    {
+        "name": "people",
+        "description": "The people of the service, the caller, and the principals that events name. Admins write, "
+        "agents read.",
+    },
+    {"name": "groups", "description": "Groups of agents and admins. Admins write, agents read."},
+    {"name": "keys", "description": "API keys, for admins."},
     {"name": "workflow", "description": "The status machine of tickets."},
     {"name": "operation", "description": "Probes for load balancers and orchestrators."},
 ]

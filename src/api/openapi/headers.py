@@ -17,19 +17,19 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "example": "4f9d0c2e6b1a4d7c",
     },
     "WWW-Authenticate": {
-        "description": "The authentication scheme, and the reason if credentials were rejected (RFC 6750).",
-        "required": True,
+        "description": "The authentication scheme, and the reason if credentials were rejected (RFC 6750). A 403 has "
+        "it for `insufficient-scope` only.",
         "schema": _TEXT,
         "example": 'Bearer realm="tickets"',
     },
     "ETag": {
-        "description": "The version of the ticket. Send it in `If-Match` to change only this version.",
+        "description": "The version of the resource. Send it in `If-Match` to change only this version.",
         "required": True,
         "schema": _VERSION,
         "example": '"2"',
     },
     "Location": {
-        "description": "The path of the new ticket.",
+        "description": "The path of the new resource.",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/tickets/1",

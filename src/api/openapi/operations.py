@@ -6,11 +6,13 @@ from api.openapi import JSON
 from api.openapi.code_samples import code_samples
 from api.openapi.components import SECURITY_SCHEMES
 from api.openapi.schemas import remove_null
-from api.paths import PUBLIC, roles_for
+from api.paths import PUBLIC, roles_for, scope_for
 from models import Role
 
 ANYONE: Final = "anyone"
 """The only entry of `x-roles` for an operation that requires no credentials."""
+ANY: Final = "any"
+"""The `x-scope` of an operation that requires credentials, but no scope."""
 
 # OpenAPI links: the operations that can follow a response, by operation and status.
 _CHANGE_IF_UNCHANGED: Final = {
@@ -28,21 +30,28 @@ _LINKS: Final[dict[tuple[str, str], JSON]] = {
     ("change_ticket", "200"): _CHANGE_IF_UNCHANGED,
     ("list_tickets", "200"): {"next_page": {"operationId": "list_tickets", "parameters": _CURSOR}},
     ("list_comments", "200"): {"next_page": {"operationId": "list_comments", "parameters": _SAME_TICKET | _CURSOR}},
+    **{
+        (name, "200"): {"next_page": {"operationId": name, "parameters": _CURSOR}}
+        for name in ("list_people", "list_groups", "list_keys")
+    },
     ("list_history", "200"): {"next_page": {"operationId": "list_history", "parameters": _SAME_TICKET | _CURSOR}},
 }
 
 
 def complete(operation: JSON, method: str, path: str) -> None:
     """Complete an operation in place."""
-    roles = roles_of(path)
+    roles = roles_of(path, method)
     is_open = roles == [ANYONE]
     # The docstring of a route: a sentence that is the summary, then the description.
     summary, _, description = operation["description"].partition("\n\n")
     paragraphs = [paragraph.replace("\n", " ") for paragraph in description.split("\n\n")]
-    required = "anyone, without credentials" if is_open else ", ".join(roles)
+    required = "**Roles:** anyone, without credentials."
+    if not is_open:
+        operation["x-scope"] = scope_for(path, method.upper()) or ANY
+        required = f"**Roles:** {', '.join(roles)}. **Scope:** {operation['x-scope']}."
     operation |= {
         "summary": summary.removesuffix("."),
-        "description": "\n\n".join([*paragraphs, f"**Roles:** {required}."]),
+        "description": "\n\n".join([*paragraphs, required]),
         "security": [] if is_open else [{name: []} for name in SECURITY_SCHEMES],
         "x-roles": roles,
     }
@@ -56,6 +65,8 @@ def complete(operation: JSON, method: str, path: str) -> None:
     operation["x-codeSamples"] = code_samples(operation, method, path)
 
 
-def roles_of(path: str) -> list[str]:
-    """Return the roles that have access to a path of the document."""
-    return [ANYONE] if path in PUBLIC else [role.value for role in Role if role in roles_for(path)]
+def roles_of(path: str, method: str) -> list[str]:
+    """Return the roles that have access to an operation of the document."""
+    if path in PUBLIC:
+        return [ANYONE]
+    return [role.value for role in Role if role in roles_for(path, method.upper())]

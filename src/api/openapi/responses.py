@@ -15,7 +15,7 @@ from schemas.problem import Problem
 
 Refusal = type[Exception] | int
 # The shared refusals, as error types or status codes: of every operation, of those that require credentials, of those
-# that have parameters, and of those that write.
+# that have parameters, of those that write, and of those that take a body.
 EVERY_OPERATION: Final[Sequence[Refusal]] = (413, 414, 431, 500)
 PROTECTED: Final[Sequence[Refusal]] = (
     *EVERY_OPERATION,
@@ -23,6 +23,7 @@ PROTECTED: Final[Sequence[Refusal]] = (
     408,
     errors.Unauthenticated,
     errors.Forbidden,
+    errors.InsufficientScope,
     errors.HostNotAllowed,
     errors.RateLimited,
     errors.Overloaded,
@@ -31,7 +32,8 @@ PROTECTED: Final[Sequence[Refusal]] = (
     errors.IssuerUnavailable,
 )
 READS: Final[Sequence[Refusal]] = (*PROTECTED, RequestValidationError)
-WRITES: Final[Sequence[Refusal]] = (*READS, 400, 415, errors.OutcomeUnknown)
+MUTATES: Final[Sequence[Refusal]] = (*READS, errors.OutcomeUnknown)
+WRITES: Final[Sequence[Refusal]] = (*MUTATES, 400, 415)
 
 _RATE_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
 # Headers that some responses of a status carry.
@@ -105,7 +107,7 @@ def shared_responses() -> dict[str, JSON]:
     """Return the responses that the operations refer to, by the names of their components."""
     return {
         _component_name(problem_types): _refusal(problem_types)
-        for shared in (EVERY_OPERATION, PROTECTED, READS, WRITES)
+        for shared in (EVERY_OPERATION, PROTECTED, READS, MUTATES, WRITES)
         for problem_types in _by_status(shared).values()
     }
 
@@ -119,7 +121,7 @@ def _by_status(refusals: Sequence[Refusal]) -> dict[int, list[ProblemType]]:
 
 
 def _component_name(problem_types: Sequence[ProblemType]) -> str:
-    if len(problem_types) == 1:
+    if problem_types[0].status != 503:
         return problem_types[0].slug
     is_write = PROBLEM_TYPES[errors.OutcomeUnknown] in problem_types
     return "unavailable-for-write" if is_write else "unavailable"

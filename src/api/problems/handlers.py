@@ -22,6 +22,7 @@ from schemas.problem import MAX_PARTS, InvalidPart, Problem
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
 
+_REALM: Final = 'Bearer realm="tickets"'
 _EXAMPLE_ID: Final = "4f9d0c2e6b1a4d7c"
 _HARMLESS_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -58,30 +59,40 @@ def example(problem_type: ProblemType) -> dict[str, Any]:
 
 async def handle_service_error(request: Request, error: Exception) -> Response:
     """Return the problem response of a service error."""
+    if isinstance(error, errors.Unavailable):
+        _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
+    extensions, headers = _details(error)
+    # The parts of a request that only the service can check are refused like those that the schema checks.
+    kind = RequestValidationError if isinstance(error, errors.InvalidReference) else type(error)
+    return _response(request, PROBLEM_TYPES[kind], extensions, headers)
+
+
+def _details(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the additional members and headers of the response to a service error."""
+    extensions: dict[str, Any] = {}
+    headers: dict[str, str] = {}
     match error:
         case errors.IllegalTransition():
             extensions = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
-            return _response(request, PROBLEM_TYPES[type(error)], extensions)
-        case errors.VersionMismatch():
-            return _response(request, PROBLEM_TYPES[type(error)], headers={"ETag": f'"{error.current}"'})
+        case errors.AlreadyExists():
+            extensions = {"errors": [InvalidPart(detail="must be unique", pointer=f"#/{error.field}")]}
+        case errors.InvalidReference():
+            extensions = {"errors": [_invalid_part({"loc": error.steps, "msg": error.detail, "type": "reference"})]}
+        case errors.InsufficientScope():
+            extensions = {"scope": error.scope}
+            headers = {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{error.scope}"'}
         case errors.Unauthenticated():
-            return _response(request, PROBLEM_TYPES[type(error)], headers={"WWW-Authenticate": _challenge(error)})
-        case errors.RequestInProgress() | errors.SearchTimeout():
-            return _response(request, PROBLEM_TYPES[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
-        case errors.Unavailable():
-            _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
-            return _response(request, PROBLEM_TYPES[type(error)], headers={"Retry-After": str(RETRY_AFTER_S)})
-        case _:
-            return _response(request, PROBLEM_TYPES[type(error)])
+            headers = {"WWW-Authenticate": _challenge(error)}
+        case errors.VersionMismatch():
+            headers = {"ETag": f'"{error.current}"'}
+        case errors.RequestInProgress() | errors.SearchTimeout() | errors.Unavailable():
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+    return extensions, headers
 
 
 def _challenge(error: errors.Unauthenticated) -> str:
     """Return the challenge of RFC 6750, without an error code if the request carried no credentials."""
-    return (
-        f'Bearer realm="tickets", error="invalid_token", error_description="{error}"'
-        if error.are_refused
-        else 'Bearer realm="tickets"'
-    )
+    return f'{_REALM}, error="invalid_token", error_description="{error}"' if error.are_refused else _REALM
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:

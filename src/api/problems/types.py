@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi.exceptions import RequestValidationError
 
+from api.problems.directory_types import DIRECTORY_PROBLEMS
 from api.problems.problem_type import ProblemType
 from core import errors
 
@@ -26,8 +27,19 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "Permission denied",
         "These credentials do not permit this request.",
         "A requester creates tickets and comments under their own email address only, and cannot set the "
-        "status `answered`. A monitor can read `/metrics` only. A token needs a role or a verified email address. Use "
-        "credentials that permit the request.",
+        "status `answered`. A monitor can read `/metrics` and `/me` only. Only admins write people and groups and "
+        "manage keys. A token needs a role or a verified email address. Use credentials that permit the "
+        "request; `GET /me` returns their role.",
+    ),
+    errors.InsufficientScope: ProblemType(
+        403,
+        "insufficient-scope",
+        "Insufficient scope",
+        "The API key is restricted to scopes that do not permit this request.",
+        "Use a key with the scope in `scope`, which the `WWW-Authenticate` header names too, or a key without scopes. "
+        "`GET /me` returns the scopes of a key. An admin creates keys with `POST /keys`.",
+        ("WWW-Authenticate",),
+        {"scope": "write"},
     ),
     errors.HostNotAllowed: ProblemType(
         421,
@@ -45,6 +57,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "Check the id. Tickets are never deleted. A requester can read the tickets of their own email address only. "
         "`GET /tickets` lists all tickets that the caller can read.",
     ),
+    **DIRECTORY_PROBLEMS,
     errors.TicketClosed: ProblemType(
         409,
         "ticket-closed",
@@ -67,9 +80,9 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         412,
         "version-mismatch",
         "Version mismatch",
-        "The current version of the ticket is not in If-Match, or it is in If-None-Match.",
-        "The ticket was changed after you read it. Read it again, and see what changed with "
-        "`GET /tickets/{ticket_id}/history`. To apply your change to the current version, send it with the new `ETag`, "
+        "The current version of the resource is not in If-Match, or it is in If-None-Match.",
+        "The resource was changed after you read it. Read it again; `GET /tickets/{ticket_id}/history` shows what "
+        "changed in a ticket. To apply your change to the current version, send it with the new `ETag`, "
         "which this response also carries.",
         ("ETag",),
     ),
@@ -195,8 +208,8 @@ STATUS_PROBLEMS: Final[Mapping[int, ProblemType]] = {
             "method-not-allowed",
             "Method not allowed",
             "The resource does not support this method.",
-            "Use one of the methods in the `Allow` header of the response. Tickets and comments cannot be deleted, and "
-            "a ticket is changed with `PATCH`, not with `PUT`.",
+            "Use one of the methods in the `Allow` header of the response. Tickets, comments and people cannot be "
+            "deleted, and a ticket is changed with `PATCH`, not with `PUT`.",
             ("Allow",),
         ),
         ProblemType(

@@ -6,11 +6,30 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api.routes import comments, docs, health, metrics, problems, root, tickets, workflow
+from api.routes import (
+    comments,
+    docs,
+    groups,
+    health,
+    keys,
+    me,
+    metrics,
+    people,
+    principals,
+    problems,
+    root,
+    tickets,
+    workflow,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     tickets.router,
     comments.router,
+    me.router,
+    principals.router,
+    people.router,
+    groups.router,
+    keys.router,
     workflow.router,
     health.router,
     metrics.router,

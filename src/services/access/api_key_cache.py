@@ -71,7 +71,9 @@ class ApiKeyCache:
             cached = await self._verify(text, digest)
         now = datetime.now(UTC)
         if cached.ends_at is not None and now >= cached.ends_at:
-            raise Unauthenticated("the API key is expired or revoked, or its owner is deactivated", are_refused=True, is_guess=False)
+            raise Unauthenticated(
+                "the API key is expired or revoked, or its owner is deactivated", are_refused=True, is_guess=False
+            )
         self._last_uses[cached.record.id] = now
         return cached.principal
 

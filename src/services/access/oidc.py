@@ -31,9 +31,7 @@ class TokenVerifier:
     person of a subject, and decides what a token without a role may do.
     """
 
-    def __init__(
-        self, keys: SigningKeys, people: TokenPeople, *, issuer: str, audience: str, role_claim: str
-    ) -> None:
+    def __init__(self, keys: SigningKeys, people: TokenPeople, *, issuer: str, audience: str, role_claim: str) -> None:
         self._keys = keys
         self._people = people
         self._issuer = issuer

@@ -181,6 +181,4 @@ async def _new_person(connection: Session, identity: TokenIdentity) -> Row:
     if email is not None and await connection.value(sql.EMAIL_IS_TAKEN, email=email, id=""):
         email = None
     values = {"name": identity.name, "email": email, "role": role, "role_source": RoleSource.TOKEN}
-    return await connection.one(
-        sql.CREATE_PERSON, zone="UTC", language="en", subject=identity.subject, **values
-    )
+    return await connection.one(sql.CREATE_PERSON, zone="UTC", language="en", subject=identity.subject, **values)

@@ -123,7 +123,7 @@ async def _ensure_staff(connection: Session, member_ids: Sequence[str]) -> None:
 
 async def _saved(connection: Session, row: Row, changes: Mapping[str, Any]) -> Group:
     """Save the changes of a group if there are any, and return it."""
-    values = dict(row) | changes
+    values = {**row, **changes}
     ids = sorted(set(values["members"]))
     if (values["name"], values["active"], ids) == (row.name, row.active, row.members):
         return _group_of(row)

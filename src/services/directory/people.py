@@ -83,7 +83,7 @@ class People:
             if all(row[name] == value for name, value in changes.items()):
                 return person_of(row)
             await _ensure_allowed(connection, row, changes)
-            return person_of(await connection.one(sql.SAVE_PERSON, **(dict(row) | changes)))
+            return person_of(await connection.one(sql.SAVE_PERSON, **{**row, **changes}))
 
 
 def person_of(row: Row) -> Person:

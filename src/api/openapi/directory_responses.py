@@ -1,0 +1,20 @@
+"""The successes of the operations on people, groups, principals and API keys."""
+
+from typing import Final
+
+from api.openapi.responses import ResponseDoc
+
+ME: Final = ResponseDoc(200, "The caller.", (), ("me",))
+PRINCIPAL: Final = ResponseDoc(200, "The principal.", (), ("principal", "name-of-principal"))
+PEOPLE: Final = ResponseDoc(200, "A page of people.", ("Link",), ("people",))
+PERSON: Final = ResponseDoc(200, "The person.", ("ETag",), ("person",))
+PERSON_CREATED: Final = ResponseDoc(201, "The created person.", ("Location", "ETag"), ("person",))
+PERSON_CHANGED: Final = ResponseDoc(200, "The person after the change.", ("ETag",), ("deactivated-person",))
+GROUPS: Final = ResponseDoc(200, "A page of groups.", ("Link",), ("groups",))
+GROUP: Final = ResponseDoc(200, "The group.", ("ETag",), ("group",))
+GROUP_CREATED: Final = ResponseDoc(201, "The created group.", ("Location", "ETag"), ("group",))
+GROUP_CHANGED: Final = ResponseDoc(200, "The group after the change.", ("ETag",), ("group",))
+KEYS: Final = ResponseDoc(200, "A page of API keys.", ("Link",), ("keys",))
+KEY: Final = ResponseDoc(200, "The API key.", (), ("key",))
+KEY_CREATED: Final = ResponseDoc(201, "The created API key with its secret.", ("Location",), ("created-key",))
+KEY_REVOKED: Final = ResponseDoc(200, "The revoked API key.", (), ("revoked-key",))
