@@ -2,6 +2,7 @@
 
     pipenv run keys create --name crm --role agent
     pipenv run keys create --name alice --role requester --email alice@example.com --expires-in-days 90
+    pipenv run keys create --name dashboard --role agent --scopes read,comment
     pipenv run keys list
     pipenv run keys revoke ID
 
@@ -24,7 +25,7 @@ from core.settings import Settings, describe_errors
 from db.embedded import ServerDidNotStart, postgres_dsn
 from db.postgres.database import Database, wait_until_reachable
 from db.postgres.migrations import migrate
-from models import Role
+from models import Role, Scope
 from models.principal import NAME_MAX_LENGTH
 from schemas.fields import Email
 from services.access.api_keys import ApiKeyRecord, ApiKeys
@@ -57,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     create.add_argument("--name", required=True, type=_name, help="the client; keys of one name are one principal")
     create.add_argument("--role", required=True, choices=[str(role) for role in Role], help="what the key may do")
     create.add_argument("--email", type=_email, help="the email address of a requester: required for --role requester")
+    create.add_argument("--scopes", type=_scopes, help=f"what the key is restricted to, of: {', '.join(Scope)}")
     create.add_argument("--expires-in-days", type=_days, metavar="DAYS", help="1 to 36500; default: never")
     create.set_defaults(run=_create)
     actions.add_parser("list", help="list every key ever created, without its secret").set_defaults(run=_list)
@@ -75,6 +77,13 @@ def _name(text: str) -> str:
     if not text.isprintable() or not 1 <= len(text.strip()) <= NAME_MAX_LENGTH:
         raise argparse.ArgumentTypeError(f"must have 1 to {NAME_MAX_LENGTH} printable characters")
     return text.strip()
+
+
+def _scopes(text: str) -> frozenset[Scope]:
+    try:
+        return frozenset(Scope(name.strip()) for name in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a list, separated by commas, of: {', '.join(Scope)}") from None
 
 
 def _days(text: str) -> int:
@@ -101,7 +110,8 @@ async def _with_keys(dsn: str, use: Callable[[ApiKeys], Awaitable[None]]) -> Non
 async def _create(keys: ApiKeys, arguments: argparse.Namespace) -> None:
     days = arguments.expires_in_days
     expires_at = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    key, record = await keys.create(arguments.name, Role(arguments.role), arguments.email, expires_at)
+    role, scopes = Role(arguments.role), arguments.scopes
+    key, record = await keys.create(arguments.name, role, arguments.email, expires_at, scopes=scopes)
     print(f"{_describe(record)}\nStore this key now; it is not shown again:", file=sys.stderr)
     print(key)
 
@@ -127,4 +137,6 @@ def _describe(record: ApiKeyRecord) -> str:
     }
     times = [f"{label} {at:%Y-%m-%d %H:%M}Z" for label, at in at_by_label.items() if at is not None]
     owner = f"{record.role}{f' {record.email}' if record.email else ''}"
+    if record.scopes is not None:
+        owner += f", restricted to {' '.join(scope for scope in Scope if scope in record.scopes)}"
     return f"{record.id}  {record.name} ({owner}): {', '.join(times)}"

@@ -11,8 +11,9 @@ from commands import keys
     ("arguments", "message"),
     [
         ("create --name crm --role king", r"argument --role: .*'king'.*agent.*requester.*monitor"),
-        ("create --name crm", r"--role \{agent,requester,monitor\}.*are required: --role"),
+        ("create --name crm", r"--role \{admin,agent,requester,monitor\}.*are required: --role"),
         ("create --name crm --role requester", r"--role requester requires --email"),
+        ("create --name crm --role agent --scopes read,king", r"argument --scopes: .*read, comment, write, admin"),
         ("delete", r"error: .*'delete'.*create.*list.*revoke"),
         ("", r"error: a command is missing: create, list or revoke"),
     ],

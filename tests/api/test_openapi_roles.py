@@ -1,4 +1,4 @@
-"""The documented roles of each operation are those that the service admits."""
+"""The documented roles and scopes of each operation are those that the service admits."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,34 +7,30 @@ import httpx2
 import pytest
 
 from db.postgres.database import Database
-from models import Role
+from models import Role, Scope
 from services.access.api_keys import ApiKeys
-from support.factories import JSON, NewDatabase, a_comment, a_ticket, open_ticket, running, settings_for
+from support.api_calls import calls
+from support.factories import JSON, NewDatabase, open_ticket, running, settings_for
 from support.openapi_document import operations
 
 ALICE = "alice@example.com"
-CALLS: dict[str, tuple[str, str, JSON | None]] = {
-    "create_ticket": ("POST", "/tickets", a_ticket(email=ALICE)),
-    "list_tickets": ("GET", "/tickets", None),
-    "get_ticket": ("GET", "/tickets/{id}", None),
-    "change_ticket": ("PATCH", "/tickets/{id}", {"subject": "The printer is out"}),
-    "list_history": ("GET", "/tickets/{id}/history", None),
-    "create_comment": ("POST", "/tickets/{id}/comments", a_comment(email=ALICE)),
-    "list_comments": ("GET", "/tickets/{id}/comments", None),
-    "get_workflow": ("GET", "/workflow", None),
-    "livez": ("GET", "/livez", None),
-    "readyz": ("GET", "/readyz", None),
-}
 
 
 @dataclass(frozen=True)
 class ProtectedService:
-    """A service with an API key for each role, and a ticket of the requester."""
+    """A service with an API key for each role and one of an admin for each scope, and a ticket of the requester."""
 
     document: JSON
     client: httpx2.AsyncClient
     credentials: dict[str, dict[str, str]]
+    restricted: dict[Scope, dict[str, str]]
     ticket_id: int
+
+    async def call(self, name: str, headers: dict[str, str]) -> httpx2.Response:
+        """Call an operation with valid parameters."""
+        admin = self.credentials["admin"]
+        method, path, body = (await calls(self.client, self.ticket_id, ALICE, admin))[name]
+        return await self.client.request(method, path, json=body, headers=headers)
 
 
 @pytest.fixture(scope="module")
@@ -42,29 +38,85 @@ async def service(migrated_database: NewDatabase, redis_address: tuple[str, int]
     async with migrated_database() as dsn:
         settings = settings_for(dsn, *redis_address, allow_anonymous=False)
         database = Database(dsn, pool_size=1)
-        credentials = {}
+        credentials, restricted = {}, {}
         for role in Role:
             key, _ = await ApiKeys(database).create(role, role, ALICE if role is Role.REQUESTER else None)
             credentials[role.value] = {"Authorization": f"Bearer {key}"}
+        for scope in Scope:
+            key, _ = await ApiKeys(database).create(f"only-{scope}", Role.ADMIN, scopes={scope})
+            restricted[scope] = {"Authorization": f"Bearer {key}"}
         await database.close()
         async with running(settings) as (app, client):
             client.headers.update(credentials["agent"])
             ticket = await open_ticket(client, email=ALICE)
             del client.headers["Authorization"]
-            yield ProtectedService(app.openapi(), client, credentials, ticket["id"])
+            yield ProtectedService(app.openapi(), client, credentials, restricted, ticket["id"])
 
 
-def test_every_operation_is_called_here(service: ProtectedService) -> None:
-    assert CALLS.keys() == operations(service.document).keys()
+# The scope that each operation requires; None for any. A new operation must be added here.
+SCOPES: dict[str, Scope | None] = {
+    "create_ticket": Scope.WRITE,
+    "list_tickets": Scope.READ,
+    "get_ticket": Scope.READ,
+    "change_ticket": Scope.WRITE,
+    "list_history": Scope.READ,
+    "create_comment": Scope.COMMENT,
+    "list_comments": Scope.READ,
+    "get_workflow": None,
+    "get_me": None,
+    "get_principal": Scope.READ,
+    "list_people": Scope.READ,
+    "get_person": Scope.READ,
+    "create_person": Scope.ADMIN,
+    "change_person": Scope.ADMIN,
+    "list_groups": Scope.READ,
+    "get_group": Scope.READ,
+    "create_group": Scope.ADMIN,
+    "change_group": Scope.ADMIN,
+    "add_group_member": Scope.ADMIN,
+    "remove_group_member": Scope.ADMIN,
+    "list_keys": Scope.READ,
+    "get_key": Scope.READ,
+    "create_key": Scope.ADMIN,
+    "revoke_key": Scope.ADMIN,
+}
+PUBLIC = {"livez", "readyz"}
 
 
-@pytest.mark.parametrize("name", CALLS)
+async def test_every_operation_is_called_here(service: ProtectedService) -> None:
+    admin = service.credentials["admin"]
+    called = await calls(service.client, service.ticket_id, ALICE, admin)
+    assert called.keys() == operations(service.document).keys() == SCOPES.keys() | PUBLIC
+
+
+@pytest.mark.parametrize("name", [*SCOPES, *sorted(PUBLIC)])
 async def test_an_operation_admits_the_roles_that_it_documents(service: ProtectedService, name: str) -> None:
-    method, path, body = CALLS[name]
     roles = operations(service.document)[name]["x-roles"]
     admitted = roles == ["anyone"]
     for role, headers in service.credentials.items():
-        response = await service.client.request(method, path.format(id=service.ticket_id), json=body, headers=headers)
+        response = await service.call(name, headers)
         assert response.is_success if admitted or role in roles else response.status_code == 403, (role, response.text)
-    response = await service.client.request(method, path.format(id=service.ticket_id), json=body)
+    response = await service.call(name, {})
     assert response.is_success if admitted else response.status_code == 401, response.text
+
+
+@pytest.mark.parametrize("name", SCOPES)
+async def test_an_operation_admits_the_scope_that_it_documents(service: ProtectedService, name: str) -> None:
+    required = SCOPES[name]
+    assert operations(service.document)[name]["x-scope"] == (required or "any")
+    for scope, headers in service.restricted.items():
+        response = await service.call(name, headers)
+        if required in {scope, None} or (required, scope) == (Scope.COMMENT, Scope.WRITE):
+            assert response.is_success, (scope, response.text)
+            continue
+        problem = response.json()
+        assert (response.status_code, problem["type"]) == (403, "/problems/insufficient-scope"), (scope, problem)
+        assert problem["scope"] == required
+        challenge = f'Bearer realm="tickets", error="insufficient_scope", scope="{required}"'
+        assert response.headers["WWW-Authenticate"] == challenge
+
+
+async def test_the_metrics_require_the_scope_read(service: ProtectedService) -> None:
+    for scope, headers in service.restricted.items():
+        response = await service.client.get("/metrics", headers=headers)
+        assert (response.status_code != 403) is (scope is Scope.READ)
