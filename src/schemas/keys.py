@@ -23,13 +23,15 @@ def _in_future(time: datetime) -> datetime:
 class ApiKeyCreate(RequestBody):
     """A new API key: either of a service account (`name`, `role`), or of a person (`principal_id`)."""
 
-    name: (
-        Annotated[Name, Field(description="The client. All keys of one name are one principal, `key:NAME`.")] | None
-    ) = Field(default=None, examples=["crm"])
+    name: Name | None = Field(
+        default=None,
+        description="The client. All keys of one name are one principal, `key:NAME`.",
+        examples=["crm"],
+    )
     role: Role | None = Field(
         default=None, description="The role. All keys of one name have the same one.", examples=["agent"]
     )
-    email: Annotated[Email, Field(description="The email address of a requester.")] | None = Field(
+    email: Email | None = Field(
         default=None,
         description="The email address: required for the role `requester`, and only for that one.",
         examples=["alice@example.com"],
@@ -46,7 +48,9 @@ class ApiKeyCreate(RequestBody):
         examples=[["read", "comment"]],
     )
     expires_at: Annotated[Timestamp, AfterValidator(_in_future)] | None = Field(
-        default=None, description="The time from which the key is refused; null or absent: never."
+        default=None,
+        description="The time from which the key is refused; null or absent: never.",
+        examples=["2099-01-01T00:00:00Z"],
     )
 
     @model_validator(mode="after")

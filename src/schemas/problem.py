@@ -44,7 +44,8 @@ class Problem(BaseModel):
     )
     errors: list[InvalidPart] | None = Field(
         default=None,
-        description=f"For `invalid-request` and `already-exists`: the invalid parts, at most the first {MAX_PARTS}.",
+        description="For `invalid-request`, `invalid-reference` and `already-exists`: the invalid parts, at most the "
+        f"first {MAX_PARTS}.",
         max_length=MAX_PARTS,
         examples=[[{"detail": "must not be blank", "pointer": "#/subject"}]],
     )

@@ -47,12 +47,17 @@ def part(content: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
 
-async def test_a_token_authenticates_its_subject(oidc_client: httpx2.AsyncClient, issuer: Issuer) -> None:
+async def test_a_token_authenticates_the_person_of_its_subject(oidc_client: httpx2.AsyncClient, issuer: Issuer) -> None:
     headers = {"Authorization": f"Bearer {issuer.token(sub='agent-7')}"}
     created = await oidc_client.post("/tickets", json=a_ticket(), headers=headers)
     assert created.status_code == 201, created.text
     history = await oidc_client.get(f"/tickets/{created.json()['id']}/history", headers=headers)
-    assert history.json()["items"][0]["actor"] == "oidc:agent-7"
+    (event,) = history.json()["items"]
+    me = (await oidc_client.get("/me", headers=headers)).json()
+    assert (event["actor"], me["kind"], me["role"]) == (me["id"], "person", "agent")
+    assert me["id"].startswith("person:")
+    former = await oidc_client.get("/principals/oidc:agent-7", headers=headers)
+    assert former.json()["id"] == me["id"]
 
 
 async def test_several_algorithms_and_audiences_are_accepted(oidc_client: httpx2.AsyncClient, issuer: Issuer) -> None:

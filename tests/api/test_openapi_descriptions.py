@@ -87,9 +87,9 @@ def test_every_operation_lists_its_roles(document: JSON) -> None:
     for name, operation in operations(document).items():
         roles = operation["x-roles"]
         is_open = roles == ["anyone"]
-        assert is_open or set(roles) <= {"agent", "requester", "monitor"}, name
-        line = "anyone, without credentials" if is_open else ", ".join(roles)
-        assert operation["description"].endswith(f"\n\n**Roles:** {line}."), name
+        assert is_open or set(roles) <= {"admin", "agent", "requester", "monitor"}, name
+        line = "anyone, without credentials." if is_open else f"{', '.join(roles)}. **Scope:** {operation['x-scope']}."
+        assert operation["description"].endswith(f"\n\n**Roles:** {line}"), name
 
 
 def test_the_security_of_an_operation_agrees_with_its_roles(document: JSON) -> None:

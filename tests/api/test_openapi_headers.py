@@ -16,7 +16,13 @@ from support.factories import JSON, NewDatabase, a_comment, a_ticket, open_ticke
 from support.openapi_document import operations, resolved, responses
 
 RATE_LIMIT = {"RateLimit", "RateLimit-Policy"}
-ON_STATUS = {401: {"WWW-Authenticate"}, 415: {"Accept-Patch"}, 429: {"Retry-After"}, 503: {"Retry-After"}}
+ON_STATUS = {
+    401: {"WWW-Authenticate"},
+    403: {"WWW-Authenticate"},
+    415: {"Accept-Patch"},
+    429: {"Retry-After"},
+    503: {"Retry-After"},
+}
 # Components outside of the rate limit send these, and the probes have no rate limit.
 WITHOUT_RATE_LIMIT = {401, 406, 414, 421, 431, 500}
 PROBES = {"livez", "readyz"}
@@ -39,6 +45,18 @@ def test_every_response_documents_its_headers(document: JSON) -> None:
         ("list_tickets", 200): {"Link"},
         ("list_comments", 200): {"Link"},
         ("list_history", 200): {"Link"},
+        ("create_person", 201): {"Location", "ETag"},
+        ("create_group", 201): {"Location", "ETag"},
+        ("create_key", 201): {"Location"},
+        **{
+            (name, 200): {"ETag"}
+            for name in (
+                *("get_person", "change_person", "get_group", "change_group"),
+                *("add_group_member", "remove_group_member"),
+            )
+        },
+        **{(name, 200): {"Link"} for name in ("list_people", "list_groups", "list_keys")},
+        **{(name, 412): {"ETag"} for name in ("change_person", "change_group")},
         ("create_ticket", 409): {"Retry-After"},
         ("create_comment", 409): {"Retry-After"},
         ("change_ticket", 412): {"ETag"},
@@ -61,6 +79,8 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
         "create_comment": {"Idempotency-Key", "If-Match", "If-None-Match"},
         "change_ticket": {"If-Match", "If-None-Match"},
         "get_ticket": {"If-None-Match", "Cache-Control"},
+        "change_person": {"If-Match", "If-None-Match"},
+        "change_group": {"If-Match", "If-None-Match"},
     }
     for operation in operations(document).values():
         for parameter in operation.get("parameters", ()):

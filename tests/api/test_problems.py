@@ -117,6 +117,14 @@ NOT_CAUSED_HERE = {
         "forbidden",
         "host-not-allowed",
         "internal-error",
+        # these need an admin
+        "already-exists",
+        "group-not-found",
+        "insufficient-scope",
+        "invalid-reference",
+        "key-not-created",
+        "key-not-found",
+        "last-admin",
         "issuer-unavailable",
         "malformed-request",
         "transfer-coding-not-supported",
@@ -135,6 +143,7 @@ async def causes(client: httpx2.AsyncClient) -> list[tuple[str, str, JSON]]:
     await client.post("/tickets", json=a_ticket(), headers={"Idempotency-Key": "spent"})
     return [
         ("GET", f"/tickets/{2**63 - 1}", {}),
+        ("GET", "/principals/key:no-one", {}),
         ("POST", f"/tickets/{closed['id']}/comments", {"json": a_comment()}),
         ("PATCH", path, {"json": {"status": "awaiting_reply"}}),
         ("PATCH", path, {"json": {"status": "closed"}, "headers": {"If-Match": '"7"'}}),

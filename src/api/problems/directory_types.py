@@ -38,6 +38,15 @@ DIRECTORY_PROBLEMS: Final[Mapping[type[Exception], ProblemType]] = {
         "`GET /people?q=` or `GET /groups`, and change it, or choose another value.",
         extensions={"errors": [{"detail": "must be unique", "pointer": "#/email"}]},
     ),
+    errors.InvalidReference: ProblemType(
+        422,
+        "invalid-reference",
+        "Invalid reference",
+        "A value refers to something that does not exist, or that cannot be used here.",
+        "The `pointer` or `parameter` in `errors` names the value, and `detail` what it must refer to. Members of a "
+        "group are active agents and admins; a key acts as an active person. A requester must have an email address.",
+        extensions={"errors": [{"detail": "must be the id of an active agent or admin", "pointer": "#/members/0"}]},
+    ),
     errors.LastAdmin: ProblemType(
         409,
         "last-admin",

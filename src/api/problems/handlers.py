@@ -62,9 +62,7 @@ async def handle_service_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.Unavailable):
         _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
     extensions, headers = _details(error)
-    # The parts of a request that only the service can check are refused like those that the schema checks.
-    kind = RequestValidationError if isinstance(error, errors.InvalidReference) else type(error)
-    return _response(request, PROBLEM_TYPES[kind], extensions, headers)
+    return _response(request, PROBLEM_TYPES[type(error)], extensions, headers)
 
 
 def _details(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:

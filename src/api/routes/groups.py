@@ -9,7 +9,7 @@ from api.http.headers import etag_of, link_to_next, location_of
 from api.openapi import directory_responses as docs
 from api.openapi.request_bodies import PATCHES_GROUP, GroupChange, NewGroup
 from api.openapi.responses import MUTATES, READS, WRITES, responses
-from core.errors import AlreadyExists, GroupNotFound, InvalidCursor, VersionMismatch
+from core.errors import AlreadyExists, GroupNotFound, InvalidCursor, InvalidReference, VersionMismatch
 from schemas.groups import Group, GroupPage
 
 router = APIRouter(prefix="/groups", tags=["groups"], route_class=CheckedRoute)
@@ -28,7 +28,11 @@ async def list_groups(
     return found
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(WRITES, docs.GROUP_CREATED, AlreadyExists))
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(WRITES, docs.GROUP_CREATED, AlreadyExists, InvalidReference),
+)
 async def create_group(new: NewGroup, groups: AllGroups, principal: Caller, response: Response) -> Group:
     """Create a group.
 
@@ -52,7 +56,7 @@ async def get_group(group_id: GroupId, groups: AllGroups, principal: Caller, res
 
 @router.patch(
     "/{group_id}",
-    responses=responses(WRITES, docs.GROUP_CHANGED, GroupNotFound, AlreadyExists, VersionMismatch),
+    responses=responses(WRITES, docs.GROUP_CHANGED, GroupNotFound, AlreadyExists, VersionMismatch, InvalidReference),
     openapi_extra=PATCHES_GROUP,
 )
 async def change_group(
@@ -73,7 +77,10 @@ async def change_group(
     return group
 
 
-@router.put("/{group_id}/members/{principal_id:path}", responses=responses(MUTATES, docs.GROUP_CHANGED, GroupNotFound))
+@router.put(
+    "/{group_id}/members/{principal_id:path}",
+    responses=responses(MUTATES, docs.GROUP_CHANGED, GroupNotFound, InvalidReference),
+)
 async def add_group_member(
     group_id: GroupId, principal_id: MemberId, groups: AllGroups, principal: Caller, response: Response
 ) -> Group:

@@ -8,7 +8,7 @@ from api.http.headers import link_to_next, location_of
 from api.openapi import directory_responses as docs
 from api.openapi.request_bodies import NewKey
 from api.openapi.responses import MUTATES, READS, WRITES, responses
-from core.errors import InvalidCursor, KeyNotCreated, KeyNotFound
+from core.errors import InvalidCursor, InvalidReference, KeyNotCreated, KeyNotFound
 from schemas.keys import ApiKey, ApiKeyCreated, ApiKeyPage
 
 router = APIRouter(prefix="/keys", tags=["keys"], route_class=CheckedRoute)
@@ -25,7 +25,11 @@ async def list_keys(page: Page, keys: AllKeys, principal: Caller, request: Reque
     return found
 
 
-@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(WRITES, docs.KEY_CREATED, KeyNotCreated))
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(WRITES, docs.KEY_CREATED, KeyNotCreated, InvalidReference),
+)
 async def create_key(new: NewKey, keys: AllKeys, principal: Caller, response: Response) -> ApiKeyCreated:
     """Create an API key.
 

@@ -9,7 +9,14 @@ from api.http.headers import etag_of, link_to_next, location_of
 from api.openapi import directory_responses as docs
 from api.openapi.request_bodies import PATCHES_PERSON, NewPerson, PersonChange
 from api.openapi.responses import READS, WRITES, responses
-from core.errors import AlreadyExists, InvalidCursor, LastAdmin, PrincipalNotFound, VersionMismatch
+from core.errors import (
+    AlreadyExists,
+    InvalidCursor,
+    InvalidReference,
+    LastAdmin,
+    PrincipalNotFound,
+    VersionMismatch,
+)
 from schemas.people import Person, PersonPage
 
 router = APIRouter(prefix="/people", tags=["people"], route_class=CheckedRoute)
@@ -53,7 +60,9 @@ async def get_person(person_id: PersonId, people: AllPeople, principal: Caller, 
 
 @router.patch(
     "/{person_id}",
-    responses=responses(WRITES, docs.PERSON_CHANGED, PrincipalNotFound, AlreadyExists, LastAdmin, VersionMismatch),
+    responses=responses(
+        WRITES, docs.PERSON_CHANGED, PrincipalNotFound, AlreadyExists, LastAdmin, VersionMismatch, InvalidReference
+    ),
     openapi_extra=PATCHES_PERSON,
 )
 async def change_person(
