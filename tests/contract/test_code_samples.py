@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,7 @@ from core.settings import ROOT
 from db.postgres.database import Database
 from models import Role
 from services.access.api_keys import ApiKeys
+from support.api_calls import a_person
 from support.factories import JSON, NewDatabase, a_ticket, settings_for
 from support.openapi_document import operations
 from support.programs import require_program
@@ -24,8 +26,10 @@ from support.service_process import ServiceProcess
 DOCUMENT: JSON = json.loads((ROOT / "openapi.json").read_text())
 INTERPRETERS = {"Shell": ["/bin/sh", "-euc"], "Python": [sys.executable, "-c"]}
 TIMEOUT_S = 30
-# The only part of a sample that a test replaces: the ticket of the example, by a new one.
-EXAMPLE_PATH = "/tickets/1"
+# The only parts of a sample that a test replaces: the resources of the example, by new ones, and values that must be
+# unique.
+EXAMPLE_PATHS = ("/tickets/1", "/people/person:1", "/groups/1", "/keys/4fPq0Zt9", "/members/person:1")
+UNIQUE = ("alice@example.com", "Network", "crm")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,8 @@ async def environment(
     """The variables that samples read, for a service that requires credentials."""
     async with migrated_database() as dsn:
         database = Database(dsn, pool_size=1)
-        key, _ = await ApiKeys(database).create("samples", Role.AGENT, None)
+        await ApiKeys(database).create("crm", Role.AGENT)
+        key, _ = await ApiKeys(database).create("samples", Role.ADMIN, None)
         await database.close()
         settings = settings_for(dsn, *redis_address, allow_anonymous=False)
         async with ServiceProcess(tmp_path_factory.mktemp("samples") / "log", settings) as service:
@@ -52,7 +57,13 @@ def samples() -> Iterator[Any]:
 def test_a_sample_runs(environment: dict[str, str], name: str, sample: dict[str, str], tmp_path: Path) -> None:
     if sample["label"] == "curl":
         require_program("curl")
-    source = sample["source"].replace(EXAMPLE_PATH, new_ticket(environment))
+    source = sample["source"]
+    for path in EXAMPLE_PATHS:
+        if path in source:
+            source = source.replace(path, new_resource(environment, path))
+    if name in {"create_person", "create_group", "change_group", "create_key"}:
+        for value in UNIQUE:
+            source = source.replace(value, f"{secrets.token_hex(4)}-{value}")
     done = subprocess.run(
         [*INTERPRETERS[sample["lang"]], source],
         env=environment,
@@ -66,16 +77,24 @@ def test_a_sample_runs(environment: dict[str, str], name: str, sample: dict[str,
     Draft202012Validator(success_schema(name)).validate(json.loads(done.stdout))
 
 
-def new_ticket(environment: dict[str, str]) -> str:
-    """Create a ticket; return its path."""
+def new_resource(environment: dict[str, str], path: str) -> str:
+    """Create the resource that stands for an example; return its path."""
+    _, collection, id_ = path.split("/")
+    bodies = {
+        "tickets": a_ticket(),
+        "people": a_person(),
+        "groups": {"name": secrets.token_hex(6)},
+        "keys": {"name": secrets.token_hex(6), "role": "agent"},
+    }
+    kind = "people" if id_.startswith("person:") else collection
     created = httpx2.post(
-        f"{environment['TICKETS_URL']}/tickets",
-        json=a_ticket(),
+        f"{environment['TICKETS_URL']}/{kind}",
+        json=bodies[kind],
         headers={"Authorization": f"Bearer {environment['TICKETS_KEY']}"},
         trust_env=False,
     )
     assert created.status_code == 201, created.text
-    return created.headers["Location"]
+    return f"/{collection}/{created.json()['id']}"
 
 
 def success_schema(name: str) -> JSON:

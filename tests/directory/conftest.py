@@ -56,7 +56,8 @@ async def directory(migrated_database: NewDatabase, redis_address: tuple[str, in
                 httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://tickets", headers=each)
                 for each in headers
             ]
-            yield Directory(*clients, dsn)
+            admin, agent, requester = clients
+            yield Directory(admin, agent, requester, dsn)
             for client in clients:
                 await client.aclose()
 

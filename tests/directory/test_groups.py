@@ -93,6 +93,12 @@ async def test_members_are_added_and_removed_one_by_one_and_repeatedly(directory
         assert (removed.status_code, removed.json()["members"], removed.headers["ETag"]) == (200, [], '"3"')
 
 
+async def test_what_does_not_exist_cannot_be_removed(directory: Directory) -> None:
+    group = await a_group(directory)
+    response = await directory.admin.delete(f"/groups/{group['id']}/members/person:999999")
+    assert problem(response) == (404, "principal-not-found")
+
+
 async def test_members_that_are_added_at_once_are_all_kept(directory: Directory) -> None:
     people = sorted([(await directory.person())["id"] for _ in range(6)])
     group = await a_group(directory)

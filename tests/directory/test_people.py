@@ -163,8 +163,8 @@ async def test_lists_filter_people_and_follow_cursors(directory: Directory) -> N
     await directory.admin.patch(f"/people/{people[0]['id']}", json={"active": False})
     group = await directory.created("/groups", {"name": mark, "members": [people[2]["id"]]})
 
-    async def ids(**query: object) -> list[str]:
-        response = await directory.agent.get("/people", params={"q": f"ё{mark.upper()}", **query})  # type: ignore[arg-type]
+    async def ids(**query: str) -> list[str]:
+        response = await directory.agent.get("/people", params={"q": f"ё{mark.upper()}"} | query)
         assert response.status_code == 200, response.text
         return [person["id"] for person in response.json()["items"]]
 

@@ -4,9 +4,11 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
+import asyncpg
 import pytest
 from fastapi import FastAPI
 
+from hostile.positions import ADMIN_KEY, OTHER_KEY_ID
 from hostile.wire import Request, Response, all_of, exchange
 from support.factories import FAULT, JSON, NewDatabase, a_ticket, settings_for
 from support.service_process import ServiceProcess
@@ -18,7 +20,25 @@ MARK = b"do-not-repeat-me"
 async def hostile_dsn(migrated_database: NewDatabase) -> AsyncIterator[str]:
     """A database that only this corpus writes to."""
     async with migrated_database() as dsn:
+        await add_directory(dsn)
         yield dsn
+
+
+async def add_directory(dsn: str) -> None:
+    """Add an admin, and the resources that the paths of the requests name."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("""
+        INSERT INTO principals (id, kind, name, role) VALUES ('key:hostile', 'service', 'hostile', 'admin');
+        INSERT INTO principals (id, kind, name, role) VALUES ('person:1', 'person', 'Alice', 'agent');
+        INSERT INTO groups (name) VALUES ('Network');
+        SELECT nextval('person_numbers');
+    """)
+    for key_id in (ADMIN_KEY.id, OTHER_KEY_ID):
+        await connection.execute(
+            "INSERT INTO api_keys (id, name, role, secret_hash) VALUES ($1, 'hostile', 'agent', $2)",
+            *(key_id, ADMIN_KEY.secret_hash),
+        )
+    await connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
 """Every position of a request that takes a value, read from the OpenAPI document."""
 
+import json
+import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
 from hostile.wire import Request
+from services.access.api_key_format import Key
 from support.factories import JSON, a_ticket
 
 # Headers that uvicorn or the middleware reads, though no operation documents them.
@@ -14,7 +17,29 @@ READ_EVERYWHERE: Final = ("X-Request-Id", "Accept", "Content-Type", "Host", "Exp
 # No scheme, the scheme in two spellings, the start of an API key, the start of a token, an unsupported scheme.
 _CREDENTIAL_PREFIXES: Final = (b"", b"Bearer ", b"bEARER \t ", b"Bearer tk_", b"Bearer e30.", b"Basic ")
 
-_VALID: Final[JSON] = a_ticket(status="answered")
+# An admin, so that requests reach every operation. The resources of the paths below exist.
+ADMIN_KEY: Final = Key("hostile0", "0" * 43)
+OTHER_KEY_ID: Final = "hostile1"
+_EXISTING: Final = {
+    "{person_id}": "person:1",
+    "{group_id}": "1",
+    "{principal_id}": "key:hostile",
+    "{key_id}": OTHER_KEY_ID,
+}
+_CREDENTIALS: Final = (b"Authorization", f"Bearer {ADMIN_KEY}".encode())
+
+
+def _valid(operation: str, field: str) -> object:
+    """Return a value of a field of a body; names and addresses of people, groups and keys must be unique."""
+    unique = secrets.token_hex(6)
+    if field == "email" and operation.endswith("_person"):
+        return f"{unique}@example.com"
+    values = {"name": unique, "role": "agent", "members": [], "active": True, "status": "answered"}
+    return (a_ticket() | values)[field]
+
+
+# Required together, though the schema cannot express it.
+_MORE_REQUIRED: Final = {"create_key": ["name", "role"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +55,18 @@ class Operation:
     needs_credentials: bool
 
     def target(self, ticket_id: int | str = 1) -> bytes:
-        """Return the path, with the id of a ticket if it has that parameter."""
-        return self.path.replace("{ticket_id}", str(ticket_id)).encode()
+        """Return the path, with the id of a ticket if it has that parameter, and of other resources that exist."""
+        path = self.path.replace("{ticket_id}", str(ticket_id))
+        for name, value in _EXISTING.items():
+            path = path.replace(name, value)
+        return path.encode()
 
     def body(self, field: str | None = None, literal: bytes = b"null") -> bytes:
         """Return a valid body, except that one field is a JSON literal."""
-        names = dict.fromkeys([*self.required, *([field] if field else list(self.fields)[:1])])
+        required = [*self.required, *_MORE_REQUIRED.get(self.id, ())]
+        names = dict.fromkeys([*required, *([field] if field else list(self.fields)[:1])])
         members = [
-            b'"%s": %s' % (name.encode(), literal if name == field else b'"%s"' % _VALID[name].encode())
+            b'"%s": %s' % (name.encode(), literal if name == field else json.dumps(_valid(self.id, name)).encode())
             for name in names
         ]
         return b"{%s}" % b", ".join(members)
@@ -45,7 +74,10 @@ class Operation:
     def request(self, **parts: Any) -> Request:
         """Return a valid request, except for the given parts."""
         valid = {"method": self.method, "target": self.target(), "body": self.body() if self.fields else None}
-        return Request(**(valid | parts))
+        request = Request(**(valid | parts))
+        if not any(name == _CREDENTIALS[0] for name, _ in request.headers):
+            request.headers = [_CREDENTIALS, *request.headers]
+        return request
 
 
 def operations(document: JSON) -> list[Operation]:
@@ -78,8 +110,11 @@ def in_paths(document: JSON, value: bytes) -> Iterator[Request]:
     """Put bytes, unchanged, into every path parameter, and at the end of every path."""
     for operation in operations(document):
         for name in operation.parameters.get("path", []):
-            before, _, after = operation.path.partition(f"{{{name}}}")
-            yield operation.request(target=before.encode() + value + after.encode())
+            mark = "value-of-the-parameter"
+            before, _, after = (
+                replace(operation, path=operation.path.replace(f"{{{name}}}", mark)).target().partition(mark.encode())
+            )
+            yield operation.request(target=before + value + after)
         yield operation.request(target=operation.target() + b"/" + value)
 
 

@@ -4,6 +4,7 @@ A sample reads the URL of the service from TICKETS_URL and an API key from TICKE
 """
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from typing import Final
@@ -60,7 +61,7 @@ def _python(call: _Call) -> str:
     if call.if_match is not None:
         headers.append(f'"If-Match": {call.if_match!r}')
     if call.body is not None:
-        lines.append(f"body = {json.dumps(call.body, indent=4)}")
+        lines.append(f"body = {_python_literal(call.body)}")
         headers.append(f'"Content-Type": "{_MEDIA_TYPE}"')
         arguments.append("data=json.dumps(body).encode()")
     if headers:
@@ -75,3 +76,9 @@ def _python(call: _Call) -> str:
             "    print(json.dumps(json.load(response), indent=2))",
         ]
     )
+
+
+def _python_literal(body: JSON) -> str:
+    """Return a body as Python writes it: in the form of JSON, except for its three words."""
+    words = {"true": "True", "false": "False", "null": "None"}
+    return re.sub(r": (true|false|null)\b", lambda found: f": {words[found[1]]}", json.dumps(body, indent=4))

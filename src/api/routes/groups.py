@@ -9,7 +9,14 @@ from api.http.headers import etag_of, link_to_next, location_of
 from api.openapi import directory_responses as docs
 from api.openapi.request_bodies import PATCHES_GROUP, GroupChange, NewGroup
 from api.openapi.responses import MUTATES, READS, WRITES, responses
-from core.errors import AlreadyExists, GroupNotFound, InvalidCursor, InvalidReference, VersionMismatch
+from core.errors import (
+    AlreadyExists,
+    GroupNotFound,
+    InvalidCursor,
+    InvalidReference,
+    PrincipalNotFound,
+    VersionMismatch,
+)
 from schemas.groups import Group, GroupPage
 
 router = APIRouter(prefix="/groups", tags=["groups"], route_class=CheckedRoute)
@@ -94,7 +101,8 @@ async def add_group_member(
 
 
 @router.delete(
-    "/{group_id}/members/{principal_id:path}", responses=responses(MUTATES, docs.GROUP_CHANGED, GroupNotFound)
+    "/{group_id}/members/{principal_id:path}",
+    responses=responses(MUTATES, docs.GROUP_CHANGED, GroupNotFound, PrincipalNotFound),
 )
 async def remove_group_member(
     group_id: GroupId, principal_id: MemberId, groups: AllGroups, principal: Caller, response: Response

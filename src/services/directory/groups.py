@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from core.errors import AlreadyExists, GroupNotFound, InvalidReference, VersionMismatch
+from core.errors import AlreadyExists, GroupNotFound, InvalidReference, PrincipalNotFound, VersionMismatch
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
@@ -85,10 +85,12 @@ class Groups:
             return await _saved(connection, row, {"members": [*row.members, member_id]})
 
     async def remove_member(self, group_id: int, member_id: str, principal: Principal) -> Group:
-        """Remove a member, if it is one. Raises GroupNotFound."""
+        """Remove a member, if it is one. Raises GroupNotFound, PrincipalNotFound."""
         principal.require_admin()
         async with self._database.transaction() as connection:
             row = await _locked(connection, group_id)
+            if await connection.one_or_none(sql.FIND_PRINCIPAL, id=member_id, subject=None) is None:
+                raise PrincipalNotFound(member_id)
             return await _saved(connection, row, {"members": [each for each in row.members if each != member_id]})
 
 
