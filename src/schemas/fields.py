@@ -30,6 +30,10 @@ _BLANK: Final = re.compile(
 )
 
 
+_ONE_LINE_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+_ONE_LINE: Final = re.compile(_ONE_LINE_PATTERN)
+
+
 def _storable(value: str) -> str:
     """Return text unchanged; refuse blank text, and NUL, which PostgreSQL cannot store."""
     if _BLANK.fullmatch(value):
@@ -63,19 +67,20 @@ def plain_number(value: object) -> object:
 
 
 def _name(value: str) -> str:
-    """Return a name without white space around it; refuse what is not printed, such as line breaks."""
-    name = value.strip()
-    if not name:
+    """Return a name without white space around it; refuse blank text and control characters, such as line breaks."""
+    if _BLANK.fullmatch(value):
         raise PydanticCustomError("blank", "must not be blank")
-    if not name.isprintable():
-        raise PydanticCustomError("unprintable", "must consist of printable characters")
-    return name
+    if not _ONE_LINE.fullmatch(value):
+        raise PydanticCustomError("control_character", "must not contain control characters")
+    return value.strip()
 
 
 Storable = AfterValidator(_storable)
 
 
-def text_schema(max_length: int, example: str, *, min_length: int = 1) -> WithJsonSchema:
+def text_schema(
+    max_length: int, example: str, *, min_length: int = 1, pattern: str = r"^[^\u0000]*$"
+) -> WithJsonSchema:
     """Return the JSON Schema of `Storable` text.
 
     The pattern excludes NUL. No pattern that every tool understands excludes blank text.
@@ -85,7 +90,7 @@ def text_schema(max_length: int, example: str, *, min_length: int = 1) -> WithJs
             "type": "string",
             "minLength": min_length,
             "maxLength": max_length,
-            "pattern": r"^[^\u0000]*$",
+            "pattern": pattern,
             "examples": [example],
         }
     )
@@ -111,7 +116,7 @@ Name = Annotated[
     str,
     Field(min_length=1, max_length=principal.NAME_MAX_LENGTH),
     AfterValidator(_name),
-    text_schema(principal.NAME_MAX_LENGTH, "Alice Liddell"),
+    text_schema(principal.NAME_MAX_LENGTH, "Alice Liddell", pattern=_ONE_LINE_PATTERN),
 ]
 Email = Annotated[
     str,

@@ -135,8 +135,9 @@ class PeopleQuery(Paging):
     active: Annotated[bool, BeforeValidator(plain_truth)] | None = Field(
         default=None, description="True for active people, false for deactivated ones.", examples=[True]
     )
-    group: Annotated[int, BeforeValidator(plain_number)] | None = Field(
-        default=None, ge=1, le=ID_MAX, description="Members of the group with this id.", examples=[1]
+    # The bounds precede the validator, so that they are part of the documented schema.
+    group: Annotated[int, Field(ge=1, le=ID_MAX), BeforeValidator(plain_number)] | None = Field(
+        default=None, description="Members of the group with this id.", examples=[1]
     )
     q: (
         Annotated[str, Field(min_length=1, max_length=NAME_MAX_LENGTH), Storable, text_schema(NAME_MAX_LENGTH, "ali")]

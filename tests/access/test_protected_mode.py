@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from core.settings import Settings
+from support.api_calls import a_person
 from support.factories import NewDatabase, running, settings_for
 from support.service_process import clean_environment, failed_start, keys_command
 
@@ -47,6 +48,24 @@ async def test_an_unprotected_service_accepts_only_this_machine(fresh_settings: 
         async with client_of(app, "http://10.0.0.7") as client:
             assert (await client.get("/tickets", headers={"Host": "localhost"})).status_code == 421
             assert (await client.get("/livez")).status_code == 200
+
+
+async def test_an_unprotected_service_lets_this_machine_set_it_up(fresh_settings: Settings) -> None:
+    async with running(fresh_settings) as (app, _), client_of(app, "http://localhost") as client:
+        me = (await client.get("/me")).json()
+        assert (me["id"], me["kind"], me["role"], me["scopes"]) == ("anonymous", "system", "admin", None)
+        person = await client.post("/people", json=a_person(role="admin"))
+        assert person.status_code == 201
+        key = await client.post("/keys", json={"principal_id": person.json()["id"]})
+        headers = {"Authorization": f"Bearer {key.json()['secret']}"}
+        assert (await client.get("/me", headers=headers)).json()["role"] == "admin"
+
+
+async def test_with_allow_anonymous_a_caller_without_credentials_is_an_agent(
+    client: httpx2.AsyncClient,
+) -> None:
+    assert (await client.get("/me")).json()["role"] == "agent"
+    assert (await client.post("/people", json=a_person())).status_code == 403
 
 
 async def test_from_the_first_key_on_credentials_are_required(
@@ -94,10 +113,13 @@ async def test_the_keys_command_creates_lists_and_revokes(fresh_settings: Settin
     assert key not in listed
     revoked = keys(dsn, "revoke", key.split("_")[1])
     assert "revoked" in revoked.stdout
+    boss = keys(dsn, "create", "--name", "boss", "--role", "admin", "--scopes", "admin, read")
+    assert "boss (admin, restricted to read admin)" in boss.stderr
     wrong = (
         ("create", "--name", "x", "--role", "requester"),
         ("create", "--name", "x", "--role", "agent", "--email", "a@example.com"),
         ("create", "--name", "x", "--role", "king"),
+        ("create", "--name", "x", "--role", "agent", "--scopes", "king"),
         ("create", "--name", "", "--role", "agent"),
         ("create", "--name", "x", "--role", "requester", "--email", "nonsense"),
         ("revoke", "nothing"),

@@ -12,6 +12,7 @@ from asyncpg.connection import LoggedQuery
 
 from access.conftest import GuardedService
 from access.issuer import AUDIENCE, Issuer
+from core.errors import DatabaseUnavailable
 from core.settings import Settings
 from models import Role
 from services.access import token_people
@@ -172,6 +173,25 @@ async def test_a_person_in_memory_costs_no_query(tokens: GuardedService, issuer:
         assert (await subject.get("/workflow")).status_code == 200
     await asyncio.sleep(0)
     assert not [statement for statement in statements if "principals" in statement]
+
+
+async def test_while_postgresql_is_unavailable_only_a_monitor_in_memory_is_accepted(
+    subject: Subject, tokens: GuardedService, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor = Subject(tokens.client, issuer)
+    await monitor.me(roles="monitor")
+    await subject.me()
+
+    async def fail(*_: object) -> None:
+        raise DatabaseUnavailable("unavailable")
+
+    monkeypatch.setattr(token_people.TokenPeople, "_load", fail)
+    assert (await monitor.get("/metrics", roles="monitor")).status_code in {200, 404}
+    for path, name, claims in (
+        ("/tickets", subject, {}),
+        ("/metrics", Subject(tokens.client, issuer), {"roles": "monitor"}),
+    ):
+        assert (await name.get(path, **claims)).status_code == 503
 
 
 async def test_the_people_in_memory_are_limited(

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Set
 from itertools import count
 from typing import Any, Final
+from zoneinfo import available_timezones
 
 import schemathesis
 from email_validator import SPECIAL_USE_DOMAIN_NAMES
@@ -36,6 +37,11 @@ _OF_THE_STATE: Final = {
     if issubclass(error, ServiceError) and not issubclass(error, Unavailable)
 }
 _KEY: Final = "Idempotency-Key"
+_OF_A_KEY: Final = {
+    "must have either principal_id, or name and role",
+    "must have email for the role requester, and only for it",
+    "must be in the future",
+}
 _MIN_UNIQUE_LENGTH: Final = 16
 _SPECIAL_USE: Final = tuple(f".{domain}" for domain in SPECIAL_USE_DOMAIN_NAMES)
 
@@ -92,13 +98,16 @@ class RefusalRepeatsNothing:
 def _is_not_expressible(problem: JSON, case: Case[Any]) -> bool:
     """Return whether every error of a problem is a rule that JSON Schema can not express, and is correct.
 
-    There are two: text without a visible character, because Unicode versions differ in these characters; and
-    addresses in the special-use domains of RFC 6761, which the format "email" allows.
+    These are: text without a visible character, because Unicode versions differ in these characters; addresses in the
+    special-use domains of RFC 6761, which the format "email" allows; names of no time zone; times in the past; and fields
+    of a key that belong together.
     """
     errors = [(part["detail"], _at(case, part)) for part in problem.get("errors", [])]
     return bool(errors) and all(
         (detail == "must not be blank" and all(unicodedata.category(character)[0] in "CZ" for character in value))
         or (detail == "must be a valid email address" and value.lower().endswith(_SPECIAL_USE))
+        or (detail.startswith("must be a time zone") and value not in available_timezones())
+        or detail in _OF_A_KEY
         for detail, value in errors
     )
 

@@ -46,7 +46,7 @@ def _run(seed: int, cases: int, seconds: float) -> Report:
         settings = settings_for(postgres.dsn, "127.0.0.1", valkey.port, allow_anonymous=False)
         document = create_app(settings).openapi()
         with ServiceProcess(folder / "log", settings) as service:
-            key = service.create_agent_key()
+            key = service.create_admin_key()
             report = fuzz_until(
                 document, service.url, key, seed=seed, cases=cases, seconds=seconds, on_progress=_print_progress
             )

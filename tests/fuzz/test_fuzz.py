@@ -27,7 +27,7 @@ async def service(
 
 @pytest.fixture(scope="module")
 def key(service: ServiceProcess) -> str:
-    return service.create_agent_key()
+    return service.create_admin_key()
 
 
 @pytest.fixture(scope="module")

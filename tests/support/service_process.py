@@ -196,9 +196,9 @@ class ServiceProcess:
             self._process.kill()
             self._process.wait()
 
-    def create_agent_key(self) -> str:
+    def create_admin_key(self) -> str:
         """Create an API key as an operator does. The service then refuses requests without one."""
-        made = keys_command(self.environment, "create", "--name", "test", "--role", "agent")
+        made = keys_command(self.environment, "create", "--name", "test", "--role", "admin")
         assert made.returncode == 0, made.stderr
         return made.stdout.strip()
 
