@@ -99,8 +99,8 @@ def _is_not_expressible(problem: JSON, case: Case[Any]) -> bool:
     """Return whether every error of a problem is a rule that JSON Schema can not express, and is correct.
 
     These are: text without a visible character, because Unicode versions differ in these characters; addresses in the
-    special-use domains of RFC 6761, which the format "email" allows; names of no time zone; times in the past; and fields
-    of a key that belong together.
+    special-use domains of RFC 6761, which the format "email" allows; names of no time zone; times in the past; and
+    fields of a key that belong together.
     """
     errors = [(part["detail"], _at(case, part)) for part in problem.get("errors", [])]
     return bool(errors) and all(
