@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.settings import ROOT, async_dsn
 from db.postgres.migrations import alembic_config
-from models import Audience, Base, EventType, TicketStatus
+from models import Audience, Base, EventType, PrincipalKind, Role, RoleSource, Scope, TicketStatus
 from services.tickets.ticket_status import TRANSITIONS
 from support.factories import a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
 
@@ -110,6 +110,10 @@ async def test_the_check_constraints_hold_the_enums(sql: asyncpg.Connection) -> 
         ("ck_tickets_status", TicketStatus),
         ("ck_ticket_events_type", EventType),
         ("ck_ticket_events_audience", Audience),
+        ("ck_principals_kind", PrincipalKind),
+        ("ck_principals_role", Role),
+        ("ck_principals_role_source", RoleSource),
+        ("ck_api_keys_scopes", Scope),
     ):
         definition = await sql.fetchval(
             "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1", constraint
