@@ -23,8 +23,8 @@ from services.access.principal import Principal
 from services.directory import statements as sql
 from services.directory.statements import principals
 
-# As for API keys: a deactivated person must be refused after 10 s. A person is loaded again after 5 s; while one request
-# loads them, the other requests use the old row, but never for longer than 9 s.
+# As for API keys: a deactivated person must be refused after 10 s. A person is loaded again after 5 s; while one
+# request loads them, the other requests use the old row, but never for longer than 9 s.
 FRESH_FOR_S: Final = 5
 TRUSTED_FOR_S: Final = 9
 MAX_PEOPLE: Final = 10_000
