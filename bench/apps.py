@@ -35,6 +35,7 @@ def validated() -> FastAPI:
         now, ticket_id = datetime.now(UTC), next(ids)
         response.headers.update({"Location": f"/tickets/{ticket_id}", "ETag": '"1"'})
         row = new.model_dump() | {"id": ticket_id, "status": "open", "version": 1, "comment_count": 0}
+        row |= {"participants": [], "follow_up_of": None, "merged_into": None}
         times = {"created_at": now, "updated_at": now, "closed_at": None}
         return Ticket.model_validate(row | times | {"allowed_transitions": allowed_from(TicketStatus.OPEN)})
 

@@ -18,7 +18,7 @@ from bench.server import Server
 from bench.servers import Servers
 from bench.words import TextGenerator
 from core.settings import Settings
-from services.tickets.statements import field_parameter
+from services.tickets.save_statement import field_parameter
 
 WORKERS: Final = 2
 DEEP: Final = 10_000
@@ -29,6 +29,12 @@ _WRITTEN: Final = range(7_001, 9_901, 2)
 LONG: Final = range(9_901, 10_001, 2)
 LONG_COMMENTS: Final = 2_700
 _QUERIES: Final = 2_000
+# Name, title and query of the filtered lists, and how deep the deep page is as a share of all tickets.
+_FILTERS: Final = (
+    ("mine", "an agent's open tickets", "assignee=key:agent-7&status=open", 0.005),
+    ("tagged", "a tag", "tag=x", 0.01),
+    ("urgent", "the urgent tickets", "priority=urgent", 0.01),
+)
 _SEARCH_CONNECTIONS: Final = 8
 # The others may be lookups whose cache entry had just expired.
 _MIN_EXPECTED_SHARE: Final = 0.99
@@ -109,7 +115,13 @@ def _comments(ticket_ids: Sequence[int], texts: TextGenerator) -> list[Request]:
 
 
 def _large_cases(dsn: str, server: Server, texts: TextGenerator) -> list[Case]:
+    tickets = _number_of_tickets(server)
     first, deep = Request("GET", "/tickets"), Request("GET", f"/tickets?cursor={_cursor_at(server, DEEP)}")
+    filtered = [
+        case
+        for name, title, query, share in _FILTERS
+        for case in _filtered_cases(server, partial(_WrkRun, dsn, server), name, title, query, round(share * tickets))
+    ]
     ordinary = [Request("GET", f"/tickets?q={quote(texts.ordinary_query())}") for _ in range(_QUERIES)]
     common = [Request("GET", f"/tickets?q={quote(texts.common_query())}") for _ in range(_QUERIES)]
     on = partial(_WrkRun, dsn, server)
@@ -117,6 +129,7 @@ def _large_cases(dsn: str, server: Server, texts: TextGenerator) -> list[Case]:
     return [
         Case("large-page", "first page of 50, many tickets", on([first], ("200",), responses.is_first_page)),
         Case("deep-page", f"{DEEP:,} tickets deep, many tickets", on([deep], ("200",), responses.is_page_from(DEEP))),
+        *filtered,
         Case("search", "search, ordinary words", find(ordinary, ("200", "503"))),
         Case("search-common", "search, most frequent words", find(common, ("200", "503"))),
     ]
@@ -173,12 +186,30 @@ def _rows(server: Server, seconds: int, _number: int) -> Measured:
     return serialise(page.body.decode(), seconds=seconds / 4)
 
 
-def _cursor_at(server: Server, depth: int) -> str:
+def _filtered_cases(
+    server: Server, on: Callable[..., _WrkRun], name: str, title: str, query: str, depth: int
+) -> list[Case]:
+    first = Request("GET", f"/tickets?{query}")
+    deep = Request("GET", f"/tickets?{query}&cursor={_cursor_at(server, depth, f'&{query}')}")
+    has_all = responses.has_filtered_tickets
+    return [
+        Case(name, f"first page of {title}, many tickets", on([first], ("200",), has_all)),
+        Case(f"{name}-deep", f"{depth:,} tickets deep in {title}", on([deep], ("200",), has_all)),
+    ]
+
+
+def _cursor_at(server: Server, depth: int, query: str = "") -> str:
     cursor = ""
     for _ in range(depth // 100):
-        (page,) = sample(server, [Request("GET", f"/tickets?limit=100{cursor and f'&cursor={cursor}'}")])
+        (page,) = sample(server, [Request("GET", f"/tickets?limit=100{query}{cursor and f'&cursor={cursor}'}")])
         cursor = page.json["next_cursor"]
     return cursor
+
+
+def _number_of_tickets(server: Server) -> int:
+    (page,) = sample(server, [Request("GET", "/tickets?limit=1")])
+    latest: int = page.json["items"][0]["id"]
+    return latest
 
 
 async def _with_etags(dsn: str, requests: Sequence[Request]) -> list[Request]:

@@ -13,6 +13,8 @@ from bench.words import TextGenerator
 Report = Callable[[str], None]
 
 COMMENTS_PER_TICKET: Final = 3
+# Two of three tickets have an assignee, one in ten the tag x, and one in fifty is urgent.
+AGENTS: Final = 50
 _COPY_BATCH: Final = 10_000
 _INDEX_BATCH: Final = 5_000
 _CONNECTIONS: Final = 2
@@ -20,7 +22,7 @@ _FIRST_AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _EVERY: Final = timedelta(seconds=10)
 _TICKETS: Final = (
     *("id", "subject", "text", "email", "status", "version", "comment_count", "created_at", "updated_at"),
-    "closed_at",
+    *("closed_at", "assignee_id", "group_id", "priority", "tags"),
 )
 _COMMENTS: Final = ("ticket_id", "id", "email", "text", "created_at")
 
@@ -47,6 +49,10 @@ _WORDS: Final = """
         WHERE ticket_id > $1 AND ticket_id <= $2 GROUP BY ticket_id
     ) AS texts ON texts.ticket_id = id
     WHERE id > $1 AND id <= $2
+"""
+_FACETS: Final = """
+    INSERT INTO ticket_facets (facet, status, ticket_id)
+    SELECT unnest(facets_of(tickets)), status, id FROM tickets WHERE id > $1 AND id <= $2
 """
 _SET_SEQUENCES: Final = """
     SELECT setval(pg_get_serial_sequence('tickets', 'id'), (SELECT max(id) FROM tickets)),
@@ -83,6 +89,7 @@ async def preload(dsn: str, tickets: int, report: Report) -> None:
         await _copy(connection, tickets, report)
         await _run_in_batches(dsn, _EVENTS, tickets, _Progress("events of", tickets, report))
         await _run_in_batches(dsn, _WORDS, tickets, _Progress("words of", tickets, report))
+        await _run_in_batches(dsn, _FACETS, tickets, _Progress("facets of", tickets, report))
         report("building the index of the words")
         await connection.execute(index)
         await connection.execute(_SET_SEQUENCES)
@@ -131,7 +138,13 @@ def _ticket(ticket_id: int, comments: int, texts: TextGenerator) -> tuple[Any, .
     subject, text = texts.text(3, 8)[:255], texts.text(10, 40)
     email, status = f"user{ticket_id % 5000}@example.com", "closed" if is_closed else "open"
     version, closed_at = 1 + comments + is_closed, updated_at if is_closed else None
-    return ticket_id, subject, text, email, status, version, comments, created_at, updated_at, closed_at
+    work = (
+        f"key:agent-{ticket_id % AGENTS}" if ticket_id % 3 else None,
+        1 + ticket_id % 10 if ticket_id % 2 else None,
+        "urgent" if ticket_id % 50 == 1 else "normal",
+        ["x"] if ticket_id % 10 == 1 else [],
+    )
+    return ticket_id, subject, text, email, status, version, comments, created_at, updated_at, closed_at, *work
 
 
 def _comments(ticket_id: int, latest_id: int, texts: TextGenerator) -> Iterator[tuple[Any, ...]]:

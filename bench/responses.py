@@ -128,6 +128,23 @@ def is_page_from(depth: int) -> Check:
     return check
 
 
+async def has_filtered_tickets(connection: asyncpg.Connection, request: Request, response: Response) -> bool:
+    """Compare the tickets of a filtered page, fifty in descending order, with the rows."""
+    ids = [item["id"] for item in response.json["items"]]
+    rows = await connection.fetch("SELECT * FROM tickets WHERE id = ANY($1) ORDER BY id DESC", ids)
+    query = parse_qs(urlsplit(request.path).query)
+    assignee, status, tags, priority = (query.get(name) for name in ("assignee", "status", "tag", "priority"))
+    fit = all(
+        (assignee is None or row["assignee_id"] in assignee)
+        and (status is None or row["status"] in status)
+        and (tags is None or set(tags) <= set(row["tags"]))
+        and (priority is None or row["priority"] in priority)
+        for row in rows
+    )
+    is_page = response.status == 200 and len(ids) == len(rows) == 50
+    return is_page and fit and all(map(_is_same, response.json["items"], rows))
+
+
 async def has_search_results(connection: asyncpg.Connection, request: Request, response: Response) -> bool:
     """Compare search results with the search documents, or accept a search timeout (503)."""
     (words,) = parse_qs(urlsplit(request.path).query)["q"]

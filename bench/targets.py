@@ -109,6 +109,17 @@ TARGETS: Final = (
         "page",
         1.5,
     ),
+    *(
+        _total_cpu(f"{title} : first page without a filter, CPU with PostgreSQL's", case, "large-page", 1.5)
+        for case, title in (
+            ("mine", "first page of an agent's open tickets"),
+            ("mine-deep", "deep page of an agent's open tickets"),
+            ("tagged", "first page of a tag"),
+            ("tagged-deep", "deep page of a tag"),
+            ("urgent", "first page of the urgent tickets"),
+            ("urgent-deep", "deep page of the urgent tickets"),
+        )
+    ),
     _p99("search for ordinary words, 8 connections, p99", "search", 100),
     _p99("search for the most frequent words, p99 (cancelled after SEARCH_TIMEOUT)", "search-common", 2_200),
 )

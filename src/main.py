@@ -4,6 +4,7 @@ Every object is created and connected here, once:
 
 create_app    builds the application: middleware, routes, error handlers, OpenAPI document; opens no connection
 lifespan      connects to PostgreSQL and Redis, builds the services, starts the background work; reverses it on exit
+_build_…      builds the services, which the dependencies of the routes return
 _middleware   lists what a request passes before it reaches its route, from the outside in
 """
 
@@ -14,6 +15,7 @@ from functools import partial
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
+from starlette.datastructures import State
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -37,23 +39,36 @@ from core.process import BackgroundState, ShutdownState
 from core.settings import Settings
 from db.postgres.database import Database
 from db.postgres.revisions import known_revisions
-from db.resources import open_resources
+from db.resources import Resources, open_resources
 from services.access.api_key_cache import ApiKeyCache
 from services.access.api_keys import ApiKeys
 from services.access.authentication import Authenticator, TokenVerification
 from services.access.failed_authentications import FailedAuthentications
 from services.access.key_service import KeyService
 from services.cursors import StoredCursors
+from services.directory.assignees import Assignees
 from services.directory.groups import Groups
+from services.directory.hand_over import HandOvers
 from services.directory.people import People
 from services.directory.principals import Principals
+from services.fields.definitions import FieldDefinitions
+from services.fields.service import FieldService
+from services.links.follow_ups import FollowUps
+from services.links.links import TicketLinks
+from services.links.merges import Merges
 from services.operation.health import HealthService
 from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
+from services.tickets.assignment import Assignment
 from services.tickets.changes import TicketChanges
+from services.tickets.counts import TicketCounter
 from services.tickets.lists import TicketLists
+from services.tickets.participants import TicketParticipants
 from services.tickets.recent_words import merge_continually
 from services.tickets.service import TicketService, lookup_schema
+from services.tickets.tag_list import TagList
+from services.tickets.tags import TicketTags
+from services.tickets.working_fields import WorkingFields
 from workers.runner import Runner, Work
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -83,26 +98,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             )
             database, cache = resources.database, resources.cache
             app.state.rate_limiter = resources.limiter
-            changes = TicketChanges(database, cache, resources.groups)
-            app.state.tickets = TicketService(database, cache, changes)
-            app.state.lists = TicketLists(database)
             app.state.health = HealthService(database, cache, known_revisions(), shutdown, background)
             app.state.metrics_reporter = MetricsReporter(resources, in_flight)
-            api_keys, cursors = ApiKeys(database), StoredCursors(database)
-            app.state.people = People(database, cursors)
-            app.state.groups = Groups(database, cursors)
-            app.state.principals = Principals(database)
-            app.state.keys = KeyService(api_keys, cursors)
-            app.state.api_key_cache = api_key_cache = ApiKeyCache(api_keys)
-            app.state.authenticator = Authenticator(
-                api_key_cache, _token_verifier(settings, database), allow_anonymous=settings.allow_anonymous
-            )
+            _build_access(app.state, resources, settings)
+            _build_tickets(app.state, resources)
             works = [
                 Work("renew-fences", resources.fences.run),
                 Work("purge-expired-keys", partial(purge_expired_keys, database)),
                 Work("refresh-counts", partial(refresh_counts, database)),
                 Work("merge-recent-words", partial(merge_continually, database)),
-                Work("record-uses", api_key_cache.record_uses),
+                Work("record-uses", app.state.api_key_cache.record_uses),
                 Work("report-metrics", app.state.metrics_reporter.report_metrics),
             ]
             await stack.enter_async_context(Runner(works, background))
@@ -133,6 +138,40 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     handlers.install(app)
     document.install(app)
     return app
+
+
+def _build_access(state: State, resources: Resources, settings: Settings) -> None:
+    """Build the services of keys, people and groups."""
+    database = resources.database
+    api_keys, cursors = ApiKeys(database), StoredCursors(database)
+    state.people = People(database, cursors)
+    state.groups = Groups(database, cursors)
+    state.principals = Principals(database)
+    state.keys = KeyService(api_keys, cursors)
+    state.api_key_cache = ApiKeyCache(api_keys)
+    state.authenticator = Authenticator(
+        state.api_key_cache, _token_verifier(settings, database), allow_anonymous=settings.allow_anonymous
+    )
+
+
+def _build_tickets(state: State, resources: Resources) -> None:
+    """Build the services of tickets: all of them write through one TicketChanges."""
+    database, cache = resources.database, resources.cache
+    changes = TicketChanges(database, cache, resources.groups)
+    definitions, assignees = FieldDefinitions(database), Assignees(database)
+    working_fields = WorkingFields(assignees, definitions)
+    state.fields = FieldService(database, definitions, resources.groups)
+    state.tickets = TicketService(database, cache, changes, working_fields)
+    state.lists = TicketLists(database, definitions)
+    state.counter = TicketCounter(database, definitions)
+    state.tag_list = TagList(database, changes, StoredCursors(database))
+    state.assignment = Assignment(changes)
+    state.ticket_tags = TicketTags(changes)
+    state.participants = TicketParticipants(database, changes, definitions)
+    state.links = TicketLinks(changes)
+    state.merges = Merges(database, changes)
+    state.follow_ups = FollowUps(database, changes, working_fields)
+    state.hand_overs = HandOvers(database, changes, state.people, assignees)
 
 
 def _middleware(

@@ -94,6 +94,6 @@ def test_a_source_file_has_at_most_300_lines(path: Path) -> None:
 def test_there_is_one_way_to_write(write: str) -> None:
     sources = {path: path.read_text() for path in (ROOT / "src").rglob("*.py") if "migrations" not in path.parts}
     found = [path.name for path, text in sources.items() if write in text]
-    assert found == ["statements.py"]
+    assert found == ["save_statement.py"]
     by_hand = re.compile(r"(UPDATE|INSERT INTO|DELETE FROM) (tickets|comments|ticket_events)")
     assert not [path for path, text in sources.items() if by_hand.search(text)]

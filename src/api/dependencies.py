@@ -8,16 +8,26 @@ from pydantic import BeforeValidator, Field
 from api.middleware.authentication import PRINCIPAL_KEY
 from models.principal import ID_MAX_LENGTH
 from schemas.fields import ID_MAX, plain_number
-from schemas.lists import Paging, TicketQuery
+from schemas.lists import CommentPaging, Paging, TicketQuery
 from schemas.people import PeopleQuery
 from services.access.key_service import KeyService
 from services.access.principal import Principal
 from services.directory.groups import Groups
+from services.directory.hand_over import HandOvers
 from services.directory.people import People
 from services.directory.principals import Principals
+from services.fields.service import FieldService
+from services.links.follow_ups import FollowUps
+from services.links.links import TicketLinks
+from services.links.merges import Merges
 from services.operation.health import HealthService
+from services.tickets.assignment import Assignment
+from services.tickets.counts import TicketCounter
 from services.tickets.lists import TicketLists
+from services.tickets.participants import TicketParticipants
 from services.tickets.service import TicketService
+from services.tickets.tag_list import TagList
+from services.tickets.tags import TicketTags
 
 
 async def _tickets(request: Request) -> TicketService:
@@ -28,6 +38,56 @@ async def _tickets(request: Request) -> TicketService:
 async def _lists(request: Request) -> TicketLists:
     lists: TicketLists = request.app.state.lists
     return lists
+
+
+async def _assignments(request: Request) -> Assignment:
+    assignment: Assignment = request.app.state.assignment
+    return assignment
+
+
+async def _tags(request: Request) -> TicketTags:
+    tags: TicketTags = request.app.state.ticket_tags
+    return tags
+
+
+async def _participants(request: Request) -> TicketParticipants:
+    participants: TicketParticipants = request.app.state.participants
+    return participants
+
+
+async def _links(request: Request) -> TicketLinks:
+    links: TicketLinks = request.app.state.links
+    return links
+
+
+async def _merges(request: Request) -> Merges:
+    merges: Merges = request.app.state.merges
+    return merges
+
+
+async def _follow_ups(request: Request) -> FollowUps:
+    follow_ups: FollowUps = request.app.state.follow_ups
+    return follow_ups
+
+
+async def _fields(request: Request) -> FieldService:
+    fields: FieldService = request.app.state.fields
+    return fields
+
+
+async def _counter(request: Request) -> TicketCounter:
+    counter: TicketCounter = request.app.state.counter
+    return counter
+
+
+async def _all_tags(request: Request) -> TagList:
+    tags: TagList = request.app.state.tag_list
+    return tags
+
+
+async def _hand_overs(request: Request) -> HandOvers:
+    hand_overs: HandOvers = request.app.state.hand_overs
+    return hand_overs
 
 
 async def _health(request: Request) -> HealthService:
@@ -66,7 +126,17 @@ def _id(description: str, example: str) -> Any:  # noqa: ANN401 - FastAPI's own 
 
 Tickets = Annotated[TicketService, Depends(_tickets)]
 Lists = Annotated[TicketLists, Depends(_lists)]
+Assignments = Annotated[Assignment, Depends(_assignments)]
+Tags = Annotated[TicketTags, Depends(_tags)]
+Participants = Annotated[TicketParticipants, Depends(_participants)]
+Links = Annotated[TicketLinks, Depends(_links)]
+MergesOf = Annotated[Merges, Depends(_merges)]
+FollowUpsOf = Annotated[FollowUps, Depends(_follow_ups)]
 Health = Annotated[HealthService, Depends(_health)]
+AllHandOvers = Annotated[HandOvers, Depends(_hand_overs)]
+AllFields = Annotated[FieldService, Depends(_fields)]
+Counter = Annotated[TicketCounter, Depends(_counter)]
+AllTags = Annotated[TagList, Depends(_all_tags)]
 AllPeople = Annotated[People, Depends(_people)]
 AllGroups = Annotated[Groups, Depends(_groups)]
 AllPrincipals = Annotated[Principals, Depends(_principals)]
@@ -90,5 +160,6 @@ GroupId = Annotated[
     Path(description="The id of the group.", examples=[1]),
 ]
 Page = Annotated[Paging, Query()]
+CommentsPage = Annotated[CommentPaging, Query()]
 ListQuery = Annotated[TicketQuery, Query()]
 PeopleFilter = Annotated[PeopleQuery, Query()]

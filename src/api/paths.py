@@ -1,5 +1,6 @@
 """Sets of paths that the middleware treats alike, and the roles and scopes that have access to them."""
 
+import re
 from collections.abc import Set
 from typing import Final
 
@@ -26,19 +27,21 @@ METRICS: Final = PathSet("/metrics")
 # The root leads browsers to the docs.
 DOCS: Final = PathSet("/docs", "/")
 TICKETS: Final = PathSet("/tickets")
+TAGS: Final = PathSet("/tags")
 DIRECTORY: Final = PathSet("/people", "/groups")
+FIELDS: Final = PathSet("/fields")
 KEYS: Final = PathSet("/keys")
 PRINCIPALS: Final = PathSet("/me", "/principals")
 
 # Respond in JSON only.
-JSON_ONLY: Final = TICKETS | DIRECTORY | KEYS | PRINCIPALS | PathSet("/workflow")
+JSON_ONLY: Final = TICKETS | TAGS | DIRECTORY | FIELDS | KEYS | PRINCIPALS | PathSet("/workflow")
 # Require no authentication, and take no body.
 PUBLIC: Final = PROBES | DOCS | PathSet("/openapi.json", "/problems")
 # Requested by load balancers and Prometheus every few seconds.
 POLLED: Final = PROBES | METRICS
 # Caches must not store them: tickets, people and keys contain personal texts, addresses and secrets, and the others are
 # of this moment.
-NOT_STORED: Final = TICKETS | DIRECTORY | KEYS | PRINCIPALS | POLLED
+NOT_STORED: Final = TICKETS | TAGS | DIRECTORY | FIELDS | KEYS | PRINCIPALS | POLLED
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
 UNLIMITED: Final = POLLED | DOCS
@@ -49,16 +52,20 @@ _METRICS_ROLES: Final[Set[Role]] = _STAFF | {Role.MONITOR}
 _ADMINS: Final[Set[Role]] = {Role.ADMIN}
 _READING: Final = frozenset({"GET", "HEAD"})
 _COMMENTS: Final = "/comments"
+# What agents do with tickets, by the paths of requests and of the document.
+_OF_STAFF: Final = re.compile("/tickets/(by-external-id/.+|[^/]+/(take|release|merge|tags/.+|links/.+))")
 
 
 def roles_for(path: str, method: str) -> Set[Role]:
     """Return the roles that have access to a path that is not public."""
     if path in TICKETS:
-        return _TICKET_ROLES
+        return _STAFF if method not in _READING and _OF_STAFF.fullmatch(path) else _TICKET_ROLES
     if path in METRICS:
         return _METRICS_ROLES
-    if path in DIRECTORY:
+    if path in DIRECTORY or path in TAGS:
         return _STAFF if method in _READING else _ADMINS
+    if path in FIELDS:
+        return _TICKET_ROLES if method in _READING else _ADMINS
     if path in KEYS:
         return _ADMINS
     return frozenset(Role) if path == "/me" else _TICKET_ROLES

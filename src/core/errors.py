@@ -8,9 +8,24 @@ ServiceError
 ├── TicketNotFound        no ticket has this id, or the principal may not see it
 ├── TicketClosed          the ticket is closed and accepts neither edits nor comments
 ├── IllegalTransition     the status machine does not have this transition
+├── TicketNotClosed       the ticket is not closed, so that it needs no follow-up
+├── AlreadyAssigned       another principal has the ticket
+├── ExternalIdTaken       another ticket has this external id of this source
+├── TooManyTickets        the request concerns more tickets than one request may change
+├── TooManyTags           the ticket has the maximum number of tags
+├── TooManyParticipants   the ticket has the maximum number of participants
+├── TooManyLinks          the ticket has the maximum number of links
+├── LinkToItself          a ticket cannot be linked to itself
+├── MergeNotPossible      the ticket is merged already, or the target is closed, or both are the same
+├── NotMerged             the ticket is not merged
+├── MergeTooOld           the merge can no longer be undone
 ├── PrincipalNotFound     no principal has this id, or the caller may not see it
 ├── GroupNotFound         no group has this id
 ├── KeyNotFound           no API key has this id
+├── FieldNotFound         no custom field has this key, or the caller may not see it
+├── TooManyFields         there are as many custom fields as there may be
+├── InvalidFields         values do not fit their custom fields
+├── FieldsRequired        the ticket lacks values that are required now
 ├── AlreadyExists         another resource has a value that must be unique
 ├── LastAdmin             the change would leave the service without an active admin
 ├── KeyNotCreated         the rules of API keys do not permit this key
@@ -88,6 +103,63 @@ class IllegalTransition(ServiceError):
         self.allowed = tuple(allowed)
 
 
+class TicketNotClosed(ServiceError):
+    """The ticket is not closed: it accepts comments, and needs no follow-up."""
+
+    def __init__(self, ticket_id: int) -> None:
+        super().__init__(f"ticket {ticket_id} is not closed")
+
+
+class AlreadyAssigned(ServiceError):
+    """Another principal, `assignee_id`, has the ticket."""
+
+    def __init__(self, assignee_id: str) -> None:
+        super().__init__(f"the ticket is assigned to {assignee_id}")
+        self.assignee_id = assignee_id
+
+
+class ExternalIdTaken(ServiceError):
+    """Another ticket has this external id of this source."""
+
+
+class TooManyTickets(ServiceError):
+    """The request concerns more tickets than one request may change."""
+
+
+class TooManyTags(ServiceError):
+    """The ticket has the maximum number of tags."""
+
+
+class TooManyParticipants(ServiceError):
+    """The ticket has the maximum number of participants."""
+
+
+class TooManyLinks(ServiceError):
+    """One of the tickets has the maximum number of links."""
+
+
+class LinkToItself(ServiceError):
+    """A ticket cannot be linked to itself."""
+
+
+class MergeNotPossible(ServiceError):
+    """The ticket is merged already, or the target is closed, or the target leads back to the ticket."""
+
+
+class NotMerged(ServiceError):
+    """The ticket is not merged."""
+
+    def __init__(self, ticket_id: int) -> None:
+        super().__init__(f"ticket {ticket_id} is not merged")
+
+
+class MergeTooOld(ServiceError):
+    """The merge is too old to be undone."""
+
+    def __init__(self, ticket_id: int) -> None:
+        super().__init__(f"the merge of ticket {ticket_id} is too old to be undone")
+
+
 class PrincipalNotFound(ServiceError):
     """No principal has this id, or the caller may not see it."""
 
@@ -98,6 +170,34 @@ class GroupNotFound(ServiceError):
 
 class KeyNotFound(ServiceError):
     """No API key has this id."""
+
+
+class FieldNotFound(ServiceError):
+    """No custom field has this key, or the caller may not see it."""
+
+
+class TooManyFields(ServiceError):
+    """There are as many custom fields as there may be, archived ones not counted."""
+
+
+class InvalidFields(ServiceError):
+    """Values do not fit their custom fields. `faults` holds for each where it is and what is wrong.
+
+    The place is `body` and the way into the body, or `query` and the name of a parameter.
+    """
+
+    def __init__(self, faults: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
+        super().__init__("values do not fit their custom fields")
+        self.faults = tuple(faults)
+
+
+class FieldsRequired(ServiceError):
+    """The ticket lacks values of custom fields that are required to `create` or to `close` it; `keys` names them."""
+
+    def __init__(self, keys: Sequence[str], at: str) -> None:
+        super().__init__(f"the ticket has no value of {', '.join(keys)}")
+        self.keys = tuple(keys)
+        self.at = at
 
 
 class AlreadyExists(ServiceError):

@@ -1,16 +1,20 @@
 """The entities as SQLAlchemy tables; the schema is declared only here."""
 
 from models.api_key import ApiKey
+from models.audience import Audience
 from models.base import Base, table_of
 from models.comment import Comment
+from models.custom_field import CustomField, FieldType, RequiredAt
 from models.fence_group import FENCE_GROUPS, FenceGroup, FenceState
 from models.group import Group, GroupMember
 from models.idempotency_key import IdempotencyKey
 from models.principal import PERSON_NUMBERS, Principal, PrincipalKind, Role, RoleSource, Scope
 from models.search_document import RecentWords, SearchDocument
 from models.service_secret import ServiceSecret
-from models.ticket import Ticket, TicketStatus
-from models.ticket_event import Audience, EventType, TicketEvent
+from models.ticket import Priority, Ticket, TicketStatus
+from models.ticket_event import EventType, TicketEvent
+from models.ticket_facet import TicketFacet
+from models.ticket_link import LinkType, TicketLink
 
 __all__ = [
     "FENCE_GROUPS",
@@ -19,15 +23,20 @@ __all__ = [
     "Audience",
     "Base",
     "Comment",
+    "CustomField",
     "EventType",
     "FenceGroup",
     "FenceState",
+    "FieldType",
     "Group",
     "GroupMember",
     "IdempotencyKey",
+    "LinkType",
     "Principal",
     "PrincipalKind",
+    "Priority",
     "RecentWords",
+    "RequiredAt",
     "Role",
     "RoleSource",
     "Scope",
@@ -35,6 +44,8 @@ __all__ = [
     "ServiceSecret",
     "Ticket",
     "TicketEvent",
+    "TicketFacet",
+    "TicketLink",
     "TicketStatus",
     "table_of",
 ]

@@ -2,9 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Index, Integer, Text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, Identity, Index, Integer, Text
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, length_between, one_of
@@ -12,6 +14,10 @@ from models.base import Base, length_between, one_of
 SUBJECT_MAX_LENGTH = 255
 TEXT_MAX_LENGTH = 65_536
 EMAIL_MAX_LENGTH = 254
+SOURCE_MAX_LENGTH = 100
+EXTERNAL_ID_MAX_LENGTH = 255
+MAX_TAGS = 50
+MAX_PARTICIPANTS = 20
 
 
 class TicketStatus(StrEnum):
@@ -23,8 +29,21 @@ class TicketStatus(StrEnum):
     CLOSED = "closed"
 
 
+class Priority(StrEnum):
+    """The priority of a ticket, the most urgent first."""
+
+    URGENT = "urgent"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 class Ticket(Base):
-    """One row per ticket. `version` starts at 1 and grows by 1 with each change, comments included."""
+    """One row per ticket. `version` starts at 1 and grows by 1 with each change, comments included.
+
+    `comment_count` counts public comments and internal notes, `note_count` the notes alone. `participants` are email
+    addresses. A trigger copies what lists filter by to `ticket_facets`.
+    """
 
     __tablename__ = "tickets"
     __table_args__ = (
@@ -41,7 +60,25 @@ class Ticket(Base):
         Index("ix_tickets_status_created_at_id", "status", "created_at", "id"),
         Index("ix_tickets_status_updated_at_id", "status", "updated_at", "id"),
         Index("ix_tickets_email_key_id", sql("email_key(email)"), "id"),
+        # The queue of tickets that wait for an assignee.
+        Index(
+            "ix_tickets_unassigned_status_id",
+            "status",
+            "id",
+            postgresql_where=sql("assignee_id IS NULL AND status <> 'closed'"),
+        ),
+        Index(
+            "uq_tickets_external_id_source",
+            "external_id",
+            "source",
+            unique=True,
+            postgresql_where=sql("external_id IS NOT NULL"),
+        ),
+        Index("ix_tickets_merged_into", "merged_into", postgresql_where=sql("merged_into IS NOT NULL")),
+        Index("ix_tickets_follow_up_of", "follow_up_of", postgresql_where=sql("follow_up_of IS NOT NULL")),
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="closed_at"),
+        one_of("priority", Priority),
+        CheckConstraint("(source IS NULL) = (external_id IS NULL)", name="external_id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -54,3 +91,15 @@ class Ticket(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=sql("now()"))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=sql("now()"))
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    assignee_id: Mapped[str | None] = mapped_column(Text(collation="C"))
+    group_id: Mapped[int | None] = mapped_column(BigInteger)
+    priority: Mapped[Priority] = mapped_column(Text, server_default=sql("'normal'"))
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=sql("'{}'"))
+    custom: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sql("'{}'"))
+    source: Mapped[str | None] = mapped_column(Text)
+    external_id: Mapped[str | None] = mapped_column(Text)
+    participants: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=sql("'{}'"))
+    note_count: Mapped[int] = mapped_column(Integer, server_default=sql("0"))
+    follow_up_of: Mapped[int | None] = mapped_column(BigInteger)
+    merged_into: Mapped[int | None] = mapped_column(BigInteger)
+    merged_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

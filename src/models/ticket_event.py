@@ -9,6 +9,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from models.audience import Audience
 from models.base import Base, one_of
 
 
@@ -18,19 +19,16 @@ class EventType(StrEnum):
     CREATED = "created"
     CHANGED = "changed"
     COMMENTED = "commented"
-
-
-class Audience(StrEnum):
-    """Which principals may see an event."""
-
-    PUBLIC = "public"
-    """Agents and the requester of the ticket."""
-    INTERNAL = "internal"
-    """Agents only."""
+    NOTED = "noted"
+    LINKED = "linked"
+    MERGED = "merged"
 
 
 class TicketEvent(Base):
-    """One row per version. `data` is the change: {field: {"from": …, "to": …}}, and {"comment_id": …}."""
+    """One row per version. `data` is the change: {field: {"from": …, "to": …}}, and {"comment_id": …}.
+
+    `internal` holds the part of a public event that only agents may see, in the same form.
+    """
 
     __tablename__ = "ticket_events"
     __table_args__ = (one_of("type", EventType), one_of("audience", Audience))
@@ -39,6 +37,7 @@ class TicketEvent(Base):
     version: Mapped[int] = mapped_column(Integer, primary_key=True)
     type: Mapped[EventType] = mapped_column(Text)
     data: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sql("'{}'"))
+    internal: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     audience: Mapped[Audience] = mapped_column(Text, server_default=sql("'public'"))
     actor: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=sql("now()"))

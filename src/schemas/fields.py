@@ -34,7 +34,7 @@ _ONE_LINE_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
 _ONE_LINE: Final = re.compile(_ONE_LINE_PATTERN)
 
 
-def _storable(value: str) -> str:
+def storable_text(value: str) -> str:
     """Return text unchanged; refuse blank text, and NUL, which PostgreSQL cannot store."""
     if _BLANK.fullmatch(value):
         raise PydanticCustomError("blank", "must not be blank")
@@ -75,7 +75,7 @@ def _name(value: str) -> str:
     return value.strip()
 
 
-Storable = AfterValidator(_storable)
+Storable = AfterValidator(storable_text)
 
 
 def text_schema(

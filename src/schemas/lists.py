@@ -1,19 +1,34 @@
 """The query parameters of lists: filters, sort order and page."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from models import TicketStatus
-from schemas.fields import EMAIL_MAX_LENGTH, Storable, normal_email, plain_number, text_schema
+from models import Priority, TicketStatus
+from models.ticket import EXTERNAL_ID_MAX_LENGTH, SOURCE_MAX_LENGTH
+from schemas.fields import EMAIL_MAX_LENGTH, ID_MAX, Storable, normal_email, plain_number, text_schema
 from schemas.pages import CURSOR_EXAMPLE
+from schemas.working_fields import PRINCIPAL_ID_MAX_LENGTH, Tag
 
 QUERY_MAX_LENGTH = 255
 
-Sort = Literal["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at"]
+Sort = Literal["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at", "priority"]
+MAX_ALTERNATIVES: Final = 20
+_CUSTOM: Final = "custom."
 
 _DATE_AND_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
@@ -51,6 +66,13 @@ _MORNING: Final = "2026-03-02T09:00:00Z"
 _EVENING: Final = "2026-03-02T18:00:00+03:00"
 
 
+AssigneeFilter = Annotated[str, Field(min_length=1, max_length=PRINCIPAL_ID_MAX_LENGTH, pattern=r"^[^\x00]+$")]
+GroupFilter = Annotated[str, Field(pattern="^(none|[1-9][0-9]{0,17})$")]
+ExternalIdFilter = Annotated[str, Field(min_length=1, max_length=EXTERNAL_ID_MAX_LENGTH, pattern=r"^[^\x00]+$")]
+SourceFilter = Annotated[str, Field(min_length=1, max_length=SOURCE_MAX_LENGTH, pattern=r"^[^\x00]+$")]
+IdFilter = Annotated[int, Field(ge=1, le=ID_MAX), BeforeValidator(plain_number)]
+
+
 class Paging(BaseModel):
     """The page of a list."""
 
@@ -67,8 +89,20 @@ class Paging(BaseModel):
     )
 
 
-class TicketQuery(Paging):
-    """The page of a list of tickets: filters, all of which apply, and the sort order."""
+class CommentPaging(Paging):
+    """The page of a list of comments."""
+
+    include: Literal["merged"] | None = Field(
+        default=None,
+        description="`merged`: with the comments of the tickets that were merged into this one.",
+        examples=["merged"],
+    )
+
+
+class TicketFilters(BaseModel):
+    """The filters of a list of tickets, all of which apply."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     status: list[TicketStatus] = Field(
         default=[],
@@ -110,8 +144,79 @@ class TicketQuery(Paging):
         ),
         examples=["printer fire"],
     )
+    assignee: list[AssigneeFilter] = Field(
+        default=[],
+        max_length=MAX_ALTERNATIVES,
+        description="Tickets of this assignee: the id of a principal, `me` for the caller, or `none`. Repeat the "
+        "parameter for any of several.",
+        examples=[["me", "none"]],
+    )
+    group: list[GroupFilter] = Field(
+        default=[],
+        max_length=MAX_ALTERNATIVES,
+        description="Tickets of this group: its id, or `none`. Repeat the parameter for any of several.",
+        examples=[["1", "none"]],
+    )
+    priority: list[Priority] = Field(
+        default=[],
+        max_length=len(Priority),
+        description="Tickets with this priority. Repeat the parameter for any of several.",
+        examples=[["urgent", "high"]],
+    )
+    tag: list[Tag] = Field(
+        default=[],
+        max_length=10,
+        description="Tickets with this tag. Repeat the parameter for tickets that have all of several tags.",
+        examples=[["printer"]],
+    )
+    participant: Annotated[str, AfterValidator(normal_email)] | None = Field(
+        default=None,
+        max_length=EMAIL_MAX_LENGTH,
+        pattern="^[^\\x00]*$",
+        description="Tickets in which this email address participates. The comparison ignores case.",
+        examples=["carol@example.com"],
+    )
+    external_id: ExternalIdFilter | None = Field(
+        default=None, description="Tickets with this id in another system.", examples=["A-1001"]
+    )
+    source: SourceFilter | None = Field(
+        default=None, description="Tickets of this other system. Requires `external_id`.", examples=["shop"]
+    )
+    follow_up_of: IdFilter | None = Field(
+        default=None, description="Tickets that continue this closed ticket.", examples=[1]
+    )
+    merged_into: IdFilter | None = Field(
+        default=None, description="Tickets that were merged into this ticket, not over others.", examples=[2]
+    )
+    _custom: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def custom(self) -> Mapping[str, str]:
+        """The filters by custom fields: the texts of the parameters `custom.KEY`, by key."""
+        return self._custom
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_custom(cls, sent: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - what was sent
+        """Take the parameters `custom.KEY`, whose names no model can list."""
+        taken = {name: value for name, value in sent.items() if isinstance(name, str) and name.startswith(_CUSTOM)}
+        query = validate({name: value for name, value in sent.items() if name not in taken})
+        query._custom = {name.removeprefix(_CUSTOM): value for name, value in taken.items()}  # noqa: SLF001 - of the class itself
+        return query
+
+    @model_validator(mode="after")
+    def _require_external_id(self) -> Self:
+        if self.source is not None and self.external_id is None:
+            raise PydanticCustomError("source_alone", "source requires external_id")
+        return self
+
+
+class TicketQuery(TicketFilters, Paging):
+    """The page of a list of tickets: filters, all of which apply, and the sort order."""
+
     sort: Sort = Field(
         default="-id",
-        description="The field to sort by; with `-` in descending order.",
+        description="The field to sort by; with `-` in descending order. `priority`: the most urgent first, then the "
+        "oldest.",
         examples=["-updated_at"],
     )

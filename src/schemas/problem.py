@@ -68,3 +68,8 @@ class Problem(BaseModel):
         description="For `illegal-transition`: the statuses that the ticket can change to.",
         examples=[["answered", "closed"]],
     )
+    assignee_id: str | None = Field(
+        default=None,
+        description="For `already-assigned`: the principal that has the ticket.",
+        examples=["person:17"],
+    )

@@ -1,15 +1,23 @@
 """Tickets and comments, in requests and in responses."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from models import TicketStatus
+from models import Audience, LinkType, Priority, TicketStatus
+from schemas.custom_values import CustomValue, CustomValues
 from schemas.fields import Email, Subject, Text
+from schemas.numbers import BodyId
 from schemas.pages import NextCursor
+from schemas.working_fields import AssigneeId, ExternalId, GroupId, NewPriority, Source, Tags
+
+INTERNAL_MEMBERS: Final = frozenset(
+    {"assignee_id", "group_id", "tags", "source", "external_id", "note_count", "merged", "links"}
+)
+"""The members of a ticket that requesters do not get."""
 
 
 def _without_default(schema: JsonDict) -> None:
@@ -28,6 +36,20 @@ class TicketCreate(_RequestBody):
     subject: Subject
     text: Text
     email: Annotated[Email, Field(description="The email address of the requester.")]
+    # The defaults are never read: `model_fields_set` names the fields that are present.
+    priority: NewPriority = Priority.NORMAL
+    assignee_id: AssigneeId = None
+    group_id: GroupId = None
+    tags: Tags = ()
+    custom: CustomValues = Field(default={}, json_schema_extra=_without_default)
+    source: Source = None
+    external_id: ExternalId = None
+
+    @model_validator(mode="after")
+    def _require_source_and_external_id(self) -> Self:
+        if (self.source is None) != (self.external_id is None):
+            raise PydanticCustomError("incomplete_external_id", "source and external_id belong together")
+        return self
 
 
 class TicketPatch(_RequestBody):
@@ -47,6 +69,11 @@ class TicketPatch(_RequestBody):
         description="The new status, one of the ticket's `allowed_transitions`.",
         examples=["closed"],
     )
+    priority: NewPriority = Priority.NORMAL
+    assignee_id: AssigneeId = None
+    group_id: GroupId = None
+    tags: Tags = ()
+    custom: CustomValues = Field(default={}, json_schema_extra=_without_default)
 
     @model_validator(mode="after")
     def _require_a_field(self) -> Self:
@@ -56,8 +83,14 @@ class TicketPatch(_RequestBody):
         return self
 
 
+class TicketMerge(_RequestBody):
+    """The ticket that another one is merged into."""
+
+    into: Annotated[BodyId, Field(description="The id of the ticket that remains.", examples=[2])]
+
+
 class CommentCreate(_RequestBody):
-    """A new comment, with an optional status transition of the ticket."""
+    """A new comment, with an optional status transition of the ticket. Only a public comment makes a transition."""
 
     email: Annotated[Email, Field(description="The email address of the author.")]
     text: Text
@@ -67,6 +100,18 @@ class CommentCreate(_RequestBody):
         "together or fail together. Null or absent: the status does not change.",
         examples=["answered"],
     )
+    visibility: Audience = Field(
+        default=Audience.PUBLIC,
+        description="`public`: agents, the requester and the participants see the comment. `internal`: agents only; a "
+        "note of agents, which makes no transition.",
+        examples=["public"],
+    )
+
+    @model_validator(mode="after")
+    def _refuse_a_transition_by_a_note(self) -> Self:
+        if self.visibility is Audience.INTERNAL and self.status is not None:
+            raise PydanticCustomError("note_with_status", "an internal note makes no transition: omit status")
+        return self
 
 
 class Comment(BaseModel):
@@ -82,10 +127,19 @@ class Comment(BaseModel):
     )
     text: str = Field(description="The text, as sent.", examples=["Have you tried water?"])
     created_at: datetime = Field(description="The time of creation, in UTC.", examples=["2026-03-02T12:33:41.904112Z"])
+    visibility: Audience = Field(
+        default=Audience.PUBLIC,
+        json_schema_extra=_without_default,
+        description="`internal` for a note, which only agents see.",
+        examples=["public"],
+    )
 
 
 class Ticket(BaseModel):
-    """A ticket."""
+    """A ticket.
+
+    Requesters do not get the members `assignee_id`, `group_id`, `tags`, `source`, `external_id` and `note_count`.
+    """
 
     id: int = Field(description="The id of the ticket.", examples=[1])
     subject: str = Field(description="The subject, as sent.", examples=["The printer is on fire"])
@@ -104,7 +158,10 @@ class Ticket(BaseModel):
         description="Starts at 1. Each change of the ticket, a new comment included, adds 1. Also sent as the `ETag`.",
         examples=[1],
     )
-    comment_count: int = Field(description="The number of all comments.", examples=[0])
+    comment_count: int = Field(
+        description="The number of all comments, internal notes included. For requesters: of the public ones.",
+        examples=[0],
+    )
     created_at: datetime = Field(description="The time of creation, in UTC.", examples=["2026-03-02T12:31:07.120345Z"])
     updated_at: datetime = Field(
         description="The time of the last change, in UTC; a new comment is a change.",
@@ -114,6 +171,58 @@ class Ticket(BaseModel):
         description="The time of the transition to `closed`, in UTC; null before.",
         examples=["2026-03-02T13:02:15.002731Z"],
     )
+    priority: Priority = Field(description="The priority.", examples=["normal"])
+    participants: list[str] = Field(
+        description="The email addresses of others who see the ticket and comment on it as its requester does.",
+        examples=[["carol@example.com"]],
+    )
+    custom: dict[str, CustomValue] = Field(
+        description="The values of the custom fields, by key. For requesters: of the fields that they may see.",
+        examples=[{"device": "printer"}],
+    )
+    follow_up_of: int | None = Field(
+        description="The closed ticket that this one continues; null if there is none.", examples=[None]
+    )
+    merged_into: int | None = Field(
+        description="The ticket that this one was merged into; null if it was not merged.", examples=[None]
+    )
+    assignee_id: str | None = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="The principal that works on the ticket; null if there is none.",
+        examples=["person:17"],
+    )
+    group_id: int | None = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="The group that is responsible for the ticket; null if there is none.",
+        examples=[3],
+    )
+    tags: list[str] = Field(
+        default=[], json_schema_extra=_without_default, description="The tags, sorted.", examples=[["printer", "vip"]]
+    )
+    source: str | None = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="The system in which the ticket has `external_id`.",
+        examples=["shop"],
+    )
+    external_id: str | None = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="The id of the ticket in another system, unique for each `source`.",
+        examples=["A-1001"],
+    )
+    note_count: int = Field(
+        default=0, json_schema_extra=_without_default, description="The number of internal notes.", examples=[0]
+    )
+
+
+class TicketLink(BaseModel):
+    """A link to another ticket."""
+
+    type: LinkType = Field(description="What this ticket is to the other one.", examples=["blocks"])
+    ticket_id: int = Field(description="The id of the other ticket.", examples=[2])
 
 
 class TicketDetails(Ticket):
@@ -125,6 +234,21 @@ class TicketDetails(Ticket):
     )
     comments_truncated: bool = Field(
         description="True if `comments` does not contain all comments of the ticket.", examples=[False]
+    )
+    follow_ups: list[int] = Field(
+        description="The tickets that continue this one after it was closed, at most 100.", examples=[[]]
+    )
+    merged: list[int] = Field(
+        default=[],
+        json_schema_extra=_without_default,
+        description="The tickets that were merged into this one, directly or over others, at most 100. Requesters do "
+        "not get this member.",
+        examples=[[]],
+    )
+    links: list[TicketLink] = Field(
+        default=[],
+        json_schema_extra=_without_default,
+        description="The links to other tickets, at most 100. Requesters do not get this member.",
     )
 
 

@@ -9,7 +9,7 @@ async def test_a_comment_creates_a_new_version_of_its_ticket(client: httpx2.Asyn
     assert response.status_code == 201
     assert response.headers["ETag"] == '"2"'
     comment = response.json()
-    assert comment == a_comment() | {key: comment[key] for key in ("id", "ticket_id", "created_at")}
+    assert comment == a_comment() | {key: comment[key] for key in ("id", "ticket_id", "created_at", "visibility")}
     assert comment["ticket_id"] == ticket["id"]
 
 

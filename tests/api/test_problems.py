@@ -133,6 +133,15 @@ NOT_CAUSED_HERE = {
         "rate-limited",
         "request-timeout",
         "search-timeout",
+        "already-assigned",
+        "too-many-tags",
+        "too-many-participants",
+        "too-many-links",
+        "merge-too-old",
+        "too-many-fields",
+        "invalid-fields",
+        "fields-required",
+        "too-many-tickets",
     )
 }
 
@@ -141,6 +150,7 @@ async def causes(client: httpx2.AsyncClient) -> list[tuple[str, str, JSON]]:
     fresh, closed = await open_ticket(client), await ticket_in(client, "closed")
     path = f"/tickets/{fresh['id']}"
     await client.post("/tickets", json=a_ticket(), headers={"Idempotency-Key": "spent"})
+    await client.post("/tickets", json=a_ticket(source="problems", external_id="1"))
     return [
         ("GET", f"/tickets/{2**63 - 1}", {}),
         ("GET", "/principals/key:no-one", {}),
@@ -152,6 +162,12 @@ async def causes(client: httpx2.AsyncClient) -> list[tuple[str, str, JSON]]:
         ("POST", "/tickets", {"json": a_ticket(subject="another"), "headers": {"Idempotency-Key": "spent"}}),
         ("POST", "/tickets", {"json": a_ticket(subject=" ")}),
         ("POST", "/tickets", {"content": "{", "headers": {"Content-Type": "application/json"}}),
+        ("POST", "/tickets", {"json": a_ticket(source="problems", external_id="1")}),
+        ("PUT", f"{path}/links/blocks/{fresh['id']}", {}),
+        ("POST", f"{path}/merge", {"json": {"into": fresh["id"]}}),
+        ("DELETE", f"{path}/merge", {}),
+        ("POST", f"{path}/follow-ups", {"json": a_ticket()}),
+        ("GET", "/fields/unknown", {}),
         ("GET", "/nothing", {}),
         ("DELETE", "/tickets", {}),
         ("GET", "/tickets", {"headers": {"Accept": "text/csv"}}),

@@ -19,7 +19,6 @@ from typing import Final
 import httpx2
 
 from core.settings import Settings
-from db.cache.fence_groups import FenceGroups
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database, Decision
 from db.postgres.failures import Attempt, attempt
@@ -27,9 +26,8 @@ from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
 from db.redis.client import connect
 from db.redis.guard import GuardedRedis
-from services.tickets.changes import TicketChanges
-from services.tickets.service import TicketService, lookup_schema
-from support.factories import running
+from services.tickets.service import lookup_schema
+from support.factories import running, ticket_service
 from support.redis_proxy import RedisConnections, redis_connections
 from support.service_process import ServiceProcess
 
@@ -169,14 +167,13 @@ async def mortal_instance(settings: Settings, number: int, ports: list[int], dic
         dsn = settings.database_dsn.get_secret_value()
         database = MortalDatabase(dsn, pool_size=settings.database_pool_size, dice=dice)
         cache = MortalCache(GuardedRedis(connect(settings)), schema=lookup_schema(), prefix=settings.redis_prefix)
-        changes = TicketChanges(database, cache, FenceGroups(database))
         try:
             async with (
                 running(settings) as (app, _),
                 # This client raises the exception of the application where others get a 500.
                 httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://tickets") as client,
             ):
-                app.state.tickets = TicketService(database, cache, changes)
+                app.state.tickets = ticket_service(database, cache)
                 await cache.warm_up()
                 yield Instance(number, client, connections, cache=cache)
         finally:

@@ -1,30 +1,40 @@
-"""The commands of the README's tour work as they stand."""
+"""The commands of the README's tour work as they stand, one after the other, on an empty database."""
 
 import os
 import re
 import subprocess
+from pathlib import Path
 
 from core.settings import ROOT
+from support.factories import settings_for
 from support.programs import require_program
+from support.service_process import ServiceProcess
 
 ADDRESS = "http://127.0.0.1:8000"
-# One status for each command: created, commented, read, found, closed, history, refused because it is closed.
-STATUSES = ["201", "201", "200", "200", "200", "200", "409"]
+# One status for each command; the last one of the first part is refused because the ticket is closed.
+STATUSES = [
+    *(201, 201, 200, 200, 200, 200, 409),
+    *(201, 201),
+    *(201, 201, 200, 200, 200, 200, 200),
+    201,
+    *(201, 200, 200, 200),
+    200,
+]
 
 
-def test_the_tour(service_url: str) -> None:
+def test_the_tour(own_database_dsn: str, redis_address: tuple[str, int], tmp_path: Path) -> None:
     require_program("curl")
-    section = (ROOT / "README.md").read_text().partition("\n## A tour\n")[2]
-    commands = section.partition("```bash\n")[2].partition("```")[0]
+    section = (ROOT / "README.md").read_text().partition("\n## A tour\n")[2].partition("\n## ")[0]
+    commands = "".join(re.findall(r"```bash\n(.*?)```", section, re.DOTALL))
     assert commands.startswith(f"api={ADDRESS} ")
-    variables, create, *others = commands.replace(ADDRESS, service_url).splitlines()
-    responses = [run(f"{variables}\n{create}")]
-    # The tour assumes an empty database; this one is shared with other tests.
-    created = re.search(r"^location: (/tickets/\d+)", responses[0], re.MULTILINE)
-    assert created is not None, responses[0]
-    responses += [run(f"{variables}\n{command.replace('/tickets/1', created[1])}") for command in others]
-    assert [response.split()[1] for response in responses] == STATUSES
-    assert "/problems/ticket-closed" in responses[-1]
+    settings = settings_for(own_database_dsn, *redis_address, allow_anonymous=False)
+    with ServiceProcess(tmp_path / "log", settings) as service:
+        variables, *calls = commands.replace(ADDRESS, service.url).splitlines()
+        responses = [run(f"{variables}\n{call}") for call in calls]
+    assert [int(response.split()[1]) for response in responses] == STATUSES
+    assert "/problems/ticket-closed" in responses[6]
+    assert '"id":2' in responses[14]
+    assert '"value":"floor-3"' in responses[15]
 
 
 def run(script: str) -> str:

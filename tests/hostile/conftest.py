@@ -32,6 +32,12 @@ async def add_directory(dsn: str) -> None:
         INSERT INTO principals (id, kind, name, role) VALUES ('person:1', 'person', 'Alice', 'agent');
         INSERT INTO groups (name) VALUES ('Network');
         SELECT nextval('person_numbers');
+        INSERT INTO fields (key, label, type) VALUES ('device', 'Device', 'text');
+        INSERT INTO tickets (subject, text, email)
+        SELECT 'subject', 'text', 'alice@example.com' FROM generate_series(1, 6);
+        UPDATE tickets SET status = 'closed', closed_at = now(), version = 2 WHERE id IN (3, 5);
+        SELECT set_config('tickets.change_purpose', 'merge', false);
+        UPDATE tickets SET merged_into = 4, merged_at = now(), version = 3 WHERE id = 3;
     """)
     for key_id in (ADMIN_KEY.id, OTHER_KEY_ID):
         await connection.execute(

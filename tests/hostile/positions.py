@@ -25,6 +25,13 @@ _EXISTING: Final = {
     "{group_id}": "1",
     "{principal_id}": "key:hostile",
     "{key_id}": OTHER_KEY_ID,
+    "{key}": "device",
+    "{tag}": "printer",
+    "{email}": "carol@example.com",
+    "{link_type}": "blocks",
+    "{other_id}": "2",
+    "{source}": "shop",
+    "{external_id}": "A-1",
 }
 _CREDENTIALS: Final = (b"Authorization", f"Bearer {ADMIN_KEY}".encode())
 
@@ -34,10 +41,15 @@ def _valid(operation: str, field: str) -> object:
     unique = secrets.token_hex(6)
     if field == "email" and operation.endswith("_person"):
         return f"{unique}@example.com"
+    if operation == "create_field":
+        return {"key": f"f{unique}", "label": "Device", "type": "text"}[field]
     values = {"name": unique, "role": "agent", "members": [], "active": True, "status": "answered"}
+    values |= {"into": 2, "from": "old", "to": "new", "assignee_id": None, "label": "Device"}
     return (a_ticket() | values)[field]
 
 
+# Operations on a ticket in another state than open: 3 is merged into 4, 5 is closed, 6 is open.
+_TICKETS: Final = {"undo_merge": 3, "open_follow_up": 5, "merge_ticket": 6}
 # Required together, though the schema cannot express it.
 _MORE_REQUIRED: Final = {"create_key": ["name", "role"]}
 
@@ -56,7 +68,7 @@ class Operation:
 
     def target(self, ticket_id: int | str = 1) -> bytes:
         """Return the path, with the id of a ticket if it has that parameter, and of other resources that exist."""
-        path = self.path.replace("{ticket_id}", str(ticket_id))
+        path = self.path.replace("{ticket_id}", str(_TICKETS.get(self.id, ticket_id)))
         for name, value in _EXISTING.items():
             path = path.replace(name, value)
         return path.encode()

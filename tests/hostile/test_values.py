@@ -87,7 +87,9 @@ async def test_invalid_text_in_a_query_is_harmless(endure: Endure, document: JSO
 @pytest.mark.parametrize("value", IN_URLS.values(), ids=IN_URLS)
 async def test_invalid_text_in_a_path_is_harmless(endure: Endure, document: JSON, value: bytes) -> None:
     responses = await endure(in_paths(document, MARK + value))
-    assert {response.status for response in responses} <= {400, 404, 405, 422}
+    # The server cuts a fragment off, and what remains is a valid external id.
+    valid = {200, 201} if value.startswith(b"#") else set()
+    assert {response.status for response in responses} <= {400, 404, 405, 422} | valid
 
 
 @pytest.mark.parametrize("value", IN_HEADERS.values(), ids=IN_HEADERS)

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from core.settings import ROOT, Settings
-from db.cache.ticket_cache import CacheOutcome
+from db.cache.stored import CacheOutcome
 from db.embedded import EmbeddedPostgres
 from db.embedded.process import installed
 from db.embedded.valkey import ValkeyNode

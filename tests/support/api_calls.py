@@ -29,11 +29,32 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
             ("/keys", {"name": secrets.token_hex(6), "role": "agent"}),
         )
     ]
+    new_field = {"key": f"f{secrets.token_hex(6)}", "label": "Field", "type": "text", "visible_to_requester": True}
+    field = (await created(client, "/fields", new_field, admin))["key"]
+    await archive_other_fields(client, field, admin)
     member = f"/groups/{group}/members/{person}"
     # A principal that wrote on the ticket, so that its requester may see the name.
     await client.post(f"{ticket}/comments", json=a_comment(), headers=admin)
     writer = (await client.get("/me", headers=admin)).json()["id"]
+    other, source, merged, closed = [
+        (await created(client, "/tickets", a_ticket(email=email), admin))["id"] for _ in range(4)
+    ]
+    await client.post(f"/tickets/{merged}/merge", json={"into": other}, headers=admin)
+    await client.patch(f"/tickets/{closed}", json={"status": "closed"}, headers=admin)
+    link = f"{ticket}/links/relates_to/{other}"
     return {
+        "put_ticket_by_external_id": ("PUT", "/tickets/by-external-id/shop/A-1", a_ticket(email=email)),
+        "take_ticket": ("POST", f"{ticket}/take?steal=true", None),
+        "release_ticket": ("POST", f"/tickets/{other}/release", None),
+        "add_tag": ("PUT", f"{ticket}/tags/x", None),
+        "remove_tag": ("DELETE", f"{ticket}/tags/x", None),
+        "add_participant": ("PUT", f"{ticket}/participants/carol@example.com", None),
+        "remove_participant": ("DELETE", f"{ticket}/participants/carol@example.com", None),
+        "add_link": ("PUT", link, None),
+        "remove_link": ("DELETE", link, None),
+        "merge_ticket": ("POST", f"/tickets/{source}/merge", {"into": other}),
+        "undo_merge": ("DELETE", f"/tickets/{merged}/merge", None),
+        "open_follow_up": ("POST", f"/tickets/{closed}/follow-ups", a_ticket(email=email)),
         "create_ticket": ("POST", "/tickets", a_ticket(email=email)),
         "list_tickets": ("GET", "/tickets", None),
         "get_ticket": ("GET", ticket, None),
@@ -47,6 +68,14 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
         "create_person": ("POST", "/people", a_person()),
         "get_person": ("GET", f"/people/{person}", None),
         "change_person": ("PATCH", f"/people/{person}", {"name": "Alice Hargreaves"}),
+        "hand_over": ("POST", f"/people/{person}/hand-over", {"assignee_id": None}),
+        "list_fields": ("GET", "/fields", None),
+        "create_field": ("POST", "/fields", {"key": f"k{secrets.token_hex(6)}", "label": "Kind", "type": "text"}),
+        "get_field": ("GET", f"/fields/{field}", None),
+        "change_field": ("PATCH", f"/fields/{field}", {"label": "Sort"}),
+        "count_tickets": ("GET", "/tickets/counts?by=status", None),
+        "list_tags": ("GET", "/tags", None),
+        "rename_tag": ("POST", "/tags/rename", {"from": "old", "to": "new"}),
         "list_groups": ("GET", "/groups", None),
         "create_group": ("POST", "/groups", {"name": secrets.token_hex(6)}),
         "get_group": ("GET", f"/groups/{group}", None),
@@ -61,6 +90,14 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
         "livez": ("GET", "/livez", None),
         "readyz": ("GET", "/readyz", None),
     }
+
+
+async def archive_other_fields(client: httpx2.AsyncClient, key: str, admin: dict[str, str]) -> None:
+    """Archive all fields but one: the number of the others is limited."""
+    for field in (await client.get("/fields?archived=false", headers=admin)).json()["items"]:
+        if field["key"] != key:
+            archived = await client.patch(f"/fields/{field['key']}", json={"archived": True}, headers=admin)
+            assert archived.status_code == 200
 
 
 async def created(client: httpx2.AsyncClient, path: str, body: JSON, headers: dict[str, str]) -> JSON:

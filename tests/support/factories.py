@@ -13,14 +13,24 @@ from fastapi import FastAPI
 
 from core.settings import Settings, async_dsn
 from db.cache.fence import fence_key
+from db.cache.fence_groups import FenceGroups
 from db.cache.scripts import RENEW
-from db.cache.ticket_cache import Stored, TicketCache
+from db.cache.stored import Stored
+from db.cache.ticket_cache import TicketCache
+from db.postgres.database import Database
 from db.postgres.migrations import migrate
 from db.redis.batches import Batches
 from db.redis.client import Client, connect
 from db.redis.guard import GuardedRedis
 from main import create_app
 from models import FENCE_GROUPS
+from schemas.tickets import TicketCreate
+from services.directory.assignees import Assignees
+from services.fields.definitions import FieldDefinitions
+from services.tickets.changes import TicketChanges
+from services.tickets.new_ticket import NewTicket
+from services.tickets.service import TicketService
+from services.tickets.working_fields import WorkingFields
 
 JSON = dict[str, Any]
 
@@ -147,6 +157,17 @@ def a_ticket(**fields: Any) -> JSON:
 def a_comment(**fields: Any) -> JSON:
     """Return the body of a valid comment."""
     return {"email": "bob@example.com", "text": "Have you tried water?"} | fields
+
+
+def a_new_ticket(**fields: Any) -> NewTicket:
+    """Return a valid new ticket, as the write path takes it."""
+    return NewTicket(TicketCreate(**a_ticket(**fields)), {})
+
+
+def ticket_service(database: Database, cache: TicketCache) -> TicketService:
+    """Return the service that works on a database and a cache."""
+    working_fields = WorkingFields(Assignees(database), FieldDefinitions(database))
+    return TicketService(database, cache, TicketChanges(database, cache, FenceGroups(database)), working_fields)
 
 
 async def open_ticket(client: httpx2.AsyncClient, **fields: Any) -> JSON:

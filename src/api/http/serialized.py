@@ -7,8 +7,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.http.headers import link_to_next
-from db.cache.ticket_cache import CacheOutcome, Stored
-from schemas.tickets import Ticket
+from db.cache.stored import CacheOutcome, Stored
 from services.tickets.lists import SerializedPage
 from services.write_result import WriteResult
 
@@ -60,9 +59,9 @@ def list_response(scope: Scope, page: SerializedPage) -> SerializedResponse:
     return SerializedResponse(200, [(name.lower().encode(), value.encode()) for name, value in link.items()], page.body)
 
 
-def changed_response(ticket: Ticket) -> SerializedResponse:
+def changed_response(result: WriteResult) -> SerializedResponse:
     """Return the response with a ticket that was changed."""
-    return SerializedResponse(200, [(b"etag", b'"%d"' % ticket.version)], ticket.model_dump_json().encode())
+    return SerializedResponse(200, [(b"etag", b'"%d"' % result.version)], result.body)
 
 
 def created_response(result: WriteResult, *, is_replay: bool, location: str | None = None) -> SerializedResponse:
@@ -73,3 +72,12 @@ def created_response(result: WriteResult, *, is_replay: bool, location: str | No
     if is_replay:
         headers.append(_REPLAYED)
     return SerializedResponse(201, headers, result.body)
+
+
+def upserted_response(result: WriteResult, *, existed: bool) -> SerializedResponse:
+    """Return the response with a ticket that existed (200) or was created (201)."""
+    return (
+        changed_response(result)
+        if existed
+        else created_response(result, is_replay=False, location=f"/tickets/{result.ticket_id}")
+    )

@@ -16,7 +16,7 @@ from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.http.conditional import known_versions
-from api.http.query import is_utf_8, repeated_names
+from api.http.query import REPEATABLE, is_utf_8, repeated_names
 from api.middleware.authentication import PRINCIPAL_KEY
 from api.middleware.fast_writes import Match, match_write, write_of
 from api.middleware.request_body import replay
@@ -91,7 +91,7 @@ def _query(query_string: bytes) -> TicketQuery | None:
         return None
     try:
         return TicketQuery.model_validate(
-            {name: sent.getlist(name) if name == "status" else value for name, value in sent.items()}
+            {name: sent.getlist(name) if name in REPEATABLE else value for name, value in sent.items()}
         )
     except ValidationError:
         return None

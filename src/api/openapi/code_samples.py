@@ -12,7 +12,11 @@ from typing import Final
 from api.openapi import JSON
 
 _MEDIA_TYPE: Final = "application/json"
-_QUERIES: Final = {"list_tickets": "?status=open&sort=-updated_at", "list_comments": "?limit=20"}
+_QUERIES: Final = {
+    "list_tickets": "?status=open&sort=-updated_at",
+    "list_comments": "?limit=20",
+    "count_tickets": "?by=status",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ def code_samples(operation: JSON, method: str, path: str) -> list[dict[str, str]
 
 
 def _curl(call: _Call) -> str:
-    method = "" if call.method in {"GET", "POST"} else f"-X {call.method} "
+    is_default = call.method == ("GET" if call.body is None else "POST")
+    method = "" if is_default else f"-X {call.method} "
     options = [f'{method}"$TICKETS_URL{call.target}"']
     if call.has_credentials:
         options.append('-H "Authorization: Bearer $TICKETS_KEY"')

@@ -20,6 +20,23 @@ PERSON_PATCH: Final = {
     "edit": {"summary": "Change name and language", "value": {"name": "Alice Hargreaves", "language": "en-GB"}},
     "promote": {"summary": "Make the person an admin", "value": {"role": "admin"}},
 }
+NEW_FIELD: Final = {
+    "select": {
+        "summary": "A field with options that requesters see",
+        "value": {
+            "key": "device",
+            "label": "Device",
+            "type": "select",
+            "options": ["printer", "scanner"],
+            "visible_to_requester": True,
+        },
+    }
+}
+FIELD_PATCH: Final = {
+    "label": {"summary": "Rename it for people", "value": {"label": "Kind of device"}},
+    "visible": {"summary": "Show it to requesters", "value": {"label": "Kind of device", "visible_to_requester": True}},
+}
+HAND_OVER: Final = {"release": {"summary": "Leave the tickets without an assignee", "value": {}}}
 NEW_GROUP: Final = {"group": {"summary": "A group", "value": {"name": "Network", "members": []}}}
 GROUP_PATCH: Final = {
     "rename": {"summary": "Rename the group", "value": {"name": "Networks"}},
@@ -44,6 +61,18 @@ _GROUP: Final = _example(Group)
 _KEY: Final = _example(ApiKey, email=None, revoked_at=None, last_used_at=None, expires_at=None)
 _PRINCIPAL: Final = _example(PrincipalDetails)
 
+_FIELD: Final = {
+    "key": "device",
+    "label": "Device",
+    "type": "select",
+    "options": ["printer", "scanner"],
+    "required": "never",
+    "visible_to_requester": True,
+    "archived": False,
+    "version": 1,
+    "created_at": "2026-03-02T12:31:07.120345Z",
+    "updated_at": "2026-03-02T12:31:07.120345Z",
+}
 RESPONSES: Final[dict[str, Any]] = {
     "me": _example(Me, scopes=None, groups=[_GROUP_NAME]),
     "principal": _PRINCIPAL,
@@ -57,6 +86,9 @@ RESPONSES: Final[dict[str, Any]] = {
         "deactivated_at": "2026-03-02T13:02:15.002731Z",
     },
     "people": {"items": [_PERSON], "next_cursor": None},
+    "field": _FIELD,
+    "fields": {"items": [_FIELD]},
+    "handed-over": {"handed_over": 12, "is_complete": True},
     "group": _GROUP,
     "groups": {"items": [_GROUP], "next_cursor": None},
     "key": _KEY,

@@ -63,6 +63,10 @@ TAGS: Final = [
     },
     {"name": "groups", "description": "Groups of agents and admins. Admins write, agents read."},
     {"name": "keys", "description": "API keys, for admins."},
+    {"name": "tags", "description": "Tags, by which agents sort tickets."},
+    {"name": "participants", "description": "Email addresses that see a ticket and comment on it."},
+    {"name": "links", "description": "Links between tickets, merges, and follow-ups of closed tickets."},
+    {"name": "fields", "description": "The definitions of custom fields. Admins manage them."},
     {"name": "workflow", "description": "The status machine of tickets."},
     {"name": "operation", "description": "Probes for load balancers and orchestrators."},
 ]

@@ -12,15 +12,28 @@ _ADVICE: Final = "Have you tried water?"
 
 NEW_TICKET: Final = {
     "a-ticket": {"summary": "A ticket", "value": {"subject": _SUBJECT, "text": _TEXT, "email": _ALICE}},
+    "with-priority-and-tags": {
+        "summary": "A ticket with what agents work with",
+        "value": {
+            "subject": _SUBJECT,
+            "text": _TEXT,
+            "email": _ALICE,
+            "priority": "urgent",
+            "tags": ["printer", "floor-3"],
+        },
+    },
 }
 TICKET_PATCH: Final = {
     "close": {"summary": "Close the ticket", "value": {"status": "closed"}},
     "edit": {"summary": "Edit subject and text", "value": {"subject": "The printer is out", "text": "It burned down."}},
+    "triage": {"summary": "Set priority and tags", "value": {"priority": "high", "tags": ["printer"]}},
     "edit-and-answer": {
         "summary": "Edit the subject and change the status, as one change",
         "value": {"subject": "The printer is on fire (floor 3)", "status": "answered"},
     },
 }
+RENAME_TAG: Final = {"rename": {"summary": "Correct a tag", "value": {"from": "pritner", "to": "printer"}}}
+MERGE: Final = {"merge": {"summary": "Merge into ticket 2", "value": {"into": 2}}}
 NEW_COMMENT: Final = {
     "reply": {
         "summary": "Reply, and set the status to answered",
@@ -30,11 +43,22 @@ NEW_COMMENT: Final = {
         "summary": "Comment without a status change",
         "value": {"email": _ALICE, "text": "It is still burning."},
     },
+    "note": {
+        "summary": "A note that only agents see",
+        "value": {"email": _BOB, "text": "She calls every year.", "visibility": "internal"},
+    },
 }
 
 # The members of a ticket come from the schema, each with its own example, so that a new field needs no edit here.
 _NEW: Final[dict[str, Any]] = {name: (field.examples or [None])[0] for name, field in Ticket.model_fields.items()} | {
-    "closed_at": None
+    "closed_at": None,
+    "participants": [],
+    "custom": {},
+    "assignee_id": None,
+    "group_id": None,
+    "tags": [],
+    "source": None,
+    "external_id": None,
 }
 _COMMENT: Final = {
     "id": 1,
@@ -42,6 +66,7 @@ _COMMENT: Final = {
     "email": _BOB,
     "text": _ADVICE,
     "created_at": "2026-03-02T12:33:41.904112Z",
+    "visibility": "public",
 }
 _ANSWERED: Final = _NEW | {
     "status": "answered",
@@ -87,12 +112,20 @@ _READY: Final = {
 
 RESPONSES: Final[dict[str, Any]] = {
     "new-ticket": _NEW,
-    "ticket": _ANSWERED | {"comments": [_COMMENT], "comments_truncated": False},
+    "ticket": _ANSWERED
+    | {"comments": [_COMMENT], "comments_truncated": False, "follow_ups": [], "merged": [], "links": []},
     "closed-ticket": _CLOSED,
     "tickets": {"items": [_CLOSED], "next_cursor": None},
     "comment": _COMMENT,
     "comments": {"items": [_COMMENT], "next_cursor": None},
     "history": {"items": _HISTORY, "next_cursor": None},
+    "counts": {
+        "by": "status",
+        "counts": [{"value": "open", "count": 12}, {"value": "closed", "more_than": 10_000}],
+        "truncated": False,
+    },
+    "tags": {"items": [{"tag": "printer", "count": 12}, {"tag": "vip", "more_than": 1_000}], "next_cursor": None},
+    "tag-renamed": {"renamed": 12, "is_complete": True},
     "alive": {"status": "ok"},
     "ready": _READY,
     "without-cache": _READY | {"cache": "unavailable"},

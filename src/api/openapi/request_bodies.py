@@ -6,18 +6,35 @@ from fastapi import Body
 from pydantic import BaseModel
 
 from api.openapi import JSON
-from api.openapi.directory_examples import GROUP_PATCH, NEW_GROUP, NEW_KEY, NEW_PERSON, PERSON_PATCH
-from api.openapi.examples import NEW_COMMENT, NEW_TICKET, TICKET_PATCH
+from api.openapi.directory_examples import (
+    FIELD_PATCH,
+    GROUP_PATCH,
+    HAND_OVER,
+    NEW_FIELD,
+    NEW_GROUP,
+    NEW_KEY,
+    NEW_PERSON,
+    PERSON_PATCH,
+)
+from api.openapi.examples import MERGE, NEW_COMMENT, NEW_TICKET, RENAME_TAG, TICKET_PATCH
+from schemas.custom_fields import CustomFieldCreate, CustomFieldPatch
 from schemas.groups import GroupCreate, GroupPatch
+from schemas.hand_over import HandOver
 from schemas.keys import ApiKeyCreate
 from schemas.people import PersonCreate, PersonPatch
-from schemas.tickets import CommentCreate, TicketCreate, TicketPatch
+from schemas.tags import TagRename
+from schemas.tickets import CommentCreate, TicketCreate, TicketMerge, TicketPatch
 
 NewTicket = Annotated[TicketCreate, Body(openapi_examples=NEW_TICKET)]
 NewComment = Annotated[CommentCreate, Body(openapi_examples=NEW_COMMENT)]
+TagNames = Annotated[TagRename, Body(openapi_examples=RENAME_TAG)]
+MergeTarget = Annotated[TicketMerge, Body(openapi_examples=MERGE)]
 Patch = Annotated[TicketPatch, Body(openapi_examples=TICKET_PATCH)]
+NewAssignee = Annotated[HandOver, Body(openapi_examples=HAND_OVER)]
 NewPerson = Annotated[PersonCreate, Body(openapi_examples=NEW_PERSON)]
 PersonChange = Annotated[PersonPatch, Body(openapi_examples=PERSON_PATCH)]
+NewField = Annotated[CustomFieldCreate, Body(openapi_examples=NEW_FIELD)]
+FieldChange = Annotated[CustomFieldPatch, Body(openapi_examples=FIELD_PATCH)]
 NewGroup = Annotated[GroupCreate, Body(openapi_examples=NEW_GROUP)]
 GroupChange = Annotated[GroupPatch, Body(openapi_examples=GROUP_PATCH)]
 NewKey = Annotated[ApiKeyCreate, Body(openapi_examples=NEW_KEY)]
@@ -31,4 +48,5 @@ def _merge_patch(model: type[BaseModel], examples: JSON) -> JSON:
 
 TAKES_MERGE_PATCH: Final = _merge_patch(TicketPatch, TICKET_PATCH)
 PATCHES_PERSON: Final = _merge_patch(PersonPatch, PERSON_PATCH)
+PATCHES_FIELD: Final = _merge_patch(CustomFieldPatch, FIELD_PATCH)
 PATCHES_GROUP: Final = _merge_patch(GroupPatch, GROUP_PATCH)

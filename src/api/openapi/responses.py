@@ -35,6 +35,9 @@ READS: Final[Sequence[Refusal]] = (*PROTECTED, RequestValidationError)
 MUTATES: Final[Sequence[Refusal]] = (*READS, errors.OutcomeUnknown)
 WRITES: Final[Sequence[Refusal]] = (*MUTATES, 400, 415)
 
+# Of the operations that take what agents work with and custom fields.
+REFUSED_VALUES: Final[Sequence[Refusal]] = (errors.InvalidReference, errors.InvalidFields, errors.FieldsRequired)
+
 _RATE_LIMIT: Final = ("RateLimit-Policy", "RateLimit")
 # Headers that some responses of a status carry.
 _OPTIONAL: Final = {415: ("Accept-Patch",)}
@@ -59,7 +62,12 @@ class ResponseDoc:
 TICKET_CREATED: Final = ResponseDoc(
     201, "The created ticket.", ("Location", "ETag", "Idempotent-Replayed"), ("new-ticket",)
 )
+TICKET_PUT: Final = ResponseDoc(201, "The created ticket.", ("Location", "ETag"), ("new-ticket",), "Ticket")
+TICKET_FOUND: Final = ResponseDoc(200, "The existing ticket, unchanged.", ("ETag",), ("new-ticket",))
 TICKETS: Final = ResponseDoc(200, "A page of tickets.", ("Link",), ("tickets",))
+COUNTS: Final = ResponseDoc(200, "The numbers of tickets.", (), ("counts",))
+TAGS: Final = ResponseDoc(200, "A page of tags.", ("Link",), ("tags",))
+TAG_RENAMED: Final = ResponseDoc(200, "What was renamed.", (), ("tag-renamed",))
 TICKET: Final = ResponseDoc(
     200, "The ticket with its latest comments.", ("ETag", "Cache-Status", "Cache-Control"), ("ticket",)
 )

@@ -62,6 +62,8 @@ async def handle_service_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.Unavailable):
         _log.warning("request %s: %s: %s", request_id(request), type(error).__name__, error)
     extensions, headers = _details(error)
+    if parts := _parts_of(error):
+        extensions["errors"] = parts[:MAX_PARTS]
     return _response(request, PROBLEM_TYPES[type(error)], extensions, headers)
 
 
@@ -72,10 +74,8 @@ def _details(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
     match error:
         case errors.IllegalTransition():
             extensions = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
-        case errors.AlreadyExists():
-            extensions = {"errors": [InvalidPart(detail="must be unique", pointer=f"#/{error.field}")]}
-        case errors.InvalidReference():
-            extensions = {"errors": [_invalid_part({"loc": error.steps, "msg": error.detail, "type": "reference"})]}
+        case errors.AlreadyAssigned():
+            extensions = {"assignee_id": error.assignee_id}
         case errors.InsufficientScope():
             extensions = {"scope": error.scope}
             headers = {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{error.scope}"'}
@@ -86,6 +86,22 @@ def _details(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
         case errors.RequestInProgress() | errors.SearchTimeout() | errors.Unavailable():
             headers = {"Retry-After": str(RETRY_AFTER_S)}
     return extensions, headers
+
+
+def _parts_of(error: Exception) -> list[InvalidPart]:
+    """Return the parts of the request that a service error is about."""
+    match error:
+        case errors.AlreadyExists():
+            return [InvalidPart(detail="must be unique", pointer=f"#/{error.field}")]
+        case errors.InvalidReference():
+            return [_invalid_part({"loc": error.steps, "msg": error.detail, "type": "reference"})]
+        case errors.InvalidFields():
+            return [_invalid_part({"loc": steps, "msg": reason, "type": "value"}) for steps, reason in error.faults]
+        case errors.FieldsRequired():
+            detail = f"is required to {error.at} the ticket"
+            return [InvalidPart(detail=detail, pointer=f"#/custom/{key}") for key in error.keys]
+        case _:
+            return []
 
 
 def _challenge(error: errors.Unauthenticated) -> str:

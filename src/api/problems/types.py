@@ -7,7 +7,9 @@ from typing import Final
 from fastapi.exceptions import RequestValidationError
 
 from api.problems.directory_types import DIRECTORY_PROBLEMS
+from api.problems.field_types import FIELD_PROBLEMS
 from api.problems.problem_type import ProblemType
+from api.problems.ticket_types import TICKET_PROBLEM_TYPES
 from core import errors
 
 PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
@@ -27,9 +29,10 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "Permission denied",
         "These credentials do not permit this request.",
         "A requester creates tickets and comments under their own email address only, and cannot set the "
-        "status `answered`. A monitor can read `/metrics` and `/me` only. Only admins write people and groups and "
-        "manage keys. A token needs a role or a verified email address. Use credentials that permit the "
-        "request; `GET /me` returns their role.",
+        "status `answered`, write internal notes, or set what agents work with: assignee, group, priority and tags. A "
+        "participant comments only. A monitor can read `/metrics` and `/me` only. Only admins write people and groups "
+        "and manage keys. A token needs a role or a verified email address. Use credentials that permit the request; "
+        "`GET /me` returns their role.",
     ),
     errors.InsufficientScope: ProblemType(
         403,
@@ -62,9 +65,10 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         409,
         "ticket-closed",
         "Ticket closed",
-        "A closed ticket cannot be edited and accepts no comments.",
-        "Do not retry: a closed ticket cannot be reopened. Create a new ticket with `POST /tickets` and refer to the "
-        "closed one in its text.",
+        "A closed ticket cannot be edited and accepts no comments. `POST /tickets/{ticket_id}/follow-ups` opens a "
+        "ticket that continues it.",
+        "Do not retry: a closed ticket cannot be reopened. Open a new ticket that continues it with "
+        "`POST /tickets/{ticket_id}/follow-ups`.",
     ),
     errors.IllegalTransition: ProblemType(
         409,
@@ -182,6 +186,8 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "name of a parameter or header. Correct these parts before you send the request again.",
         extensions={"errors": [{"detail": "must not be blank", "pointer": "#/subject"}]},
     ),
+    **TICKET_PROBLEM_TYPES,
+    **FIELD_PROBLEMS,
 }
 
 # Refusals that are raised as a status code, before a route runs.

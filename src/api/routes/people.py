@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response, status
 
-from api.dependencies import AllPeople, Caller, PeopleFilter, PersonId
+from api.dependencies import AllHandOvers, AllPeople, Caller, PeopleFilter, PersonId
 from api.http.checked_route import CheckedRoute
 from api.http.conditional import ExpectedVersions
 from api.http.headers import etag_of, link_to_next, location_of
 from api.openapi import directory_responses as docs
-from api.openapi.request_bodies import PATCHES_PERSON, NewPerson, PersonChange
+from api.openapi.request_bodies import PATCHES_PERSON, NewAssignee, NewPerson, PersonChange
 from api.openapi.responses import READS, WRITES, responses
 from core.errors import (
     AlreadyExists,
@@ -17,6 +17,7 @@ from core.errors import (
     PrincipalNotFound,
     VersionMismatch,
 )
+from schemas.hand_over import HandedOver
 from schemas.people import Person, PersonPage
 
 router = APIRouter(prefix="/people", tags=["people"], route_class=CheckedRoute)
@@ -82,3 +83,15 @@ async def change_person(
     person = await people.change(person_id, patch, principal, expected=expected)
     response.headers.update(etag_of(person.version))
     return person
+
+
+@router.post(
+    "/{person_id}/hand-over", responses=responses(WRITES, docs.HANDED_OVER, PrincipalNotFound, InvalidReference)
+)
+async def hand_over(person_id: PersonId, to: NewAssignee, hand_overs: AllHandOvers, principal: Caller) -> HandedOver:
+    """Hand the tickets of a person over.
+
+    Gives all tickets of the person that are not closed to another principal or to nobody, each as one change. To repeat
+    the request is safe; if `is_complete` is false, repeat it for the others.
+    """
+    return await hand_overs.hand_over(person_id, to, principal)

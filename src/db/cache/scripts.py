@@ -30,14 +30,15 @@ LEASE = Script(
     _NOW
     + """
 -- Return the body if there is one of the fence's epoch; otherwise take the lease unless another reader has it.
--- KEYS: ticket, fence. ARGV: schema, lease, its duration in ms. Returns {'hit', v, b}, {'wait', v, l, epoch},
--- {'unfenced', v} or {'lease', v, epoch}; v is '' if it is unknown, and epoch if there is no fence.
-local v, b, s, l, x, e = unpack(redis.call('HMGET', KEYS[1], 'v', 'b', 's', 'l', 'x', 'e'))
+-- KEYS: ticket, fence. ARGV: schema, lease, its duration in ms, the field of the body. Returns {'hit', v, b},
+-- {'wait', v, l, epoch}, {'unfenced', v} or {'lease', v, epoch}; v is '' if it is unknown, and epoch if there is no
+-- fence.
+local v, b, s, l, x, e = unpack(redis.call('HMGET', KEYS[1], 'v', ARGV[4], 's', 'l', 'x', 'e'))
 local epoch = redis.call('GET', KEYS[2])
 if b and s == ARGV[1] and epoch and e == epoch then return {'hit', v, b} end
 if l and tonumber(x) > now then return {'wait', v or '', l, epoch or ''} end
 if not epoch then return {'unfenced', v or ''} end
-redis.call('HDEL', KEYS[1], 'b', 's', 'e')
+redis.call('HDEL', KEYS[1], 'b', 'p', 's', 'e')
 redis.call('HSET', KEYS[1], 'l', ARGV[2], 'x', string.format('%.0f', now + ARGV[3]))
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 return {'lease', v or '', epoch}
@@ -47,19 +48,19 @@ return {'lease', v or '', epoch}
 FILL = Script(
     _NOW
     + """
--- Store a body, if the reader still has the lease and the version is not below the floor.
--- KEYS: ticket. ARGV: schema, lease, version, body, epoch that came with the lease, time to live in ms. Returns 1 if
--- the body was stored, 0 if it was refused. If the version is below the floor, the lease is released, so that the next
--- reader need not wait for its end.
+-- Store the bodies, if the reader still has the lease and the version is not below the floor.
+-- KEYS: ticket. ARGV: schema, lease, version, body for agents, body for requesters, epoch that came with the lease,
+-- time to live in ms. Returns 1 if the bodies were stored, 0 if they were refused. If the version is below the floor,
+-- the lease is released, so that the next reader need not wait for its end.
 local v, l, x = unpack(redis.call('HMGET', KEYS[1], 'v', 'l', 'x'))
 if l ~= ARGV[2] or tonumber(x) <= now then return 0 end
 if v and tonumber(ARGV[3]) < tonumber(v) then
     redis.call('HDEL', KEYS[1], 'l', 'x')
     return 0
 end
-redis.call('HSET', KEYS[1], 's', ARGV[1], 'v', ARGV[3], 'b', ARGV[4], 'e', ARGV[5])
+redis.call('HSET', KEYS[1], 's', ARGV[1], 'v', ARGV[3], 'b', ARGV[4], 'p', ARGV[5], 'e', ARGV[6])
 redis.call('HDEL', KEYS[1], 'l', 'x')
-redis.call('PEXPIRE', KEYS[1], ARGV[6])
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
 return 1
 """
 )

@@ -27,7 +27,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from core.errors import Unavailable
@@ -35,8 +34,9 @@ from db.cache.counters import CacheCounters
 from db.cache.fence import fence_key, group_of, ticket_key
 from db.cache.scripts import FILL, INVALIDATE, INVALIDATE_BEFORE, LEASE, RELEASE, Script
 from db.cache.shared_bodies import SharedBodies
+from db.cache.stored import BODY_FIELDS, CacheOutcome, Stored, stored_in
 from db.redis.guard import CacheUnavailable, GuardedRedis
-from models import FENCE_GROUPS
+from models import FENCE_GROUPS, Audience
 
 READ_TIMEOUT_S: Final = 0.1
 INVALIDATE_TIMEOUT_S: Final = 0.05
@@ -51,25 +51,6 @@ RETRY_LOAD_AFTER_S: Final = 1
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 _log = logging.getLogger(__name__)
-
-
-class CacheOutcome(StrEnum):
-    """How a lookup obtained the ticket; see `CacheCounters` for the meaning of each."""
-
-    HIT = "hit"
-    FILLED = "filled"
-    NOT_FILLED = "not filled"
-    SHARED = "shared"
-    BYPASSED = "bypassed"
-    STALE_IF_ERROR = "stale if error"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A serialized ticket and its version."""
-
-    version: int
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +100,16 @@ class TicketCache:
         """The Redis nodes whose circuit breaker is open."""
         return self._redis.breaker.open_shards
 
-    async def read_through(self, ticket_id: int, load: Load) -> tuple[Stored, CacheOutcome]:
+    async def read_through(
+        self, ticket_id: int, load: Load, audience: Audience = Audience.INTERNAL
+    ) -> tuple[Stored, CacheOutcome]:
         """Return the cached ticket; otherwise return what `load` reads from PostgreSQL, and fill the cache if allowed.
 
-        Raises what `load` raises.
+        `load` reads the bodies of both audiences, which are stored and dropped together: `internal` is the body for
+        agents. Raises what `load` raises.
         """
         try:
-            return await self._read(ticket_id, load)
+            return await self._read(ticket_id, load, audience)
         except CacheUnavailable:
             return await self.read_uncached(load)
 
@@ -164,20 +148,21 @@ class TicketCache:
         await asyncio.gather(*(load.task for load in self._loads.values()), return_exceptions=True)
         await self._redis.close()
 
-    async def _read(self, ticket_id: int, load: Load) -> tuple[Stored, CacheOutcome]:
+    async def _read(self, ticket_id: int, load: Load, audience: Audience) -> tuple[Stored, CacheOutcome]:
         """Return the cached body if its fence stands; otherwise load the ticket."""
+        field = BODY_FIELDS[audience]
         key, fence = ticket_key(self._prefix, ticket_id), self._fences[group_of(ticket_id)]
         # The hash first, then the fence: a body whose fence stands after it was read was not overwritten before.
         (version, body, schema, holder, body_epoch), epoch = await self._redis.read_with(
-            key, "v", "b", "s", "l", "e", other=fence, timeout_s=READ_TIMEOUT_S
+            key, "v", field, "s", "l", "e", other=fence, timeout_s=READ_TIMEOUT_S
         )
         stored = None
         if version is not None and body is not None and schema == self._schema:
             if epoch is not None and epoch == body_epoch:
-                return self._hit(version, body)
-            stored = Stored(int(version), body)
+                return self._hit(field, version, body)
+            stored = stored_in(field, version, body)
         if epoch is not None:
-            return await self._load_through((key, fence), ticket_id, int(version or 0), holder, epoch, load)
+            return await self._load_through((key, fence, field), ticket_id, int(version or 0), holder, epoch, load)
         if stored is None or not self._stale_if_error:
             return await load(), CacheOutcome.NOT_FILLED
         return await self._load_or_stale(stored, load)
@@ -194,9 +179,19 @@ class TicketCache:
         return stored, CacheOutcome.STALE_IF_ERROR
 
     async def _load_through(
-        self, keys: tuple[str, str], ticket_id: int, floor: int, holder: bytes | None, epoch: bytes, load: Load
+        self,
+        keys: tuple[str, str, str],
+        ticket_id: int,
+        floor: int,
+        holder: bytes | None,
+        epoch: bytes,
+        load: Load,
     ) -> tuple[Stored, CacheOutcome]:
-        """Take the lease and load, or join the load that has it, or load without a fill."""
+        """Take the lease and load, or join the load that has it, or load without a fill.
+
+        `keys` are the ticket's, its fence's, and the field of the body in the ticket's.
+        """
+        *scripted, field = keys
         lease, has_waited = secrets.token_hex(8), False
         for pause_s in (*LEASE_WAITS_S, None):
             # Join only the load whose lease is in Redis now, and only while the fence of that lease stands: an
@@ -205,10 +200,10 @@ class TicketCache:
             if shared is not None and (shared.lease, shared.epoch) == (holder, epoch):
                 return await self._join(shared, floor, load)
             result, version, *rest = await self._redis.run(
-                LEASE, keys, self._schema, lease, LEASE_MS, timeout_s=READ_TIMEOUT_S
+                LEASE, tuple(scripted), self._schema, lease, LEASE_MS, field, timeout_s=READ_TIMEOUT_S
             )
             if result == b"hit":
-                return self._hit(version, *rest)
+                return self._hit(field, version, *rest)
             if result == b"lease":
                 return await self._lead(ticket_id, lease, rest[0], load)
             if result == b"unfenced":
@@ -220,9 +215,9 @@ class TicketCache:
                 await asyncio.sleep(pause_s)
         return await load(), CacheOutcome.NOT_FILLED
 
-    def _hit(self, version: bytes, body: bytes) -> tuple[Stored, CacheOutcome]:
+    def _hit(self, field: str, version: bytes, body: bytes) -> tuple[Stored, CacheOutcome]:
         self._counters.hits += 1
-        return Stored(int(version), self._bodies.shared(version, body)), CacheOutcome.HIT
+        return stored_in(field, version, self._bodies.shared(version, body)), CacheOutcome.HIT
 
     async def _lead(self, ticket_id: int, lease: str, epoch: bytes, load: Load) -> tuple[Stored, CacheOutcome]:
         """Load in a separate task, so that the readers that join it keep it when the first request is cancelled."""
@@ -259,11 +254,11 @@ class TicketCache:
         except BaseException:
             await self._release(key, lease)
             raise
-        if len(loaded.body) > MAX_BODY_BYTES:
+        if len(loaded.body) + len(loaded.public_body) > MAX_BODY_BYTES:
             await self._release(key, lease)
             return loaded, CacheOutcome.NOT_FILLED
         ttl_ms = random.randint(BODY_MS * 9 // 10, BODY_MS)  # noqa: S311 - spreads the expiry times; no secret
-        fill = (self._schema, lease, loaded.version, loaded.body, epoch, ttl_ms)
+        fill = (self._schema, lease, loaded.version, loaded.body, loaded.public_body, epoch, ttl_ms)
         try:
             is_stored = await self._redis.run(FILL, key, *fill, timeout_s=READ_TIMEOUT_S)
         except CacheUnavailable:

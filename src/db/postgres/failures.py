@@ -1,7 +1,7 @@
 """Translates errors of PostgreSQL and missed deadlines to the errors of the service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from asyncpg.exceptions import (
@@ -11,6 +11,7 @@ from asyncpg.exceptions import (
     PostgresConnectionError,
     PostgresError,
     StatementCompletionUnknownError,
+    UniqueViolationError,
 )
 
 from core import deadline
@@ -77,6 +78,17 @@ def failures_translated(current: Attempt | None = None) -> Iterator[None]:
             raise
         is_unknown = current is not None and current.is_sent and isinstance(error, _NO_RESPONSE)
         raise (OutcomeUnknown if is_unknown else DatabaseUnavailable)(_message_of(error)) from error
+
+
+@contextmanager
+def raised_for_duplicates(constraint: str, error: Callable[[], Exception]) -> Iterator[None]:
+    """Raise what `error` returns if a statement of the block violates a unique constraint or index of this name."""
+    try:
+        yield
+    except UniqueViolationError as violation:
+        if violation.constraint_name != constraint:
+            raise
+        raise error() from violation
 
 
 def sqlstate_of(error: BaseException | None) -> str:

@@ -54,6 +54,11 @@ class People:
         async with self._database.reading() as connection:
             return person_of(await _found(connection, person_id))
 
+    async def ensure_exists(self, person_id: str) -> None:
+        """Raise PrincipalNotFound unless a person has this id."""
+        async with self._database.reading() as connection:
+            await _found(connection, person_id)
+
     async def create(self, new: PersonCreate, principal: Principal) -> Person:
         """Create a person. Raises AlreadyExists."""
         principal.require_admin()

@@ -46,7 +46,7 @@ from models import (
     table_of,
 )
 from services.access.email_addresses import email_key
-from services.tickets.statements import VISIBLE_TO, events, tickets
+from services.tickets.statements import events, requester, visible_ids
 
 principals: Final = table_of(Principal)
 groups: Final = table_of(Group)
@@ -157,7 +157,7 @@ def _find_writer() -> Statement:
 
     The planner must start from the requester's tickets: no index has the actors.
     """
-    own = select(tickets.c.id).where(VISIBLE_TO).cte("own").prefix_with("MATERIALIZED")
+    own = visible_ids(requester).cte("own").prefix_with("MATERIALIZED")
     names = [principals.c.id, constant("oidc:").op("||")(principals.c.subject)]
     wrote = (
         select(_ONE.label("one"))

@@ -20,14 +20,20 @@ class ChangePurpose(StrEnum):
     """The reason for a change of a closed ticket."""
 
     MERGE = "merge"
-    """Marks a ticket as merged. No marker column exists yet: the migration that adds one permits it."""
+    """Merges a ticket into another one, or takes it out again."""
+    LINK = "link"
+    """Links a ticket to another one, or names its follow-up: nothing of the ticket itself changes."""
+    RENAME_TAG = "rename_tag"
+    """Renames a tag on all tickets that have it."""
     ERASURE = "erasure"
     """Erases personal data. The event of the change names the erased fields without their old values."""
 
 
 PERMITTED: Final[Mapping[ChangePurpose, Set[str]]] = {
-    ChangePurpose.MERGE: frozenset(),
-    ChangePurpose.ERASURE: frozenset({"subject", "text", "email"}),
+    ChangePurpose.MERGE: frozenset({"merged_into", "participants"}),
+    ChangePurpose.LINK: frozenset(),
+    ChangePurpose.RENAME_TAG: frozenset({"tags"}),
+    ChangePurpose.ERASURE: frozenset({"subject", "text", "email", "participants", "custom"}),
 }
 """The fields of a ticket that each purpose may set, closed or not; the guards permit the same."""
 

@@ -17,25 +17,36 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from core import metrics
-from core.errors import DatabaseUnavailable, TicketNotFound, VersionMismatch
+from core.errors import (
+    DatabaseUnavailable,
+    ExternalIdTaken,
+    ServiceError,
+    TicketNotFound,
+    Unavailable,
+    VersionMismatch,
+)
 from db.cache.fence_groups import FenceGroups
 from db.cache.invalidation import Invalidation
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database, Decision
+from db.postgres.failures import raised_for_duplicates
 from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
-from models import Audience
-from schemas.tickets import TicketCreate
+from models import Audience, EventType
 from services.access.principal import Principal
 from services.idempotency import IdempotentRequest, RequestsInProgress
 from services.tickets import statements as sql
 from services.tickets.change_purpose import SET_PURPOSE, ChangePurpose
 from services.tickets.commit_signal import CommitSignal
-from services.tickets.edited_ticket import EditedTicket
+from services.tickets.edited_ticket import EditedTicket, LockedTickets
+from services.tickets.new_ticket import NewTicket
+from services.tickets.save_statement import save_statement
 from services.tickets.writer_queue import WriterQueue
 
 # The cache's floor lives 30 s. A commit that comes later than this after the floor was raised might outlive it.
 COMMIT_WITHIN_S: Final = 10
+
+_EXTERNAL_IDS: Final = "uq_tickets_external_id_source"
 
 Decide = Callable[[EditedTicket], None]
 
@@ -62,24 +73,24 @@ class TicketChanges:
 
     async def create(
         self,
-        new: TicketCreate,
+        new: NewTicket,
         principal: Principal,
         *,
         request: IdempotentRequest | None = None,
     ) -> Row:
         """Insert a ticket and its first event, and return its row; with `request`, once.
 
-        Raises DatabaseUnavailable, OutcomeUnknown, and for `request` Replayed, RequestInProgress, IdempotencyKeyReused.
+        Raises ExternalIdTaken, DatabaseUnavailable, OutcomeUnknown, and for `request` Replayed, RequestInProgress,
+        IdempotencyKeyReused.
         """
-        values = {sql.field_parameter(name): value for name, value in new.model_dump().items()}
-        values |= {"actor": principal.id}
-        if request is None:
-            row = await self._database.write(sql.CREATE, **values)
-        else:
-            with self._in_progress.only(request):
+        statement, values = new.saving(principal.id)
+        with raised_for_duplicates(_EXTERNAL_IDS, ExternalIdTaken), self._in_progress.only(request):
+            if request is None:
+                row = await self._database.write(statement, **values)
+            else:
                 async with self._database.transaction() as connection:
                     await request.begin(connection)
-                    row = await connection.one(sql.CREATE, **values)
+                    row = await connection.one(statement, **values)
                     await request.end(connection, row)
         metrics.tickets_created.inc()
         self.committed.notify()
@@ -106,21 +117,38 @@ class TicketChanges:
         return ticket
 
     @asynccontextmanager
+    async def replayed_if_refused(self, request: IdempotentRequest | None) -> AsyncIterator[None]:
+        """Check a request in the block. If it is refused, but was carried out before, its result counts.
+
+        A rule may have changed since. Raises what the block raises, and Replayed, RequestInProgress,
+        IdempotencyKeyReused.
+        """
+        try:
+            yield
+        except Unavailable:
+            raise
+        except ServiceError:
+            if request is not None:
+                with self._in_progress.only(request):
+                    async with self._database.transaction() as connection:
+                        await request.begin(connection)
+            raise
+
+    @asynccontextmanager
     async def changing(
         self,
         ticket_ids: Iterable[int],
         principal: Principal,
         expected: Mapping[int, Set[int]] = _NONE_EXPECTED,
         *,
-        audience: Audience = Audience.PUBLIC,
         purpose: ChangePurpose | None = None,
         request: IdempotentRequest | None = None,
-    ) -> AsyncIterator[tuple[EditedTicket, ...]]:
+    ) -> AsyncIterator[LockedTickets]:
         """Yield tickets, locked, in ascending id; save and commit their changes when the block ends without an error.
 
-        `expected` maps ids to the versions that the caller accepts. Each changed ticket gets one version and one event
-        for `audience`. `purpose` permits what is otherwise final. `request` is carried out once: its result, made from
-        the saved tickets, is stored in the same transaction.
+        `expected` maps ids to the versions that the caller accepts. Each changed ticket gets one version and one event.
+        `purpose` permits what is otherwise final. `request` is carried out once: its result, made from the saved
+        tickets, is stored in the same transaction.
 
         Raises TicketNotFound, also for a ticket that the principal may not see, VersionMismatch, Overloaded,
         DeadlineExceeded, DatabaseUnavailable, OutcomeUnknown, and for `request` Replayed, RequestInProgress,
@@ -134,11 +162,11 @@ class TicketChanges:
                     if request is not None:
                         await request.begin(connection)
                     tickets = await self._lock(connection, ids, principal, expected, purpose)
-                    yield tickets
+                    yield LockedTickets(tickets, connection)
                     changed = [ticket for ticket in tickets if ticket.is_changed]
                     if changed:
                         invalidation = self.invalidation({ticket.id: ticket.version + 1 for ticket in changed})
-                        await self._save(connection, changed, principal, audience, invalidation)
+                        await self._save(connection, changed, principal, invalidation)
                     if request is not None:
                         await request.end(connection, tickets)
             except BaseException:
@@ -179,7 +207,7 @@ class TicketChanges:
     ) -> None:
         if not await invalidation.raise_floors():  # a transaction has to mark the group of the ticket
             raise _NeedsLock
-        statement, parameters = self._saving(ticket, principal, Audience.PUBLIC)
+        statement, parameters = self._saving(ticket, principal)
         saved = await decision.commit(statement, **parameters)
         if saved is None:
             raise _NeedsLock
@@ -230,23 +258,24 @@ class TicketChanges:
         connection: Session,
         changed: Sequence[EditedTicket],
         principal: Principal,
-        audience: Audience,
         invalidation: Invalidation,
     ) -> None:
         await invalidation.before_commit(connection)
         floors_raised_at = time.monotonic()
         for ticket in changed:
-            statement, parameters = self._saving(ticket, principal, audience)
+            if ticket.follow_up is not None:
+                statement, parameters = ticket.follow_up.saving(principal.id)
+                ticket.opened = await connection.one(statement, **parameters)
+                ticket.add_fact(EventType.LINKED, "follow_up_id", ticket.opened.id, Audience.PUBLIC)
+            statement, parameters = self._saving(ticket, principal)
             ticket.saved = await connection.one(statement, **parameters)
         if time.monotonic() - floors_raised_at > COMMIT_WITHIN_S:
             raise DatabaseUnavailable("the change took too long to be committed safely")
 
-    def _saving(
-        self, ticket: EditedTicket, principal: Principal, audience: Audience
-    ) -> tuple[Statement, dict[str, Any]]:
+    def _saving(self, ticket: EditedTicket, principal: Principal) -> tuple[Statement, dict[str, Any]]:
         """Return the statement that saves the change of a ticket, and its parameters."""
-        statement = sql.save_statement(ticket.changed_fields, adds_comment=ticket.adds_comment)
-        return statement, ticket.save_parameters(principal.id, audience)
+        statement = save_statement(ticket.changed_fields, comment_in=ticket.comment_in)
+        return statement, ticket.save_parameters(principal.id)
 
     def _count(self, changed: Sequence[EditedTicket]) -> None:
         if not changed:
@@ -255,3 +284,8 @@ class TicketChanges:
             if ticket.transition is not None:
                 metrics.transitions.labels(*ticket.transition).inc()
         self.committed.notify()
+
+
+def expected_versions(ticket_id: int, versions: Set[int] | None) -> Mapping[int, Set[int]]:
+    """Return what a condition on one ticket expects; None expects nothing."""
+    return _NONE_EXPECTED if versions is None else {ticket_id: versions}

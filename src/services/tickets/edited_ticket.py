@@ -1,28 +1,36 @@
 """A ticket that is being changed: what was read of it, and the change that is to be saved."""
 
-from typing import Any, Final
+import json
+from collections.abc import Iterable, Mapping, Set
+from typing import Any, Final, Self
 
 from pydantic_core import to_json
 
 from core.errors import TicketClosed
+from db.postgres.session import Session
 from db.postgres.statements import Row
 from models import Audience, EventType, TicketStatus
 from schemas.tickets import Comment, CommentCreate
 from services.tickets.change_purpose import PERMITTED, ChangePurpose
-from services.tickets.statements import field_parameter, tickets
+from services.tickets.new_ticket import NewTicket
+from services.tickets.save_statement import field_parameter
+from services.tickets.statements import tickets
 from services.tickets.ticket_status import ensure_allowed, is_final
 
-# The fields that `edit` may change. A status changes by `move_to`, and all others with the change itself.
-EDITABLE: Final = frozenset({"subject", "text"})
-if not set(tickets.c.keys()) >= EDITABLE:  # pragma: no cover - fails at import
-    raise LookupError(f"not columns of tickets: {EDITABLE - set(tickets.c.keys())}")
+# The fields that `edit` may change. A status changes by `move_to`, custom fields by `edit_custom`, and all others with
+# the change itself.
+EDITABLE: Final = frozenset({"subject", "text", "priority", "assignee_id", "group_id", "tags", "participants"})
+# Only agents see these fields, and their changes.
+INTERNAL_FIELDS: Final = frozenset({"assignee_id", "group_id", "tags", "source", "external_id"})
+if not set(tickets.c.keys()) >= EDITABLE | INTERNAL_FIELDS:  # pragma: no cover - fails at import
+    raise LookupError(f"not columns of tickets: {(EDITABLE | INTERNAL_FIELDS) - set(tickets.c.keys())}")
 
 
 class EditedTicket:
     """Collects the one change that is made to a ticket, and checks the rules.
 
     `id` and `version` are those of the row that was read; the change is saved only while the row still has this
-    version. `saved` is the new row once `TicketChanges` has saved the change.
+    version. `saved` is the new row once `TicketChanges` has saved the change, and `opened` that of the follow-up.
     With a `purpose`, exactly the fields that it permits can be set, of a closed ticket too.
     """
 
@@ -32,9 +40,18 @@ class EditedTicket:
         self._editable = EDITABLE if purpose is None else PERMITTED[purpose]
         self.id: int = row.id
         self.version: int = row.version
-        self._changes: dict[str, dict[str, Any]] = {}
+        self._values: dict[str, Any] = {}
+        # The members of the event, by the audience that may see them.
+        self._members: dict[Audience, dict[str, Any]] = {Audience.PUBLIC: {}, Audience.INTERNAL: {}}
         self._comment: CommentCreate | None = None
+        self._type = EventType.CHANGED
+        self.follow_up: NewTicket | None = None
+        self.opened: Row | None = None
         self.saved: Row = row
+
+    def __getitem__(self, field: str) -> Any:  # noqa: ANN401 - what the column holds
+        """Return the value of a column, with the change collected so far."""
+        return self._values[field] if field in self._values else self._before[field]
 
     @property
     def comment_added(self) -> Comment:
@@ -47,41 +64,71 @@ class EditedTicket:
             email=self._comment.email,
             text=self._comment.text,
             created_at=self.saved.commented_at,
+            visibility=self._comment.visibility,
         )
 
     @property
     def status(self) -> TicketStatus:
         """The status of the ticket, with the change collected so far."""
-        return TicketStatus(self._value("status"))
+        return TicketStatus(self["status"])
+
+    @property
+    def custom(self) -> dict[str, Any]:
+        """The values of the custom fields, with the change collected so far."""
+        values: dict[str, Any] = json.loads(self["custom"])
+        return values
 
     @property
     def transition(self) -> tuple[str, str] | None:
         """The old and the new status, if the change contains a transition."""
-        change = self._changes.get("status")
-        return None if change is None else (change["from"], change["to"])
+        return (self._before["status"], self._values["status"]) if "status" in self._values else None
 
     @property
     def is_changed(self) -> bool:
         """Whether there is anything to save. Setting a field to the value it has is no change."""
-        return bool(self._changes) or self._comment is not None
+        has_members = any(self._members.values())
+        return bool(self._values) or self._comment is not None or has_members or self.follow_up is not None
 
     @property
     def changed_fields(self) -> frozenset[str]:
         """The fields of the row that the change sets."""
-        return frozenset(self._changes)
+        return frozenset(self._values)
 
     @property
-    def adds_comment(self) -> bool:
-        """Whether the change adds a comment."""
-        return self._comment is not None
+    def audience(self) -> Audience:
+        """The audience of the event: internal if there is nothing in it that a requester may see."""
+        is_public = self._members[Audience.PUBLIC] or (self._comment and self._comment.visibility is Audience.PUBLIC)
+        return Audience.PUBLIC if is_public else Audience.INTERNAL
+
+    @property
+    def comment_in(self) -> str | None:
+        """The column of the event that names the new comment, `data` or `internal`; None without a comment."""
+        if self._comment is None:
+            return None
+        return "data" if self._comment.visibility is self.audience else "internal"
 
     def edit(self, field: str, value: object) -> None:
         """Set an editable field; None sets it to NULL. Raises TicketClosed, and ValueError for another field."""
         if field not in self._editable:
             raise ValueError(f"{field} is not editable{f' for {self._purpose}' if self._purpose else ''}")
-        if self._purpose is None:
-            self._refuse_if_closed()
+        self._refuse_if_closed()
         self._record(field, value)
+
+    def edit_custom(self, values: Mapping[str, object], visible: Set[str]) -> None:
+        """Set custom fields, whose values are validated already; None removes a value. Raises TicketClosed.
+
+        `visible` holds the keys of the fields that requesters see.
+        """
+        self._refuse_if_closed()
+        before = self.custom
+        after = {key: value for key, value in (before | dict(values)).items() if value is not None}
+        for key in values:
+            if before.get(key) != after.get(key):
+                audience = Audience.PUBLIC if key in visible else Audience.INTERNAL
+                change = {"from": before.get(key), "to": after.get(key)}
+                self._members[audience].setdefault("custom", {})[key] = change
+        if before != after:
+            self._values["custom"] = json.dumps(after, ensure_ascii=False)
 
     def move_to(self, status: TicketStatus) -> None:
         """Make a transition. Raises IllegalTransition, and ValueError if the change has a transition already."""
@@ -94,38 +141,73 @@ class EditedTicket:
         """Add a comment. Raises TicketClosed, and ValueError if the change has a comment already."""
         if self._comment is not None:
             raise ValueError("one change adds one comment")
-        self._refuse_if_closed()
+        if is_final(TicketStatus(self._before.status)):
+            raise TicketClosed(self.id)
         self._comment = comment
 
-    def save_parameters(self, actor: str, audience: Audience) -> dict[str, Any]:
+    def open_follow_up(self, new: NewTicket) -> None:
+        """Insert a ticket in the same transaction, which the event of this one names."""
+        self.follow_up = new
+
+    def add_fact(self, event_type: EventType, name: str, value: object, audience: Audience) -> None:
+        """Add a member to the event that is no field of the ticket, and set the event's type."""
+        self._type = event_type
+        self._members[audience][name] = value
+
+    def save_parameters(self, actor: str) -> dict[str, Any]:
         """Return the parameters of the statement that saves the change: see `save_statement`."""
-        parameters: dict[str, Any] = {field_parameter(field): change["to"] for field, change in self._changes.items()}
+        parameters: dict[str, Any] = {field_parameter(field): value for field, value in self._values.items()}
+        audience = self.audience
+        internal = self._members[Audience.INTERNAL]
+        is_mixed = audience is Audience.PUBLIC and (internal or self.comment_in == "internal")
         parameters |= {
             "ticket_id": self.id,
             "version": self.version,
-            "type": EventType.COMMENTED if self._comment else EventType.CHANGED,
-            "changes": to_json(self._changes).decode(),
+            "type": self._event_type,
+            "changes": to_json(self._members[audience]).decode(),
+            "internal": to_json(internal).decode() if is_mixed else None,
             "actor": actor,
             "audience": audience,
         }
         if self._comment is not None:
-            parameters |= {"comment_email": self._comment.email, "comment_text": self._comment.text}
+            parameters |= {
+                "comment_email": self._comment.email,
+                "comment_text": self._comment.text,
+                "visibility": self._comment.visibility,
+            }
         return parameters
 
-    def _value(self, field: str) -> Any:  # noqa: ANN401 - what the column holds
-        change = self._changes.get(field)
-        return self._before[field] if change is None else change["to"]
+    @property
+    def _event_type(self) -> EventType:
+        if self._comment is not None and self._type is EventType.CHANGED:
+            return EventType.COMMENTED if self._comment.visibility is Audience.PUBLIC else EventType.NOTED
+        return self._type
 
     def _record(self, field: str, after: object) -> None:
         """Collect a change of a field. A change back to the stored value is none."""
         before = self._before[field]
+        members = self._members[Audience.INTERNAL if field in INTERNAL_FIELDS else Audience.PUBLIC]
         if before == after:
-            self._changes.pop(field, None)
+            self._values.pop(field, None)
+            members.pop(field, None)
         else:
             # The event of an erasure must not keep what was erased.
             shown = None if self._purpose is ChangePurpose.ERASURE else before
-            self._changes[field] = {"from": shown, "to": after}
+            self._values[field] = after
+            members[field] = {"from": shown, "to": after}
 
     def _refuse_if_closed(self) -> None:
-        if is_final(TicketStatus(self._before.status)):
+        if self._purpose is None and is_final(TicketStatus(self._before.status)):
             raise TicketClosed(self.id)
+
+
+class LockedTickets(tuple[EditedTicket, ...]):  # noqa: SLOT001 - it has an attribute
+    """The tickets of a change, in ascending id, and the transaction: what is executed on it is saved with them."""
+
+    connection: Session
+
+    def __new__(cls, tickets: Iterable[EditedTicket], connection: Session) -> Self:
+        """Return the tickets with the connection of their transaction."""
+        locked = super().__new__(cls, tickets)
+        locked.connection = connection
+        return locked

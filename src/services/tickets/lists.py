@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -12,11 +13,13 @@ from db.postgres.database import Database
 from db.postgres.statements import Row, Statement, constant
 from models import Scope, ServiceSecret, table_of
 from schemas.events import Event, EventPage
-from schemas.lists import Paging, TicketQuery
+from schemas.lists import CommentPaging, Paging, TicketQuery
 from schemas.tickets import Comment, CommentPage
 from services.access.principal import Principal
 from services.cursors import Cursors
+from services.fields.definitions import FieldDefinitions
 from services.tickets import statements as sql
+from services.tickets.list_filters import list_filters
 from services.tickets.page_shape import PageShape
 from services.tickets.pages import page_of_tickets
 
@@ -24,11 +27,15 @@ _secrets: Final = table_of(ServiceSecret)
 _SECRET: Final = Statement(select(_secrets.c.secret).where(_secrets.c.name == constant("cursors")))
 
 
+_TIMES: Final = frozenset({"created_at", "updated_at"})
+
+
 class TicketLists:
     """Reads pages from PostgreSQL; a cursor is valid for the list, filters and order that it was issued for."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, definitions: FieldDefinitions) -> None:
         self._database = database
+        self._definitions = definitions
         self._known_cursors: Cursors | None = None
 
     async def tickets(self, query: TicketQuery, principal: Principal) -> "SerializedPage":
@@ -37,31 +44,40 @@ class TicketLists:
         Raises InsufficientScope, InvalidCursor, SearchTimeout.
         """
         principal.require(Scope.READ)
-        filters = _filters(query, principal)
-        list_key = f"tickets {query.sort} {json.dumps(_for_cursor(filters), default=str)}"
+        fields = await self._definitions.current() if query.custom else None
+        filters = list_filters(query, principal, fields)
+        list_key = f"tickets {query.sort} {filters.list_key}"
         cursors = await self._cursors()
-        after = None if query.cursor is None else cursors.decode(list_key, query.cursor)
-        after_id, after_value = after or (None, None)
+        after_id, after_value = (None, None) if query.cursor is None else cursors.unseal(list_key, query.cursor)
         shape = PageShape(
             column=query.sort.removeprefix("-"),
             is_descending=query.sort.startswith("-"),
-            is_first=after is None,
-            filters=frozenset(filters),
+            is_first=query.cursor is None,
+            filters=frozenset(filters.values),
+            driving=filters.driving,
         )
-        parameters = filters | {"after_id": after_id, "after_value": after_value, "limit": query.limit + 1}
+        if shape.column in _TIMES and after_value is not None:
+            after_value = datetime.fromisoformat(after_value)
+        parameters = filters.parameters | {"after_id": after_id, "after_value": after_value, "limit": query.limit + 1}
         acquired = self._database.searching() if shape.is_search else self._database.reading()
         async with acquired as connection:
             page = await connection.one(page_of_tickets(shape), **parameters)
         next_cursor = None
         if page.has_more:
-            next_cursor = cursors.encode(list_key, (page.last_id, None if shape.column == "id" else page.last_value))
+            next_cursor = cursors.seal(list_key, [page.last_id, _sealed(shape, page.last_value)])
         body = b'{"items":[%b],"next_cursor":%b}' % (page.members or b"", json.dumps(next_cursor).encode())
         return SerializedPage(body, next_cursor)
 
-    async def comments(self, ticket_id: int, paging: Paging, principal: Principal) -> CommentPage:
-        """Return comments of a ticket, the oldest first. Raises InsufficientScope, TicketNotFound, InvalidCursor."""
+    async def comments(self, ticket_id: int, paging: CommentPaging, principal: Principal) -> CommentPage:
+        """Return comments of a ticket, the oldest first; with those of the tickets that were merged into it.
+
+        Raises InsufficientScope, TicketNotFound, InvalidCursor.
+        """
         principal.require(Scope.READ)
-        page = await self._page(sql.PAGE_OF_COMMENTS, f"comments {ticket_id}", ticket_id, paging, principal)
+        with_merged = paging.include == "merged"
+        statement = sql.PAGE_OF_COMMENTS_WITH_MERGED if with_merged else sql.PAGE_OF_COMMENTS
+        list_key = f"comments {ticket_id}{' merged' if with_merged else ''}"
+        page = await self._page(statement, list_key, ticket_id, paging, principal)
         items = [Comment.model_validate(dict(row)) for row in page.rows]
         return CommentPage(items=items, next_cursor=page.next_cursor)
 
@@ -72,7 +88,7 @@ class TicketLists:
         """
         principal.require(Scope.READ)
         page = await self._page(sql.PAGE_OF_EVENTS, f"history {ticket_id}", ticket_id, paging, principal)
-        items = [Event.model_validate(dict(row) | {"data": json.loads(row.data)}) for row in page.rows]
+        items = [Event.model_validate(dict(row) | {"data": _members(row)}) for row in page.rows]
         return EventPage(items=items, next_cursor=page.next_cursor)
 
     async def _page(
@@ -113,18 +129,17 @@ class _Page:
     next_cursor: str | None
 
 
-def _filters(query: TicketQuery, principal: Principal) -> dict[str, Any]:
-    """Return the filters of the query, and for a requester the one that restricts the list to their own tickets."""
-    filters = query.model_dump(exclude={"limit", "cursor", "sort"}, exclude_none=True)
-    filters["status"] = sorted(set(query.status))
-    if principal.requester_email is not None:
-        filters["requester"] = principal.requester_email
-    return {name: value for name, value in filters.items() if value != []}
+def _sealed(shape: PageShape, value: Any) -> object:  # noqa: ANN401 - of the sort column
+    """Return the sort value of the last row as a cursor holds it."""
+    if shape.column == "id":
+        return None
+    return value.isoformat() if shape.column in _TIMES else value
 
 
-def _for_cursor(filters: dict[str, Any]) -> dict[str, Any]:
-    """Return the filters with one spelling of each email address, so that a cursor is valid for every spelling.
-
-    PostgreSQL compares the email addresses of the tickets themselves (`services.access.email_addresses`).
-    """
-    return filters | {name: filters[name].casefold() for name in ("email", "requester") if name in filters}
+def _members(row: Row) -> dict[str, Any]:
+    """Return the members of an event, for agents together with those that only they see."""
+    members: dict[str, Any] = json.loads(row.data)
+    internal: dict[str, Any] = json.loads(row.internal or "{}")
+    if "custom" in members and "custom" in internal:
+        internal["custom"] |= members["custom"]
+    return members | internal

@@ -9,7 +9,9 @@ from typing import Final
 from sqlalchemy import SelectBase, func, literal_column, select
 
 from db.postgres.statements import Statement
-from services.tickets.page_shape import LIMIT, PageShape, page_query
+from models import Audience
+from services.tickets.page_query import page_query
+from services.tickets.page_shape import LIMIT, PageShape
 from services.tickets.search import search
 from services.tickets.statements import tickets
 from services.tickets.ticket_json import as_bytes, json_list, ticket_members
@@ -29,16 +31,17 @@ def page_of_tickets(shape: PageShape) -> Statement:
     page = rows_of_tickets(shape).cte("page").prefix_with("MATERIALIZED")
     shown = select(*page.c).order_by(*shape.order(page)).limit(LIMIT - literal_column("1")).subquery("tickets")
     last = (
-        select(page.c.id, page.c[shape.column].label("value"))
+        select(page.c.id, shape.sort_value(page).label("value"))
         .order_by(*shape.order(page))
         .offset(LIMIT - literal_column("2"))
         .limit(literal_column("1"))
         .cte("last")
     )
+    audience = Audience.PUBLIC if shape.is_of_requester else Audience.INTERNAL
     count = select(func.count()).select_from(page).scalar_subquery()
     return Statement(
         select(
-            as_bytes(json_list(select(*ticket_members(shown)))).label("members"),
+            as_bytes(json_list(select(*ticket_members(shown, audience)))).label("members"),
             (count == LIMIT).label("has_more"),
             select(last.c.id).scalar_subquery().label("last_id"),
             select(last.c.value).scalar_subquery().label("last_value"),
@@ -46,6 +49,8 @@ def page_of_tickets(shape: PageShape) -> Statement:
     )
 
 
-def rows_of_tickets(shape: PageShape) -> SelectBase:
-    """Return the query for the rows of a page, at most `limit` of them."""
-    return search(shape) if shape.is_search else page_query(shape, list(tickets.c), LIMIT)
+def rows_of_tickets(shape: PageShape, *, with_columns: bool = True) -> SelectBase:
+    """Return the query for the rows of a page, at most `limit` of them; without their columns, of the ids alone."""
+    if shape.is_search:
+        return search(shape)
+    return page_query(shape, list(tickets.c) if with_columns else [tickets.c.id], LIMIT)

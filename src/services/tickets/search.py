@@ -22,7 +22,8 @@ from sqlalchemy import ClauseElement, TextualSelect, literal_column, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from models import RecentWords, SearchDocument, table_of
-from services.tickets.page_shape import PageShape, page_query
+from services.tickets.page_query import page_query
+from services.tickets.page_shape import PageShape
 from services.tickets.statements import tickets
 
 # Reading a ticket costs 2 µs and finding one by its words 5 µs, or three times that if its page is not in memory. With
@@ -42,6 +43,11 @@ _DIALECT: Final = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
 _DOCUMENTS: Final = table_of(SearchDocument)
 _RECENT: Final = table_of(RecentWords)
 _HAS_WORDS: Final = f"{_DOCUMENTS.c.words.name} @@ words_wanted(:q)"
+# What requesters find: the words without those of notes. The first part is for the word index, which has no others.
+_HAS_PUBLIC_WORDS: Final = (
+    f"({_HAS_WORDS} OR {_DOCUMENTS.c.public_words.name} IS NOT NULL)"
+    f" AND COALESCE({_DOCUMENTS.c.public_words.name}, {_DOCUMENTS.c.words.name}) @@ words_wanted(:q)"
+)
 _IS_MERGED: Final = "NOT IN (SELECT ticket_id FROM recent)"
 
 
@@ -53,6 +59,8 @@ def search(shape: PageShape) -> TextualSelect:
     merged yet.
     """
     nearest, count, has_words = _nearest(shape)
+    document_has_words = _HAS_PUBLIC_WORDS if shape.is_of_requester else _HAS_WORDS
+    of_notes = "false" if shape.is_of_requester else "true"
     key = ", ".join(shape.key)
     columns = ", ".join(column.name for column in tickets.c)
     order = _order(shape)
@@ -69,13 +77,13 @@ def search(shape: PageShape) -> TextualSelect:
         found AS MATERIALIZED (
             SELECT DISTINCT ticket_id AS id FROM (
                 SELECT ticket_id FROM search_documents
-                WHERE (SELECT count(*) FROM known) < :limit AND EXISTS (SELECT FROM farthest) AND {_HAS_WORDS}
-                    AND ticket_id {_IS_MERGED}
+                WHERE (SELECT count(*) FROM known) < :limit AND EXISTS (SELECT FROM farthest)
+                    AND {document_has_words} AND ticket_id {_IS_MERGED}
                 OFFSET 0
             ) AS hits {_limit_of_hits(shape)}
         )
         SELECT page.* FROM (
-            SELECT id FROM known UNION SELECT id FROM found UNION SELECT recent_hits(words_wanted(:q))
+            SELECT id FROM known UNION SELECT id FROM found UNION SELECT recent_hits(words_wanted(:q), {of_notes})
         ) AS hits (ticket_id)
         CROSS JOIN LATERAL (
             SELECT {columns} FROM tickets
@@ -93,7 +101,8 @@ def _nearest(shape: PageShape) -> tuple[str, int, str]:
         nearest = f"SELECT ticket_id AS id, words FROM search_documents {_from_cursor(shape)} {_order(shape)}"
         return f"{nearest} LIMIT {NEAREST_BY_ID}", NEAREST_BY_ID, _HAS_WORDS
     # OFFSET 0 makes the planner check ticket by ticket.
-    has_words = f"EXISTS (SELECT FROM search_documents WHERE ticket_id = nearest.id AND {_HAS_WORDS} OFFSET 0)"
+    document_has_words = _HAS_PUBLIC_WORDS if shape.is_of_requester else _HAS_WORDS
+    has_words = f"EXISTS (SELECT FROM search_documents WHERE ticket_id = nearest.id AND {document_has_words} OFFSET 0)"
     query = page_query(shape, [tickets.c[name] for name in shape.key], literal_column(str(NEAREST)))
     return _rendered(query), NEAREST, has_words
 
@@ -133,7 +142,8 @@ def _from_cursor(shape: PageShape) -> str:
 
 def _order(shape: PageShape) -> str:
     direction = "DESC" if shape.is_descending else "ASC"
-    return f"ORDER BY {', '.join(f'{column} {direction}' for column in shape.key)}"
+    names = ["priority_rank(priority)" if name == "priority" else name for name in shape.key]
+    return f"ORDER BY {', '.join(f'{name} {direction}' for name in names)}"
 
 
 def _rendered(construct: ClauseElement) -> str:

@@ -5,19 +5,23 @@ from collections.abc import Sequence, Set
 from functools import partial
 from hashlib import sha1
 
-from core.errors import TicketNotFound
-from db.cache.ticket_cache import CacheOutcome, Stored, TicketCache
+from core.errors import ExternalIdTaken, InvalidReference, TicketNotFound
+from db.cache.stored import CacheOutcome, Stored
+from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
 from db.postgres.statements import Row
-from models import Scope
-from schemas.tickets import CommentCreate, Ticket, TicketCreate, TicketDetails, TicketPatch
+from models import Audience, Scope
+from schemas.tickets import CommentCreate, TicketCreate, TicketDetails, TicketPatch
 from services.access.email_addresses import ensure_may_write_as
 from services.access.principal import Principal
 from services.idempotency import IdempotentRequest, Replayed, RetryKey
+from services.tickets import permissions
 from services.tickets import statements as sql
-from services.tickets.changes import TicketChanges
-from services.tickets.edited_ticket import EDITABLE, EditedTicket
-from services.tickets.ticket_status import allowed_from
+from services.tickets.changes import TicketChanges, expected_versions
+from services.tickets.details_statement import SELECT_DETAILS
+from services.tickets.edited_ticket import EditedTicket
+from services.tickets.shown_ticket import shown_ticket
+from services.tickets.working_fields import WorkingFields, ensure_complete_if_closed
 from services.write_result import WriteResult
 
 
@@ -29,25 +33,54 @@ class TicketService:
     OutcomeUnknown.
     """
 
-    def __init__(self, database: Database, cache: TicketCache, changes: TicketChanges) -> None:
+    def __init__(
+        self, database: Database, cache: TicketCache, changes: TicketChanges, working_fields: WorkingFields
+    ) -> None:
         self._database = database
         self._cache = cache
         self._changes = changes
+        self._working_fields = working_fields
 
     async def create(
         self, new: TicketCreate, principal: Principal, *, key: RetryKey | None = None
     ) -> tuple[WriteResult, bool]:
         """Create a ticket; with `key`, once. Return it as a Ticket, and whether an earlier request had created it.
 
-        Raises InsufficientScope, Forbidden, RequestInProgress, IdempotencyKeyReused.
+        Raises InsufficientScope, Forbidden, InvalidFields, FieldsRequired, ExternalIdTaken, RequestInProgress,
+        IdempotencyKeyReused.
         """
         principal.require(Scope.WRITE)
         await ensure_may_write_as(self._database, principal, new.email)
-        request = IdempotentRequest.under(key, principal.id, "create", new, _created)
+        shown = partial(shown_ticket, principal=principal, visible=await self._visible_keys())
+        request = IdempotentRequest.under(key, principal.id, "create", new, shown)
         try:
-            return _created(await self._changes.create(new, principal, request=request)), False
+            async with self._changes.replayed_if_refused(request):
+                checked = await self._working_fields.new(new, principal)
+            return shown(await self._changes.create(checked, principal, request=request)), False
         except Replayed as earlier:
             return earlier.result, True
+
+    async def upsert(
+        self, source: str, external_id: str, new: TicketCreate, principal: Principal
+    ) -> tuple[WriteResult, bool]:
+        """Return the ticket with this external id, and whether it existed; create it if there is none.
+
+        Raises InsufficientScope, Forbidden, InvalidReference, InvalidFields, FieldsRequired.
+        """
+        permissions.ensure_may_work(principal)
+        named = _named(new, source, external_id)
+        shown = partial(shown_ticket, principal=principal, visible=await self._visible_keys())
+        existing = await self._by_external_id(source, external_id)
+        if existing is None:
+            checked = await self._working_fields.new(named, principal)
+            try:
+                return shown(await self._changes.create(checked, principal)), False
+            except ExternalIdTaken:  # by another request in this moment
+                existing = await self._by_external_id(source, external_id)
+        assert existing is not None  # noqa: S101 - external ids are never removed
+        # The process that committed this version may not have invalidated older bodies yet.
+        await self._changes.invalidation({existing.id: existing.version}).after_commit()
+        return shown(existing), True
 
     async def look_up(
         self, ticket_id: int, principal: Principal, *, bypass_cache: bool = False
@@ -57,32 +90,36 @@ class TicketService:
         Raises InsufficientScope, TicketNotFound.
         """
         principal.require(Scope.READ)
+        audience = Audience.INTERNAL
         if principal.requester_email is not None:
             # Before the cache is read: a ticket of another requester then takes the same time as a missing one.
             await self._ensure_visible(ticket_id, principal)
-        read = self._cache.read_uncached if bypass_cache else partial(self._cache.read_through, ticket_id)
-        return await read(lambda: self._load(ticket_id))
+            audience = Audience.PUBLIC
+        if bypass_cache:
+            stored, outcome = await self._cache.read_uncached(lambda: self._load(ticket_id))
+        else:
+            stored, outcome = await self._cache.read_through(ticket_id, lambda: self._load(ticket_id), audience)
+        return (stored if audience is Audience.INTERNAL else stored.for_requesters), outcome
 
     async def change(
         self, ticket_id: int, patch: TicketPatch, principal: Principal, *, expected: Set[int] | None = None
-    ) -> Ticket:
-        """Edit a ticket, move it to another status, or both.
+    ) -> WriteResult:
+        """Edit a ticket, move it to another status, or both; return it as a Ticket.
 
-        Raises InsufficientScope, Forbidden, TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition.
+        Raises InsufficientScope, Forbidden, TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition,
+        InvalidFields, FieldsRequired.
         """
         principal.require(Scope.WRITE)
-        fields = patch.model_fields_set
-        if "status" in fields:
+        if "status" in patch.model_fields_set:
             principal.ensure_may_set_status(patch.status)
+        checked = await self._working_fields.checked(patch, principal)
 
         def edit(ticket: EditedTicket) -> None:
-            if "status" in fields:
-                ticket.move_to(patch.status)
-            for field in fields & EDITABLE:
-                ticket.edit(field, getattr(patch, field))
+            permissions.ensure_may_edit(ticket, principal)
+            checked.apply(ticket)
 
-        changed = await self._changes.change(ticket_id, principal, edit, _expected(ticket_id, expected))
-        return ticket_of(changed.saved)
+        changed = await self._changes.change(ticket_id, principal, edit, expected_versions(ticket_id, expected))
+        return shown_ticket(changed.saved, principal, checked.fields.visible_keys)
 
     async def comment(
         self,
@@ -95,24 +132,28 @@ class TicketService:
     ) -> tuple[WriteResult, bool]:
         """Add a comment, with the transition to the status that it names; with `key`, once.
 
-        Return it as a Comment, and whether an earlier request had added it. Raises InsufficientScope,
-        Forbidden, TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition, RequestInProgress,
+        Return it as a Comment, and whether an earlier request had added it. Raises InsufficientScope, Forbidden,
+        TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition, FieldsRequired, RequestInProgress,
         IdempotencyKeyReused.
         """
         principal.require(Scope.COMMENT)
+        if new.visibility is Audience.INTERNAL:
+            permissions.ensure_is_agent(principal)
         await ensure_may_write_as(self._database, principal, new.email)
         if new.status is not None:
             principal.ensure_may_set_status(new.status)
+        fields = await self._working_fields.definitions.current()
         request = IdempotentRequest.under(key, principal.id, f"comment {ticket_id}", new, _commented)
 
         def add(ticket: EditedTicket) -> None:
             if new.status is not None:
                 ticket.move_to(new.status)
+                ensure_complete_if_closed(ticket, fields, principal)
             ticket.add_comment(new)
 
-        expected_versions = _expected(ticket_id, expected)
+        versions = expected_versions(ticket_id, expected)
         try:
-            ticket = await self._changes.change(ticket_id, principal, add, expected_versions, request=request)
+            ticket = await self._changes.change(ticket_id, principal, add, versions, request=request)
         except Replayed as earlier:
             if principal.requester_email is not None:  # the principal may see less than when it sent the first request
                 await self._ensure_visible(ticket_id, principal)
@@ -120,6 +161,13 @@ class TicketService:
             await self._changes.invalidation({ticket_id: earlier.result.version}).after_commit()
             return earlier.result, True
         return _commented((ticket,)), False
+
+    async def _by_external_id(self, source: str, external_id: str) -> Row | None:
+        async with self._database.reading() as connection:
+            return await connection.one_or_none(sql.BY_EXTERNAL_ID, source=source, external_id=external_id)
+
+    async def _visible_keys(self) -> Set[str]:
+        return (await self._working_fields.definitions.current()).visible_keys
 
     async def _ensure_visible(self, ticket_id: int, principal: Principal) -> None:
         async with self._database.reading() as connection:
@@ -131,31 +179,27 @@ class TicketService:
 
     async def _load(self, ticket_id: int) -> Stored:
         async with self._database.reading() as connection:
-            row = await connection.one_or_none(sql.SELECT_DETAILS, ticket_id=ticket_id)
+            row = await connection.one_or_none(SELECT_DETAILS, ticket_id=ticket_id)
         if row is None:
             raise TicketNotFound(ticket_id)
-        return Stored(row.version, row.body)
+        return Stored(row.version, row.body, row.public_body)
 
 
 def lookup_schema() -> str:
     """Return a name for the form of the bodies that `look_up` returns; another form has another name."""
-    form = json.dumps(TicketDetails.model_json_schema()) + sql.SELECT_DETAILS.sql
+    form = json.dumps(TicketDetails.model_json_schema()) + SELECT_DETAILS.sql
     return sha1(form.encode(), usedforsecurity=False).hexdigest()[:8]
-
-
-def ticket_of(row: Row) -> Ticket:
-    """Return a ticket as responses show it, made from its row."""
-    return Ticket.model_validate(dict(row) | {"allowed_transitions": allowed_from(row.status)})
-
-
-def _expected(ticket_id: int, versions: Set[int] | None) -> dict[int, Set[int]]:
-    return {} if versions is None else {ticket_id: versions}
-
-
-def _created(row: Row) -> WriteResult:
-    return WriteResult(ticket_of(row).model_dump_json().encode(), row.id, row.version)
 
 
 def _commented(tickets: Sequence[EditedTicket]) -> WriteResult:
     (ticket,) = tickets
     return WriteResult(ticket.comment_added.model_dump_json().encode(), ticket.id, ticket.saved.version)
+
+
+def _named(new: TicketCreate, source: str, external_id: str) -> TicketCreate:
+    """Return a new ticket with the external id of the path. Raises InvalidReference if its body has another one."""
+    names = {"source": source, "external_id": external_id}
+    for name, value in names.items():
+        if getattr(new, name) not in {None, value}:
+            raise InvalidReference("must be absent, or the same as in the path", "body", name)
+    return new.model_copy(update=names)

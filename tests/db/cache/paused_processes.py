@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Generic, TypeVar
 
 from core.settings import Settings
-from db.cache.fence_groups import FenceGroups
 from db.cache.scripts import Script
-from db.cache.ticket_cache import CacheOutcome, TicketCache
+from db.cache.stored import CacheOutcome
+from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database, Decision
 from db.postgres.failures import attempt
 from db.postgres.session import Session
@@ -19,9 +19,8 @@ from db.redis.client import Client
 from db.redis.guard import GuardedRedis
 from schemas.tickets import TicketPatch
 from services.access.principal import ANONYMOUS
-from services.tickets.changes import TicketChanges
-from services.tickets.service import TicketService, lookup_schema
-from support.factories import patient_client
+from services.tickets.service import lookup_schema
+from support.factories import patient_client, ticket_service
 
 TIMEOUT_S: Final = 10
 
@@ -164,9 +163,7 @@ class Process:
         self.database = PausableDatabase(settings.database_dsn.get_secret_value())
         self.redis = WatchedRedis(patient_client(settings))
         self.cache = TicketCache(self.redis, schema=lookup_schema(), prefix=settings.redis_prefix)
-        self.service = TicketService(
-            self.database, self.cache, TicketChanges(self.database, self.cache, FenceGroups(self.database))
-        )
+        self.service = ticket_service(self.database, self.cache)
 
     async def read(self, ticket: int) -> tuple[int, CacheOutcome]:
         stored, outcome = await self.service.look_up(ticket, ANONYMOUS)

@@ -12,7 +12,8 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 
 from core.settings import Settings
 from db.cache.fence import fence_key, group_of, ticket_key
-from db.cache.ticket_cache import CacheOutcome, TicketCache
+from db.cache.stored import CacheOutcome
+from db.cache.ticket_cache import TicketCache
 from db.embedded import EmbeddedValkey
 from db.embedded.valkey import ValkeyNode
 from db.redis.client import MAX_CONNECTIONS, SOCKET_TIMEOUT_S

@@ -11,7 +11,7 @@ import pytest
 
 from core.settings import Settings
 from db.cache.fence import ticket_key
-from db.cache.ticket_cache import CacheOutcome
+from db.cache.stored import CacheOutcome
 from schemas.tickets import TicketCreate
 from services.access.principal import ANONYMOUS
 from support.factories import a_ticket, patient_client, raise_fences, settings_for

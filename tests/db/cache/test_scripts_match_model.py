@@ -78,7 +78,7 @@ class RealKeys:
         return await self.client.eval(script.source, 1, self.ticket, *arguments)
 
     async def take_lease(self, release: str, lease: int) -> Any:
-        return await self.client.eval(LEASE.source, 2, self.ticket, self.fence, release, lease, 5_000)
+        return await self.client.eval(LEASE.source, 2, self.ticket, self.fence, release, lease, 5_000, "b")
 
     async def renew(self, read_at_ms: int, new_epoch: str) -> Any:
         return await self.client.eval(
@@ -130,7 +130,7 @@ async def test_fill(real: RealKeys) -> None:
     for key, version in product(KEYS, (1, 2)):
         await real.put(key)
         filled, is_stored = fill(REAL, key, 1, version, "1", CURRENT)
-        assert await real.run(FILL, "1", 1, version, "body", CURRENT, 60_000) == is_stored
+        assert await real.run(FILL, "1", 1, version, "body", "public body", CURRENT, 60_000) == is_stored
         assert await real.key() == filled
 
 

@@ -4,7 +4,7 @@ import secrets
 
 from core.settings import Settings
 from db.cache.shared_bodies import MAX_BODIES, MIN_SHARED_BYTES, SharedBodies
-from db.cache.ticket_cache import CacheOutcome, Stored
+from db.cache.stored import CacheOutcome, Stored
 from support.factories import cache_of
 
 

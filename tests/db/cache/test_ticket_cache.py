@@ -8,7 +8,8 @@ import pytest
 
 from core.settings import Settings
 from db.cache.fence import ticket_key
-from db.cache.ticket_cache import BODY_MS, CacheOutcome, Stored, TicketCache
+from db.cache.stored import CacheOutcome, Stored
+from db.cache.ticket_cache import BODY_MS, TicketCache
 from support.factories import Loader, a_comment, cache_of, open_ticket, patient_client, settings_for
 
 

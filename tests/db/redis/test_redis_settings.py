@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from core.settings import Settings
-from db.cache.ticket_cache import CacheOutcome
+from db.cache.stored import CacheOutcome
 from db.embedded.process import free_port
 from db.embedded.valkey import ValkeyNode
 from support.factories import Loader, cache_of, settings_for

@@ -12,18 +12,19 @@ from core.errors import IllegalTransition, RequestInProgress, TicketClosed, Tick
 from core.settings import Settings
 from db.cache.fence_groups import FenceGroups
 from db.postgres.database import Database
-from models import Audience, Role, TicketStatus
+from models import Role, TicketStatus
 from schemas.lists import Paging
-from schemas.tickets import CommentCreate, TicketCreate
+from schemas.tickets import CommentCreate
 from services.access.principal import Principal
+from services.fields.definitions import FieldDefinitions
 from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets.change_purpose import ChangePurpose
 from services.tickets.changes import TicketChanges
 from services.tickets.edited_ticket import EditedTicket
 from services.tickets.lists import TicketLists
-from services.tickets.statements import save_statement
+from services.tickets.save_statement import save_statement
 from services.write_result import WriteResult
-from support.factories import a_comment, a_ticket, open_ticket, ticket_in
+from support.factories import a_comment, a_new_ticket, open_ticket, ticket_in
 
 AGENT = Principal("key:agent", Role.AGENT)
 ALICE = Principal("key:alice", Role.REQUESTER, "alice@example.com")
@@ -135,12 +136,12 @@ async def test_a_requester_sees_only_the_public_events_of_a_ticket(
     client: httpx2.AsyncClient, changes: TicketChanges, sql: asyncpg.Connection, database: Database
 ) -> None:
     ticket_id = (await open_ticket(client))["id"]
-    async with changes.changing([ticket_id], AGENT, audience=Audience.INTERNAL) as (ticket,):
-        ticket.edit("subject", "for agents")
+    async with changes.changing([ticket_id], AGENT) as (ticket,):
+        ticket.edit("tags", ["for-agents"])
     async with changes.changing([ticket_id], AGENT) as (ticket,):
         ticket.edit("subject", "for all")
     assert [event["audience"] for event in await events_of(sql, ticket_id)] == ["public", "internal", "public"]
-    lists = TicketLists(database)
+    lists = TicketLists(database, FieldDefinitions(database))
     for principal, versions in ((AGENT, [1, 2, 3]), (ALICE, [1, 3])):
         page = await lists.history(ticket_id, Paging(), principal)
         assert [event.version for event in page.items] == versions
@@ -214,7 +215,7 @@ async def test_writers_of_a_edited_ticket_leave_the_pool_its_connections(
 
 async def test_a_field_is_set_to_the_given_value() -> None:
     """The statement names the changed fields only, so that a parameter can be NULL."""
-    statement = save_statement(frozenset({"subject"}), adds_comment=False)
+    statement = save_statement(frozenset({"subject"}), comment_in=None)
     assert "coalesce" not in statement.sql.lower()
     assert {"new_subject", "new_text"} & set(statement.names) == {"new_subject"}
 
@@ -277,7 +278,7 @@ async def test_a_commit_wakes_the_waiting_tasks(client: httpx2.AsyncClient, chan
     assert not await changes.committed.wait(0.01)
     woken = asyncio.create_task(changes.committed.wait(10))
     await asyncio.sleep(0)
-    await changes.create(TicketCreate(**a_ticket()), AGENT)
+    await changes.create(a_new_ticket(), AGENT)
     assert await woken
 
 

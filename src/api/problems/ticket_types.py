@@ -1,0 +1,92 @@
+"""The problem types of assignment, tags, participants, links, merges and follow-ups."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from api.problems.problem_type import ProblemType
+from core import errors
+
+TICKET_PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
+    errors.AlreadyAssigned: ProblemType(
+        409,
+        "already-assigned",
+        "Already assigned",
+        "Another principal has this ticket.",
+        "`assignee_id` names the principal; `GET /principals/{id}` returns its name. To take the ticket over, send "
+        "`POST /tickets/{ticket_id}/take?steal=true`.",
+        extensions={"assignee_id": "person:17"},
+    ),
+    errors.ExternalIdTaken: ProblemType(
+        409,
+        "external-id-taken",
+        "External id taken",
+        "Another ticket has this external id of this source.",
+        "Read the ticket with `GET /tickets?external_id=…&source=…`. "
+        "`PUT /tickets/by-external-id/{source}/{external_id}` creates the ticket or returns the existing one.",
+    ),
+    errors.TooManyTickets: ProblemType(
+        409,
+        "too-many-tickets",
+        "Too many tickets",
+        "More than 10,000 tickets have this tag, which is the maximum for one request.",
+        "Change the tickets one by one: `GET /tickets?tag=` lists them, and `PUT` and `DELETE` of "
+        "`/tickets/{ticket_id}/tags/{tag}` change one.",
+    ),
+    errors.TooManyTags: ProblemType(
+        409,
+        "too-many-tags",
+        "Too many tags",
+        "The ticket has 50 tags, which is the maximum.",
+        "Remove a tag of the ticket with `DELETE /tickets/{ticket_id}/tags/{tag}` before you add another one.",
+    ),
+    errors.TooManyParticipants: ProblemType(
+        409,
+        "too-many-participants",
+        "Too many participants",
+        "The ticket has 20 participants, which is the maximum.",
+        "Remove a participant with `DELETE /tickets/{ticket_id}/participants/{email}` before you add another one.",
+    ),
+    errors.TooManyLinks: ProblemType(
+        409,
+        "too-many-links",
+        "Too many links",
+        "One of the tickets has 100 links, which is the maximum.",
+        "Remove a link with `DELETE /tickets/{ticket_id}/links/{link_type}/{other_id}` before you add another one.",
+    ),
+    errors.LinkToItself: ProblemType(
+        409,
+        "link-to-itself",
+        "Link to itself",
+        "A ticket cannot be linked to itself.",
+        "The path names the same ticket twice. Name another ticket at its end.",
+    ),
+    errors.MergeNotPossible: ProblemType(
+        409,
+        "merge-not-possible",
+        "Merge not possible",
+        "The ticket is merged already, the target is closed, or the target leads back to the ticket.",
+        "Read both tickets: `merged_into` names the ticket that one was merged into. Merge into a ticket that is not "
+        "closed.",
+    ),
+    errors.NotMerged: ProblemType(
+        409,
+        "not-merged",
+        "Not merged",
+        "The ticket is not merged.",
+        "Read the ticket: only one with `merged_into` can be taken out of another one.",
+    ),
+    errors.MergeTooOld: ProblemType(
+        409,
+        "merge-too-old",
+        "Merge too old",
+        "The merge was made more than 24 hours ago and cannot be undone.",
+        "Open a follow-up of the merged ticket with `POST /tickets/{ticket_id}/follow-ups`.",
+    ),
+    errors.TicketNotClosed: ProblemType(
+        409,
+        "ticket-not-closed",
+        "Ticket not closed",
+        "Only a closed ticket can have a follow-up.",
+        "Comment on the ticket with `POST /tickets/{ticket_id}/comments` instead.",
+    ),
+}

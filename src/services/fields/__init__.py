@@ -1,0 +1,1 @@
+"""Custom fields: their definitions, and the validation of their values."""

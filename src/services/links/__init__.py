@@ -1,0 +1,1 @@
+"""Links between tickets, merges and follow-ups: changes that concern several tickets."""

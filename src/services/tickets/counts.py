@@ -1,0 +1,90 @@
+"""The numbers of tickets by the values of a field: each is exact up to a limit, so that its cost is bounded."""
+
+from functools import lru_cache
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, literal_column, select
+
+from core.errors import Forbidden
+from db.postgres.database import Database
+from db.postgres.session import Session
+from db.postgres.statements import Statement
+from models import Priority, Scope, TicketStatus
+from schemas.counts import MAX_COUNT, MAX_VALUES, CountsQuery, TicketCount, TicketCounts
+from services.access.principal import Principal
+from services.fields.definitions import FieldDefinitions, FieldSet
+from services.tickets.facet_values import LAST_CHARACTER, facet_values
+from services.tickets.list_filters import NONE, list_filters
+from services.tickets.page_shape import PageShape
+from services.tickets.pages import MAX_PAGE_STATEMENTS, rows_of_tickets
+
+_LIMIT: Final[ColumnElement[int]] = literal_column(str(MAX_VALUES + 1))
+_values: Final = facet_values(_LIMIT)
+_VALUES: Final = Statement(select(_values.c.facet))
+_OF_REQUESTERS: Final = frozenset({"status", "priority"})
+
+
+class TicketCounter:
+    """Counts tickets. Every method raises DatabaseUnavailable and DeadlineExceeded."""
+
+    def __init__(self, database: Database, definitions: FieldDefinitions) -> None:
+        self._database = database
+        self._definitions = definitions
+
+    async def count(self, query: CountsQuery, principal: Principal) -> TicketCounts:
+        """Return the numbers of tickets that match the filters, by the values of a field.
+
+        Raises InsufficientScope, Forbidden, InvalidFields, SearchTimeout.
+        """
+        principal.require(Scope.READ)
+        if principal.requester_email is not None and query.by not in _OF_REQUESTERS:
+            raise Forbidden(f"a requester may not count by {query.by}")
+        fields = await self._definitions.current() if query.custom else None
+        async with self._database.searching() as connection:
+            values = await _values_of(connection, query)
+            counted = values[:MAX_VALUES]
+            counts = [await _count(connection, query, value, principal, fields) for value in counted]
+        shown = [count for count in counts if count.count != 0]
+        return TicketCounts(by=query.by, counts=shown, truncated=len(values) > MAX_VALUES)
+
+
+async def _values_of(connection: Session, query: CountsQuery) -> list[str]:
+    """Return the values to count: those that the query filters by, or all of the field; `none` for none."""
+    if query.by == "status":
+        return [str(each) for each in query.status or TicketStatus]
+    if query.by == "priority":
+        return [str(each) for each in query.priority or Priority]
+    if query.by != "tag" and (wanted := getattr(query, query.by)):
+        return list(dict.fromkeys(wanted))
+    prefix = f"{query.by}:"
+    rows = await connection.rows(_VALUES, first=prefix, after="", last=prefix + LAST_CHARACTER)
+    found = [row.facet.removeprefix(prefix) for row in rows]
+    return found if query.by == "tag" else [NONE, *found]
+
+
+async def _count(
+    connection: Session, query: CountsQuery, value: str, principal: Principal, fields: FieldSet | None
+) -> TicketCount:
+    """Return the number of tickets with a value, which replaces the query's own filter by this field."""
+    wanted = [*query.tag, value] if query.by == "tag" else [value]
+    filters = list_filters(query.model_copy(update={query.by: wanted}), principal, fields)
+    shape = PageShape(
+        "id", is_descending=True, is_first=True, filters=frozenset(filters.values), driving=filters.driving
+    )
+    count: int = await connection.value(_count_statement(shape), limit=MAX_COUNT + 1, **filters.parameters)
+    shown = _shown(query, value, principal)
+    return TicketCount(value=shown, more_than=MAX_COUNT) if count > MAX_COUNT else TicketCount(value=shown, count=count)
+
+
+def _shown(query: CountsQuery, value: str, principal: Principal) -> str | int | None:
+    if value == NONE:
+        return None
+    if query.by == "group":
+        return int(value)
+    return principal.id if (query.by, value) == ("assignee", "me") else value
+
+
+@lru_cache(maxsize=MAX_PAGE_STATEMENTS)
+def _count_statement(shape: PageShape) -> Statement:
+    rows = rows_of_tickets(shape, with_columns=False).subquery("counted")
+    return Statement(select(func.count()).select_from(rows))

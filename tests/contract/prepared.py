@@ -1,0 +1,80 @@
+"""Resources in the state in which an operation of the document succeeds."""
+
+import secrets
+from typing import Any
+
+import httpx2
+
+from support.api_calls import a_person
+from support.factories import JSON, a_ticket
+
+# The values of the examples that must be unique, by the operations whose bodies have them.
+_UNIQUE = ("alice@example.com", "Network", "crm", "device")
+_CREATING = frozenset({"create_person", "create_group", "change_group", "create_key", "create_field"})
+
+
+async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, parameters: dict[str, Any]) -> str:
+    """Return the path of an operation for new resources; a ticket is closed or merged if the operation needs that.
+
+    The client is an admin's.
+    """
+    values = dict(parameters)
+    if "{ticket_id}" in path:
+        values["ticket_id"] = await _ticket_for(client, operation)
+    if "{other_id}" in path:
+        values["other_id"] = await _new(client, "/tickets", a_ticket())
+    for name in ("person_id", "principal_id"):
+        if f"{{{name}}}" in path:
+            values[name] = await _new(client, "/people", a_person())
+    if "{group_id}" in path:
+        values["group_id"] = await _new(client, "/groups", {"name": secrets.token_hex(6)})
+    if "{key_id}" in path:
+        values["key_id"] = await _new(client, "/keys", {"name": secrets.token_hex(6), "role": "agent"})
+    if "{key}" in path:
+        new = {"key": f"f{secrets.token_hex(6)}", "label": "Field", "type": "text"}
+        values["key"] = await _new(client, "/fields", new, "key")
+    return path.format_map(values)
+
+
+async def prepared_body(client: httpx2.AsyncClient, operation: str, body: JSON | None) -> JSON | None:
+    """Return the body of an example, with a ticket that exists and with unique values in place of its own."""
+    if body is None:
+        return None
+    if "into" in body:
+        return {"into": await _new(client, "/tickets", a_ticket())}
+    prepared: JSON = unique(operation, body)
+    return prepared
+
+
+def unique(operation: str, value: Any) -> Any:
+    """Return a value of an example with unique values in place of those that another test may have used."""
+    if operation not in _CREATING:
+        return value
+    if isinstance(value, dict):
+        return {name: unique(operation, each) for name, each in value.items()}
+    if isinstance(value, str):
+        for each in _UNIQUE:
+            value = value.replace(each, f"{each[0]}{secrets.token_hex(4)}{each[1:]}")
+    return value
+
+
+def examples_of(operation: JSON) -> dict[str, Any]:
+    """Return the first example of each parameter of a path."""
+    parameters = operation.get("parameters", ())
+    return {each["name"]: each["schema"]["examples"][0] for each in parameters if each["in"] == "path"}
+
+
+async def _ticket_for(client: httpx2.AsyncClient, operation: str) -> int:
+    ticket_id: int = await _new(client, "/tickets", a_ticket())
+    if operation == "open_follow_up":
+        assert (await client.patch(f"/tickets/{ticket_id}", json={"status": "closed"})).is_success
+    if operation == "undo_merge":
+        into = {"into": await _new(client, "/tickets", a_ticket())}
+        assert (await client.post(f"/tickets/{ticket_id}/merge", json=into)).is_success
+    return ticket_id
+
+
+async def _new(client: httpx2.AsyncClient, path: str, body: JSON, key: str = "id") -> Any:
+    created = await client.post(path, json=body)
+    assert created.status_code == 201, created.text
+    return created.json()[key]

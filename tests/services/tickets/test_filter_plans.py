@@ -1,0 +1,135 @@
+"""The plans of filtered pages among a hundred thousand tickets, with planned and with generic parameters."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from models import Role
+from schemas.lists import TicketQuery
+from services.access.principal import Principal
+from services.tickets.list_filters import list_filters
+from services.tickets.page_query import FEW
+from services.tickets.page_shape import PageShape
+from services.tickets.pages import page_of_tickets
+from support.factories import NewDatabase
+
+TICKETS = 100_000
+AGENT = Principal("key:7", Role.AGENT)
+BUSY = Principal("key:busy", Role.REQUESTER, "busy@example.com")
+
+# Every tenth ticket has the tag x and is of the busy requester, one in 50 is urgent, two of three have an assignee.
+FILL = f"""
+    INSERT INTO tickets (subject, text, email, status, created_at, updated_at, closed_at, assignee_id, group_id,
+        priority, tags, participants, custom, source, external_id)
+    SELECT 'subject', 'text', CASE WHEN n % 10 = 3 THEN 'busy@example.com' ELSE 'one-' || n || '@example.com' END,
+        status, '2026-01-01Z'::timestamptz + n * interval '1 minute',
+        '2026-06-01Z'::timestamptz + (n * 7919 % {TICKETS}) * interval '1 minute',
+        CASE WHEN status = 'closed' THEN now() END,
+        CASE WHEN n % 3 > 0 THEN 'key:' || n % 50 END, CASE WHEN n % 2 = 0 THEN n % 5 END,
+        CASE WHEN n % 50 = 0 THEN 'urgent' WHEN n % 10 = 1 THEN 'high' ELSE 'normal' END,
+        CASE WHEN n % 10 = 7 THEN '{{x}}' WHEN n % 1000 = 8 THEN '{{rare,x}}' ELSE '{{}}' END::text[],
+        CASE WHEN n % 100 = 9 THEN '{{busy@example.com}}' ELSE '{{}}' END::text[],
+        CASE WHEN n % 100 = 5 THEN '{{"size": 2}}' ELSE '{{}}' END::jsonb,
+        CASE WHEN n % 2 = 0 THEN 'shop' END, CASE WHEN n % 2 = 0 THEN n::text END
+    FROM generate_series(1, {TICKETS}) AS n,
+        LATERAL (SELECT (ARRAY['open', 'closed', 'closed', 'answered', 'closed'])[n % 5 + 1]) AS of(status)
+"""
+# The triggers would do the same, one ticket after the other.
+FACETS = "INSERT INTO ticket_facets SELECT unnest(facets_of(tickets)), status, id FROM tickets"
+
+
+@pytest.fixture(scope="module")
+async def connection(migrated_database: NewDatabase) -> AsyncIterator[asyncpg.Connection]:
+    async with migrated_database() as dsn:
+        filler = await asyncpg.connect(dsn)
+        await filler.execute("SET session_replication_role = replica")
+        await filler.execute(FILL)
+        await filler.execute(FACETS)
+        await filler.execute("VACUUM ANALYZE tickets, ticket_facets")
+        yield filler
+        await filler.close()
+
+
+async def read(
+    connection: asyncpg.Connection, query: TicketQuery, principal: Principal = AGENT, *, is_deep: bool = False
+) -> tuple[set[str], float]:
+    """Return the tables that a page reads as a whole, and the largest number of rows that a step of its plan reads."""
+    filters = list_filters(query, principal, None)
+    column = query.sort.removeprefix("-")
+    shape = PageShape(column, query.sort.startswith("-"), not is_deep, frozenset(filters.values), filters.driving)
+    statement = page_of_tickets(shape)
+    value = "priority_rank(priority)" if column == "priority" else column
+    middle = await connection.fetchrow(f"SELECT id, {value} AS value FROM tickets WHERE id = {TICKETS // 2}")
+    assert middle is not None
+    given = filters.parameters | {"after_id": middle["id"], "after_value": middle["value"], "limit": 51}
+    explained = await connection.fetchval(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}", *statement.arguments(given)
+    )
+    steps = nodes(json.loads(explained)[0]["Plan"])
+    whole = {step["Relation Name"] for step in steps if step["Node Type"] == "Seq Scan" and step["Actual Loops"]}
+    return whole, max(step["Actual Rows"] * step["Actual Loops"] for step in steps)
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for below in plan.get("Plans", []) for node in nodes(below))]
+
+
+FILTERS: dict[str, dict[str, Any]] = {
+    "assignee": {"assignee": ["me"]},
+    "two assignees": {"assignee": ["key:8", "key:10"]},
+    "no assignee": {"assignee": ["none"]},
+    "group": {"group": ["2"]},
+    "urgent": {"priority": ["urgent"]},
+    "tag": {"tag": ["x"]},
+    "two tags": {"tag": ["x", "rare"]},
+    "tag and assignee": {"tag": ["x"], "assignee": ["key:7"]},
+    "participant": {"participant": "busy@example.com"},
+    "external id": {"external_id": "70000"},
+}
+SORTS = ["-id", "id", "-created_at", "updated_at", "-updated_at", "priority"]
+
+
+@pytest.fixture(params=["force_custom_plan", "force_generic_plan"])
+async def planned(connection: asyncpg.Connection, request: pytest.FixtureRequest) -> asyncpg.Connection:
+    await connection.execute(f"SET plan_cache_mode = {request.param}")
+    return connection
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("status", [[], ["open"], ["closed", "open"]], ids=str)
+@pytest.mark.parametrize("name", FILTERS)
+async def test_a_filtered_page_reads_a_bounded_number_of_rows(
+    planned: asyncpg.Connection, name: str, status: list[str], sort: str
+) -> None:
+    query = TicketQuery.model_validate(FILTERS[name] | {"status": status, "sort": sort})
+    for is_deep in (False, True):
+        whole, rows = await read(planned, query, is_deep=is_deep)
+        assert not whole & {"tickets", "ticket_facets"}
+        # In the order of the ids a page is read, and of two tags or a tag and an assignee those of the rarer one.
+        assert rows <= (2_500 if sort.endswith("id") else 1.5 * FEW)
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("status", [[], ["open"]], ids=str)
+async def test_a_requester_of_ten_thousand_tickets_reads_a_page_by_indexes(
+    planned: asyncpg.Connection, status: list[str], sort: str
+) -> None:
+    query = TicketQuery.model_validate({"status": status, "sort": sort})
+    for is_deep in (False, True):
+        whole, rows = await read(planned, query, BUSY, is_deep=is_deep)
+        assert not whole & {"tickets", "ticket_facets"}
+        assert rows <= (2_500 if sort.endswith("id") else 1.5 * FEW)
+
+
+@pytest.mark.parametrize("status", [[], ["open"]], ids=str)
+async def test_the_queue_by_priority_reads_a_page_of_each_priority(
+    planned: asyncpg.Connection, status: list[str]
+) -> None:
+    query = TicketQuery.model_validate({"status": status, "sort": "priority"})
+    for is_deep in (False, True):
+        whole, rows = await read(planned, query, is_deep=is_deep)
+        assert not whole & {"tickets", "ticket_facets"}
+        assert rows <= 2_500
