@@ -18,6 +18,8 @@ async def test_a_request_without_a_slot_waits_briefly_and_is_refused(
     async with running(settings) as (_, client):
         ticket = await open_ticket(client)
         path = f"/tickets/{ticket['id']}"
+        # Opens the connections of the probes, so that the limit of time below is that of the responses alone.
+        assert (await client.get("/readyz")).status_code == 200
         async with sql.transaction():
             await sql.execute("SELECT 1 FROM tickets WHERE id = $1 FOR UPDATE", ticket["id"])
             edits = [asyncio.create_task(client.patch(path, json={"subject": f"edit {each}"})) for each in range(2)]
