@@ -10,6 +10,7 @@ import pytest
 
 from access.conftest import GuardedService
 from core.settings import Settings
+from db.postgres.database import POOL_TIMEOUT_S
 from models import Role
 from services.access import api_key_cache
 from services.operation import maintenance
@@ -47,7 +48,7 @@ async def test_a_stale_key_authenticates_while_the_main_pool_is_exhausted(
         await asyncio.sleep(0.3)
         began_at = time.monotonic()
         assert (await agent_client.get("/workflow")).status_code == 200
-        assert time.monotonic() - began_at < 0.5
+        assert time.monotonic() - began_at < POOL_TIMEOUT_S
         began_at = time.monotonic()
         refused = await agent_client.get("/tickets")
         assert time.monotonic() - began_at < REFUSED_WITHIN_S
@@ -70,7 +71,7 @@ async def test_uses_of_keys_are_recorded_while_the_main_pool_is_exhausted(
             await asyncio.sleep(0.3)
             began_at = time.monotonic()
             await app.state.api_key_cache.flush_uses()
-            assert time.monotonic() - began_at < 0.5
+            assert time.monotonic() - began_at < POOL_TIMEOUT_S
         assert (await hanging).status_code == 200
     stored_record = await service.keys.find(key.id)
     assert stored_record is not None
