@@ -169,6 +169,42 @@ async def test_a_requester_lists_own_tickets_and_those_with_their_participation(
     assert ids == expected
 
 
+SEARCHED = ["", "assignee=none&assignee={person}", "group=none&group={group}", "priority=high", "tag=red"]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("query", SEARCHED)
+async def test_a_search_with_filters_finds_each_ticket_with_the_word_once(desk: Desk, query: str, sort: str) -> None:
+    values = {"person": desk.people[0], "group": desk.groups[0]}
+    admin = desk.directory.admin
+    word = "w" + secrets.token_hex(6)
+    with_word = [ticket for ticket in desk.tickets if ticket["id"] % 2 and ticket["status"] != "closed"]
+    for ticket in with_word:
+        comment = {"email": "bob@example.com", "text": word}
+        assert (await admin.post(f"/tickets/{ticket['id']}/comments", json=comment)).status_code == 201
+    matches = {ticket["id"] for ticket in with_word}
+    filtered = await walk(admin, f"tag={desk.mark}&sort={sort}&{query.format_map(values)}")
+    found = await walk(admin, f"tag={desk.mark}&sort={sort}&{query.format_map(values)}&q={word}")
+    assert found == [ticket_id for ticket_id in filtered if ticket_id in matches]
+    desk.tickets = (await admin.get(f"/tickets?tag={desk.mark}&sort=id&limit=100")).json()["items"]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_a_search_of_a_requester_finds_their_tickets_with_the_word_only(directory: Directory, sort: str) -> None:
+    word, address = "w" + secrets.token_hex(6), f"{secrets.token_hex(6)}@example.com"
+    key = {"name": secrets.token_hex(6), "role": "requester", "email": address}
+    headers = {"Authorization": f"Bearer {(await directory.created('/keys', key))['secret']}"}
+    own = await directory.created("/tickets", a_ticket(email=address, subject=word))
+    joined = [await directory.created("/tickets", a_ticket(subject=subject)) for subject in (word, "another")]
+    await directory.created("/tickets", a_ticket(subject=word))
+    for ticket in joined:
+        await directory.admin.put(f"/tickets/{ticket['id']}/participants/{address}")
+    page = await directory.admin.get(f"/tickets?q={word}&sort={sort}", headers=headers)
+    assert sorted(ticket["id"] for ticket in page.json()["items"]) == [own["id"], joined[0]["id"]]
+    counted = await directory.admin.get(f"/tickets/counts?by=status&q={word}", headers=headers)
+    assert [each["count"] for each in counted.json()["counts"]] == [2]
+
+
 @pytest.mark.parametrize("query", ["assignee=me", "group=none", "tag=x", "external_id=1", "custom.colors=pink"])
 async def test_a_requester_does_not_filter_by_what_they_do_not_see(directory: Directory, query: str) -> None:
     status = 422 if query.startswith("custom") else 403

@@ -69,8 +69,9 @@ def search(shape: PageShape) -> TextualSelect:
     query = f"""
         WITH recent AS MATERIALIZED (SELECT DISTINCT ticket_id FROM {_RECENT.name}),
         seen AS MATERIALIZED (
-            SELECT DISTINCT {key} FROM ({nearest}) AS nearest
-            WHERE {has_words} AND id {_IS_MERGED} {order} LIMIT :limit
+            SELECT {key} FROM (
+                SELECT DISTINCT {key} FROM ({nearest}) AS nearest WHERE {has_words} AND id {_IS_MERGED}
+            ) AS hits {order} LIMIT :limit
         ),
         farthest AS MATERIALIZED (SELECT id FROM ({nearest}) AS nearest {order} OFFSET {count - 1}),
         known AS MATERIALIZED (SELECT id FROM seen {_hits_in_estimated_range(shape)}),
@@ -87,7 +88,7 @@ def search(shape: PageShape) -> TextualSelect:
         ) AS hits (ticket_id)
         CROSS JOIN LATERAL (
             SELECT {columns} FROM tickets
-            WHERE id = ticket_id AND {_rendered(shape.conditions)} {in_statuses} OFFSET 0
+            WHERE id = ticket_id AND ({_rendered(shape.conditions)}) {in_statuses} OFFSET 0
         ) AS page
         {order} LIMIT :limit
     """
