@@ -1,0 +1,1 @@
+"""Webhooks: events sent to the addresses of other programs."""
