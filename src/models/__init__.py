@@ -15,6 +15,17 @@ from models.ticket import Priority, Ticket, TicketStatus
 from models.ticket_event import EventType, TicketEvent
 from models.ticket_facet import TicketFacet
 from models.ticket_link import LinkType, TicketLink
+from models.webhook import (
+    DeliveryReason,
+    DeliveryState,
+    ReplayState,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookDetail,
+    WebhookEndpoint,
+    WebhookReplay,
+    WebhookState,
+)
 
 __all__ = [
     "FENCE_GROUPS",
@@ -24,6 +35,8 @@ __all__ = [
     "Base",
     "Comment",
     "CustomField",
+    "DeliveryReason",
+    "DeliveryState",
     "EventType",
     "FenceGroup",
     "FenceState",
@@ -36,6 +49,7 @@ __all__ = [
     "PrincipalKind",
     "Priority",
     "RecentWords",
+    "ReplayState",
     "RequiredAt",
     "Role",
     "RoleSource",
@@ -47,5 +61,11 @@ __all__ = [
     "TicketFacet",
     "TicketLink",
     "TicketStatus",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookDetail",
+    "WebhookEndpoint",
+    "WebhookReplay",
+    "WebhookState",
     "table_of",
 ]

@@ -7,7 +7,7 @@ from models.base import Base
 
 
 class ServiceSecret(Base):
-    """One row per purpose, with 32 random bytes; the only purpose so far is `cursors`."""
+    """One row per purpose, with 32 random bytes; `cursors` signs these, `webhooks` seals the secrets of endpoints."""
 
     __tablename__ = "service_secrets"
 

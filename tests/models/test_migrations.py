@@ -15,7 +15,21 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.settings import ROOT, async_dsn
 from db.postgres.migrations import alembic_config
-from models import Audience, Base, EventType, PrincipalKind, Role, RoleSource, Scope, TicketStatus
+from models import (
+    Audience,
+    Base,
+    DeliveryReason,
+    DeliveryState,
+    EventType,
+    PrincipalKind,
+    ReplayState,
+    Role,
+    RoleSource,
+    Scope,
+    TicketStatus,
+    WebhookDetail,
+    WebhookState,
+)
 from services.tickets.ticket_status import TRANSITIONS
 from support.factories import a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
 
@@ -114,6 +128,11 @@ async def test_the_check_constraints_hold_the_enums(sql: asyncpg.Connection) -> 
         ("ck_principals_role", Role),
         ("ck_principals_role_source", RoleSource),
         ("ck_api_keys_scopes", Scope),
+        ("ck_webhook_endpoints_detail", WebhookDetail),
+        ("ck_webhook_endpoints_state", WebhookState),
+        ("ck_webhook_deliveries_reason", DeliveryReason),
+        ("ck_webhook_deliveries_state", DeliveryState),
+        ("ck_webhook_replays_state", ReplayState),
     ):
         definition = await sql.fetchval(
             "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1", constraint
