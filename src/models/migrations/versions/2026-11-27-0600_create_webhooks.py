@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "c7d20f94ab51"
-down_revision: str | None = "e5a1d7c3b942"
+down_revision: str | None = "c05e3f7b1d42"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
