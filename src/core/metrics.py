@@ -98,6 +98,26 @@ background_failures: Final = Counter(
     ["work"],
     registry=REGISTRY,
 )
+webhook_attempts: Final = Counter(
+    "tickets_webhook_attempts_total",
+    "Attempts to deliver an event to a webhook endpoint, by outcome: delivered, failed (to be retried), dead (the last "
+    "attempt failed), skipped (not sent, because the owner may no longer see the event), lost (another process has "
+    "taken over).",
+    ["outcome"],
+    registry=REGISTRY,
+)
+webhook_oldest_pending: Final = Gauge(
+    "tickets_webhook_oldest_pending_seconds",
+    "Age of the oldest event that is not yet delivered to a webhook endpoint, in seconds, by endpoint; 0 without one.",
+    ["endpoint"],
+    registry=REGISTRY,
+)
+webhook_dead: Final = Gauge(
+    "tickets_webhook_dead_deliveries",
+    "Deliveries to a webhook endpoint whose last attempt failed and that were not sent again, by endpoint.",
+    ["endpoint"],
+    registry=REGISTRY,
+)
 log_lines_lost: Final = Counter(
     "tickets_log_lines_lost_total",
     "Lines of the log that could not be written, for example because the disk is full.",
@@ -105,4 +125,11 @@ log_lines_lost: Final = Counter(
 )
 
 # They describe the database, not a process: the process counts that `core.shared_metrics.is_leader` names.
-OF_THE_LEADER: Final = frozenset({"tickets_by_status", "tickets_counted_timestamp_seconds"})
+OF_THE_LEADER: Final = frozenset(
+    {
+        "tickets_by_status",
+        "tickets_counted_timestamp_seconds",
+        "tickets_webhook_oldest_pending_seconds",
+        "tickets_webhook_dead_deliveries",
+    }
+)

@@ -161,6 +161,7 @@ class WebhookDelivery(Base):
         ),
         Index("ix_webhook_deliveries_endpoint_id_state_id", "endpoint_id", "state", "id"),
         Index("ix_webhook_deliveries_finished_at", "finished_at", postgresql_where=sql("state <> 'pending'")),
+        Index("ix_webhook_deliveries_replayed", "endpoint_id", "position", postgresql_where=sql("reason = 'replay'")),
         Index("ix_webhook_deliveries_replay_id", "replay_id", postgresql_where=sql("replay_id IS NOT NULL")),
     )
 

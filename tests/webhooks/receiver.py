@@ -109,6 +109,8 @@ async def running_receiver(ssl_context: ssl.SSLContext | None = None) -> AsyncIt
         tasks.add(task)
         try:
             await receiver.serve(reader, writer)
+        except asyncio.CancelledError:  # asyncio would log it
+            pass
         finally:
             tasks.discard(task)
 

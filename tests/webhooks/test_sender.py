@@ -34,7 +34,7 @@ async def sender() -> AsyncIterator[Sender]:
 
 
 async def test_a_request_has_the_headers_and_the_body(sender: Sender, receiver: Receiver) -> None:
-    attempt = await sender.send(receiver.url + "?a=b", HEADERS, b'{"id":"1.1"}')
+    attempt = await sender.send(receiver.url + "?a=b", HEADERS, b'{"id":"1.1"}', timeout_s=5)
     (delivery,) = receiver.deliveries
     assert (attempt.is_success, attempt.status, attempt.error) == (True, 204, None)
     assert (delivery.path, delivery.body, delivery.headers["webhook-id"]) == ("/hook?a=b", b'{"id":"1.1"}', "evt_1_1")
@@ -42,7 +42,7 @@ async def test_a_request_has_the_headers_and_the_body(sender: Sender, receiver: 
 
 async def test_a_connection_is_used_again(sender: Sender, receiver: Receiver) -> None:
     for _ in range(3):
-        assert (await sender.send(receiver.url, HEADERS, b"{}")).is_success
+        assert (await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)).is_success
     assert receiver.connections == 1
 
 
@@ -51,7 +51,7 @@ async def test_every_other_status_is_a_failure_and_no_redirect_is_followed(
     sender: Sender, receiver: Receiver, status: int
 ) -> None:
     receiver.behaviour = lambda _: Reply(status, {"location": receiver.url}, b"why\0not")
-    attempt = await sender.send(receiver.url, HEADERS, b"{}")
+    attempt = await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)
     assert (attempt.is_success, attempt.status, attempt.response_head) == (False, status, "whynot")
     assert len(receiver.deliveries) == 1
 
@@ -79,16 +79,16 @@ async def test_a_response_that_trickles_is_cut_and_its_status_counts(sender: Sen
 
 async def test_16_kib_of_the_response_are_read_and_the_first_is_kept(sender: Sender, receiver: Receiver) -> None:
     receiver.behaviour = lambda _: Reply(200, {}, b"x" * 2**20)
-    attempt = await sender.send(receiver.url, HEADERS, b"{}")
+    attempt = await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)
     assert (attempt.is_success, attempt.response_head) == (True, "x" * 1024)
-    assert (await sender.send(receiver.url, HEADERS, b"{}")).is_success
+    assert (await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)).is_success
 
 
 async def test_a_port_that_nobody_listens_on_is_a_failure(sender: Sender) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
-        attempt = await sender.send(url, HEADERS, b"{}")
+        attempt = await sender.send(url, HEADERS, b"{}", timeout_s=5)
     assert attempt.status is None
     assert attempt.error is not None
     assert attempt.error.startswith("ConnectError")
@@ -100,7 +100,7 @@ async def test_a_response_that_is_not_http_is_a_failure(sender: Sender) -> None:
         writer.close()
 
     server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    attempt = await sender.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", HEADERS, b"{}")
+    attempt = await sender.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", HEADERS, b"{}", timeout_s=5)
     assert attempt.status is None
     assert attempt.error
     server.close()
@@ -119,14 +119,14 @@ async def test_retry_after_is_a_number_of_seconds_or_a_time(
     sender: Sender, receiver: Receiver, value: str, least_s: float, most_s: float
 ) -> None:
     receiver.behaviour = lambda _: Reply(429, {"Retry-After": value})
-    attempt = await sender.send(receiver.url, HEADERS, b"{}")
+    attempt = await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)
     assert attempt.retry_after_s is not None
     assert least_s <= attempt.retry_after_s <= most_s
 
 
 async def test_another_retry_after_is_ignored(sender: Sender, receiver: Receiver) -> None:
     receiver.behaviour = lambda _: Reply(429, {"Retry-After": "soon"})
-    assert (await sender.send(receiver.url, HEADERS, b"{}")).retry_after_s is None
+    assert (await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)).retry_after_s is None
 
 
 async def refused(url: str, policy: AddressPolicy) -> Attempt:
@@ -166,7 +166,7 @@ async def test_a_name_is_resolved_once_and_its_address_is_connected_to(
     answers = [["127.0.0.1"], ["10.0.0.1"]]
     monkeypatch.setattr(network, "_addresses_of", lambda *_: answers.pop(0))
     url = receiver.url.replace("127.0.0.1", "hooks.example.com")
-    assert (await sender.send(url, HEADERS, b"{}")).is_success
+    assert (await sender.send(url, HEADERS, b"{}", timeout_s=5)).is_success
     assert receiver.deliveries[0].headers["host"].startswith("hooks.example.com")
 
 
@@ -174,7 +174,9 @@ async def test_another_address_of_the_name_is_tried_after_one_that_fails(
     sender: Sender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network, "_addresses_of", lambda *_: ["127.0.0.2", "127.0.0.1"])
-    assert (await sender.send(receiver.url.replace("127.0.0.1", "hooks.example.com"), HEADERS, b"{}")).is_success
+    assert (
+        await sender.send(receiver.url.replace("127.0.0.1", "hooks.example.com"), HEADERS, b"{}", timeout_s=5)
+    ).is_success
 
 
 async def test_no_proxy_of_the_environment_is_used(
@@ -182,7 +184,7 @@ async def test_no_proxy_of_the_environment_is_used(
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert (await sender.send(receiver.url, HEADERS, b"{}")).is_success
+    assert (await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)).is_success
 
 
 async def test_a_name_that_does_not_resolve_is_a_failure(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +192,7 @@ async def test_a_name_that_does_not_resolve_is_a_failure(sender: Sender, monkeyp
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
     monkeypatch.setattr(network, "_addresses_of", fail)
-    attempt = await sender.send("https://gone.example.com/", HEADERS, b"{}")
+    attempt = await sender.send("https://gone.example.com/", HEADERS, b"{}", timeout_s=5)
     assert attempt.error == "ConnectError: cannot resolve gone.example.com"
 
 
@@ -210,9 +212,9 @@ async def test_the_certificate_must_be_that_of_the_name(monkeypatch: pytest.Monk
     server_side.sni_callback = lambda _connection, name, _context: names.append(name)
     sender = Sender(LOOPBACK, ssl_context=client_side)
     async with running_receiver(server_side) as receiver:
-        attempt = await sender.send(receiver.url.replace("127.0.0.1", "hooks.example.com"), HEADERS, b"{}")
+        attempt = await sender.send(receiver.url.replace("127.0.0.1", "hooks.example.com"), HEADERS, b"{}", timeout_s=5)
         assert (attempt.is_success, names) == (True, ["hooks.example.com"])
-        attempt = await sender.send(receiver.url.replace("127.0.0.1", "other.example.com"), HEADERS, b"{}")
+        attempt = await sender.send(receiver.url.replace("127.0.0.1", "other.example.com"), HEADERS, b"{}", timeout_s=5)
         assert attempt.error is not None
         assert "certificate" in attempt.error.lower()
         assert [delivery.path for delivery in receiver.deliveries] == ["/hook"]

@@ -16,7 +16,6 @@ import httpcore2
 from services.webhooks.addresses import AddressPolicy, AddressRefused
 from services.webhooks.network import GuardedBackend
 
-TIMEOUT_S: Final = 15
 MAX_RESPONSE_BYTES: Final = 16 * 1024
 KEPT_RESPONSE_BYTES: Final = 1024
 MAX_RETRY_AFTER_S: Final = 24 * 3600
@@ -67,7 +66,7 @@ class Sender:
         }
         self.policy = policy
 
-    async def send(self, url: str, headers: dict[str, str], body: bytes, *, timeout_s: float = TIMEOUT_S) -> Attempt:
+    async def send(self, url: str, headers: dict[str, str], body: bytes, *, timeout_s: float) -> Attempt:
         """Send a POST request, and return after `timeout_s` at the latest. Raises nothing of the network."""
         began_at = time.monotonic()
         received = _Received()

@@ -147,6 +147,12 @@ def _create_deliveries() -> None:
     op.create_index("ix_webhook_deliveries_endpoint_id_state_id", table, ["endpoint_id", "state", "id"])
     op.create_index("ix_webhook_deliveries_finished_at", table, ["finished_at"], postgresql_where=finished)
     op.create_index(
+        "ix_webhook_deliveries_replayed",
+        table,
+        ["endpoint_id", "position"],
+        postgresql_where=sa.text("reason = 'replay'"),
+    )
+    op.create_index(
         "ix_webhook_deliveries_replay_id", table, ["replay_id"], postgresql_where=sa.text("replay_id IS NOT NULL")
     )
 

@@ -1,0 +1,87 @@
+"""Creates deliveries: reads the event log after the cursor of each endpoint, and for replays once more."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from db.postgres.database import Database
+from db.postgres.session import Session
+from db.postgres.statements import Row
+from services.webhooks import feed_statements as sql
+from services.webhooks.payload import type_of
+
+_END_OF_LOG: Final = 2**63 - 1
+
+
+class Feeder:
+    """Moves the cursors of endpoints and of replays, each in a transaction of its own with the deliveries it creates.
+
+    Any number of processes may do so at once: each skips what another one has locked. An endpoint has at most a
+    thousand pending deliveries; its cursor waits meanwhile. Every method raises DatabaseUnavailable.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def feed(self) -> int:
+        """Move each cursor that is behind once, and return by how many positions in total."""
+        async with self._database.reading() as connection:
+            behind = await connection.rows(sql.BEHIND)
+            running = await connection.rows(sql.RUNNING)
+        moved = 0
+        for endpoint in behind:
+            moved += await self._feed_endpoint(endpoint.id)
+        for replay in running:
+            moved += await self._feed_replay(replay.id)
+        return moved
+
+    async def _feed_endpoint(self, endpoint_id: int) -> int:
+        async with self._database.transaction() as connection:
+            endpoint = await connection.one_or_none(sql.LOCK_ENDPOINT, endpoint_id=endpoint_id)
+            limit = 0 if endpoint is None else await _room(connection, endpoint_id)
+            if endpoint is None or not limit:
+                return 0
+            # What the retention has deleted can not be sent: the endpoint shows how many events that are.
+            after = max(endpoint.cursor, endpoint.first_position - 1)
+            rows = await connection.rows(sql.BATCH, endpoint_id=endpoint_id, after=after, to=_END_OF_LOG, limit=limit)
+            await _create(connection, endpoint_id, None, [row for row in rows if _is_wanted(row, endpoint.types)])
+            reached: int = rows[-1].position if rows else after
+            await connection.run(sql.MOVE, endpoint_id=endpoint_id, reached=reached, lost=after - endpoint.cursor)
+            return reached - int(endpoint.cursor)
+
+    async def _feed_replay(self, replay_id: int) -> int:
+        async with self._database.transaction() as connection:
+            replay = await connection.one_or_none(sql.LOCK_REPLAY, replay_id=replay_id)
+            limit = 0 if replay is None else await _room(connection, replay.endpoint_id)
+            if replay is None or not limit:
+                return 0
+            statement = sql.BATCH_OF_DEAD if replay.only_dead else sql.BATCH
+            rows = await connection.rows(
+                statement, endpoint_id=replay.endpoint_id, after=replay.cursor, to=replay.to_position, limit=limit
+            )
+            wanted = rows if replay.only_dead else [row for row in rows if _is_wanted(row, replay.types)]
+            await _create(connection, replay.endpoint_id, replay.id, wanted)
+            reached: int = rows[-1].position if len(rows) == limit else replay.to_position
+            await connection.run(sql.MOVE_REPLAY, replay_id=replay_id, reached=reached)
+            return reached - int(replay.cursor)
+
+
+async def _room(connection: Session, endpoint_id: int) -> int:
+    """Return how many events may be looked at: as many deliveries may come of them."""
+    pending: int = await connection.value(sql.COUNT_PENDING, endpoint_id=endpoint_id)
+    return min(sql.BATCH_SIZE, sql.MAX_PENDING - pending)
+
+
+def _is_wanted(row: Row, types: Sequence[str]) -> bool:
+    return row.is_wanted and (not types or type_of(row.type, frozenset(row.members)) in types)
+
+
+async def _create(connection: Session, endpoint_id: int, replay_id: int | None, rows: Sequence[Row]) -> None:
+    if rows:
+        await connection.run(
+            sql.CREATE,
+            endpoint_id=endpoint_id,
+            replay_id=replay_id,
+            positions=[row.position for row in rows],
+            ticket_ids=[row.ticket_id for row in rows],
+            versions=[row.version for row in rows],
+        )

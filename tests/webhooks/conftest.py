@@ -1,0 +1,137 @@
+"""A service, and its webhooks, which a test runs step by step with the clock of the database moved by SQL."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+
+from core.settings import Settings
+from db.postgres.database import Database
+from services.webhooks.addresses import AddressPolicy
+from services.webhooks.deliverer import Deliverer
+from services.webhooks.feeder import Feeder
+from services.webhooks.schedule import Schedule
+from services.webhooks.secret_box import SecretBox
+from services.webhooks.sender import Sender
+from support.factories import JSON, NewDatabase, open_ticket, running, settings_for
+from webhooks.receiver import Receiver, running_receiver
+
+LOOPBACK = AddressPolicy([ip_network("127.0.0.0/8")])
+SECRET = b"s" * 32
+IN_FLIGHT = 20
+
+# What the publisher does, without its concurrency: the tests here have one writer.
+PUBLISH = """
+    WITH fresh AS (
+        SELECT ticket_id, version, created_at FROM ticket_events e
+        WHERE NOT EXISTS (SELECT FROM event_log l WHERE (l.ticket_id, l.version) = (e.ticket_id, e.version))
+    ), logged AS (
+        INSERT INTO event_log (position, ticket_id, version)
+        SELECT (SELECT last_position FROM event_publisher)
+            + row_number() OVER (ORDER BY created_at, ticket_id, version), ticket_id, version FROM fresh RETURNING 1
+    )
+    UPDATE event_publisher SET last_position = last_position + (SELECT count(*) FROM logged)
+"""
+DEFAULTS: JSON = {"types": [], "group_ids": [], "tags": [], "detail": "thin", "principal_id": "anonymous"}
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The parts of the service, and a connection that bypasses it."""
+
+    client: httpx2.AsyncClient
+    database: Database
+    box: SecretBox
+    feeder: Feeder
+    sender: Sender
+    sql: asyncpg.Connection
+
+    def deliverer(self, **schedule: Any) -> Deliverer:
+        return Deliverer(self.database, self.sender, self.box, max_in_flight=IN_FLIGHT, schedule=Schedule(**schedule))
+
+    async def endpoint(self, url: str, **values: Any) -> int:
+        """Insert an endpoint whose cursor is at the end of the log, and return its id."""
+        row = DEFAULTS | {"url": url, "secret": await self.box.seal(SECRET)} | values
+        columns = ", ".join(row)
+        places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
+        endpoint_id: int = await self.sql.fetchval(
+            f"INSERT INTO webhook_endpoints ({columns}, cursor)"
+            f" VALUES ({places}, (SELECT last_position FROM event_publisher)) RETURNING id",
+            *row.values(),
+        )
+        return endpoint_id
+
+    async def publish(self) -> None:
+        await self.sql.execute(PUBLISH)
+
+    async def ticket(self, changes: int = 0, **fields: Any) -> JSON:
+        """Create a ticket, and change its subject several times: `changes` further events."""
+        ticket = await open_ticket(self.client, **fields)
+        for _ in range(changes):
+            changed = await self.client.patch(f"/tickets/{ticket['id']}", json={"subject": secrets.token_hex(4)})
+            assert changed.status_code == 200
+        return ticket
+
+    async def feed(self) -> None:
+        """Publish all events and create their deliveries."""
+        await self.publish()
+        while await self.feeder.feed():
+            pass
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let the time of the deliveries and endpoints pass, as the service sees it."""
+        for table, columns in (
+            ("webhook_deliveries", ("next_at", "claimed_until", "created_at")),
+            ("webhook_endpoints", ("failing_since", "not_before", "old_secret_until")),
+        ):
+            moved = ", ".join(f"{column} = {column} - make_interval(secs => $1)" for column in columns)
+            await self.sql.execute(f"UPDATE {table} SET {moved}", float(seconds))
+
+    async def one(self, table: str, row_id: int) -> asyncpg.Record:
+        row = await self.sql.fetchrow(f"SELECT * FROM {table} WHERE id = $1", row_id)
+        assert row is not None
+        return row
+
+    async def states(self, endpoint_id: int) -> list[str]:
+        """Return the states of the deliveries of an endpoint, in the order of the log."""
+        query = "SELECT state FROM webhook_deliveries WHERE endpoint_id = $1 ORDER BY position, id"
+        return [row["state"] for row in await self.sql.fetch(query, endpoint_id)]
+
+
+@pytest.fixture(scope="module")
+async def hooks_settings(migrated_database: NewDatabase, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
+    async with migrated_database() as dsn:
+        yield settings_for(dsn, *redis_address)
+
+
+@pytest.fixture(scope="module")
+async def hooks_of_module(hooks_settings: Settings) -> AsyncIterator[Hooks]:
+    assert hooks_settings.database_dsn is not None
+    dsn = hooks_settings.database_dsn.get_secret_value()
+    database = Database(dsn, pool_size=8)
+    sender = Sender(LOOPBACK)
+    sql = await asyncpg.connect(dsn.replace("+asyncpg", ""))
+    async with running(hooks_settings) as (_, client):
+        yield Hooks(client, database, SecretBox(database), Feeder(database), sender, sql)
+    await sender.close()
+    await sql.close()
+    await database.close()
+
+
+@pytest.fixture
+async def hooks(hooks_of_module: Hooks) -> AsyncIterator[Hooks]:
+    """The parts, without any endpoint."""
+    yield hooks_of_module
+    for table in ("webhook_attempts", "webhook_deliveries", "webhook_replays", "webhook_endpoints"):
+        await hooks_of_module.sql.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with running_receiver() as receiver:
+        yield receiver
