@@ -56,6 +56,7 @@ class Hooks:
 
     async def endpoint(self, url: str, **values: Any) -> int:
         """Insert an endpoint whose cursor is at the end of the log, and return its id."""
+        await self.publish()
         row = DEFAULTS | {"url": url, "secret": await self.box.seal(SECRET)} | values
         columns = ", ".join(row)
         places = ", ".join(f"${n}" for n in range(1, len(row) + 1))
