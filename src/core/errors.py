@@ -23,6 +23,10 @@ ServiceError
 ├── GroupNotFound         no group has this id
 ├── KeyNotFound           no API key has this id
 ├── FieldNotFound         no custom field has this key, or the caller may not see it
+├── WebhookNotFound       no webhook has this id
+├── DeliveryNotFound      the webhook has no delivery with this id
+├── ReplayNotFound        the webhook has no replay with this id
+├── TooManyWebhooks       there are as many webhooks as there may be
 ├── TooManyFields         there are as many custom fields as there may be
 ├── InvalidFields         values do not fit their custom fields
 ├── FieldsRequired        the ticket lacks values that are required now
@@ -174,6 +178,22 @@ class KeyNotFound(ServiceError):
 
 class FieldNotFound(ServiceError):
     """No custom field has this key, or the caller may not see it."""
+
+
+class WebhookNotFound(ServiceError):
+    """No webhook has this id."""
+
+
+class DeliveryNotFound(ServiceError):
+    """The webhook has no delivery with this id."""
+
+
+class ReplayNotFound(ServiceError):
+    """The webhook has no replay with this id."""
+
+
+class TooManyWebhooks(ServiceError):
+    """There are as many webhooks as there may be."""
 
 
 class TooManyFields(ServiceError):

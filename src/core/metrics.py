@@ -114,7 +114,7 @@ webhook_oldest_pending: Final = Gauge(
 )
 webhook_dead: Final = Gauge(
     "tickets_webhook_dead_deliveries",
-    "Deliveries to a webhook endpoint whose last attempt failed and that were not sent again, by endpoint.",
+    "Deliveries to a webhook endpoint whose last attempt failed, of the last 30 days, by endpoint.",
     ["endpoint"],
     registry=REGISTRY,
 )

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 
 
-def _whole(value: object) -> object:
+def whole_number(value: object) -> object:
     """Accept `2` and `2.0`, which JSON Schema does not distinguish, and nothing that is not a number."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -19,4 +19,4 @@ def _whole(value: object) -> object:
 
 
 # The bounds precede the validator, so that they are part of the documented schema.
-BodyId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), BeforeValidator(_whole)]
+BodyId = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), BeforeValidator(whole_number)]
