@@ -105,7 +105,7 @@ class Deliverer:
         turns = (self._max_in_flight - len(self._tasks)) // MAX_IN_FLIGHT
         if turns < 1:
             return []
-        async with self._database.transaction() as connection:
+        async with self._database.working() as connection:
             ids = [row.id for row in await connection.rows(sql.TAKE_TURNS, limit=turns)]
             if not ids:
                 return []
@@ -121,7 +121,7 @@ class Deliverer:
     async def _start(self, claimed: list[Row]) -> int:
         if not claimed:
             return 0
-        async with self._database.reading() as connection:
+        async with self._database.working() as connection:
             rows = await connection.rows(sql.EVENTS_OF, ids=[claim.id for claim in claimed])
         events = {row.id: row for row in rows}
         for claim in sorted(claimed, key=lambda claim: claim.position):
@@ -141,7 +141,7 @@ class Deliverer:
             _log.exception("cannot send a delivery of webhook %d", claim.endpoint_id)
 
     async def _skip(self, claim: Row) -> str:
-        async with self._database.transaction() as connection:
+        async with self._database.working() as connection:
             is_ours = await connection.rows(sql.SKIP, delivery_id=claim.id, attempt=claim.attempts)
         return "skipped" if is_ours else "lost"
 
@@ -161,7 +161,7 @@ class Deliverer:
         }
         if not attempt.is_success:
             return await self._record_failure(claim, attempt, outcome)
-        async with self._database.transaction() as connection:
+        async with self._database.working() as connection:
             is_ours = await connection.rows(sql.SUCCEED, **outcome)
         return "delivered" if is_ours else "lost"
 
@@ -172,7 +172,7 @@ class Deliverer:
         wait_s = attempt.retry_after_s
         if wait_s is None and attempt.status == TOO_MANY_REQUESTS:
             wait_s = schedule.throttled_s
-        async with self._database.transaction() as connection:
+        async with self._database.working() as connection:
             row = await connection.one_or_none(
                 sql.FAIL,
                 **outcome,

@@ -24,7 +24,7 @@ class Feeder:
 
     async def feed(self) -> int:
         """Move each cursor that is behind once, and return by how many positions in total."""
-        async with self._database.reading() as connection:
+        async with self._database.working() as connection:
             behind = await connection.rows(sql.BEHIND)
             running = await connection.rows(sql.RUNNING)
         moved = 0
@@ -35,7 +35,7 @@ class Feeder:
         return moved
 
     async def _feed_endpoint(self, endpoint_id: int) -> int:
-        async with self._database.transaction() as connection:
+        async with self._database.working() as connection:
             endpoint = await connection.one_or_none(sql.LOCK_ENDPOINT, endpoint_id=endpoint_id)
             limit = 0 if endpoint is None else await _room(connection, endpoint_id)
             if endpoint is None or not limit:
@@ -49,7 +49,7 @@ class Feeder:
             return reached - int(endpoint.cursor)
 
     async def _feed_replay(self, replay_id: int) -> int:
-        async with self._database.transaction() as connection:
+        async with self._database.working() as connection:
             replay = await connection.one_or_none(sql.LOCK_REPLAY, replay_id=replay_id)
             limit = 0 if replay is None else await _room(connection, replay.endpoint_id)
             if replay is None or not limit:

@@ -34,8 +34,12 @@ async def purge(database: Database) -> int:
     """
     purged = 0
     for statement in (sql.PURGE, sql.PURGE_DELETED):
-        purged += await database.in_batches(statement, sql.PURGE_BATCH)
-    async with database.transaction() as connection:
+        deleted = sql.PURGE_BATCH
+        while deleted == sql.PURGE_BATCH:
+            async with database.working() as connection:
+                deleted = await connection.value(statement)
+            purged += deleted
+    async with database.working() as connection:
         await connection.run(sql.PURGE_REPLAYS)
         await connection.run(sql.PURGE_ENDPOINTS)
     return purged
@@ -56,7 +60,7 @@ async def measure_continually(database: Database) -> None:
 
 async def measure(database: Database) -> None:
     """Set the gauges of webhooks. Raises DatabaseUnavailable."""
-    async with database.reading() as connection:
+    async with database.working() as connection:
         rows = await connection.rows(sql.MEASURE)
     metrics.webhook_oldest_pending.clear()
     metrics.webhook_dead.clear()

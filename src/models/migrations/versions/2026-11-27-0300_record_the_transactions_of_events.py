@@ -17,9 +17,10 @@ down_revision: str | None = "e5a1d7c3b942"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# The statement comes after the lock, for which all transactions ended that wrote an event without a transaction id. So
-# this snapshot has seen these events, and none that has a transaction id.
-_BEGIN_NUMBERING = "INSERT INTO event_numbering (one, seen) VALUES (true, pg_current_snapshot())"
+_NOTE_SNAPSHOT = """
+    INSERT INTO event_numbering (one, seen, system_identifier, table_oid)
+    SELECT true, :seen, system_identifier, 'event_publisher'::regclass FROM pg_control_system()
+"""
 
 
 def upgrade() -> None:
@@ -48,8 +49,7 @@ def upgrade() -> None:
         sa.CheckConstraint("one", name=op.f("ck_event_publisher_one")),
         sa.PrimaryKeyConstraint("one", name=op.f("pk_event_publisher")),
     )
-    create_numbering()
-    op.execute(_BEGIN_NUMBERING)
+    begin_numbering("pg_current_snapshot()")
 
 
 def downgrade() -> None:
@@ -59,8 +59,13 @@ def downgrade() -> None:
     op.drop_column("ticket_events", "xid")
 
 
-def create_numbering() -> None:
-    """Create the table of how far the numbering of the earlier events is, for one row."""
+def begin_numbering(seen: str) -> None:
+    """Create the table of how far the numbering of the earlier events is, with its row.
+
+    The publisher begins with the snapshot `seen`, an expression. The current one, after the lock, has seen all events
+    without a transaction id, because the transactions that wrote them had to end first, and no event that has one. The
+    server and the table are noted already here: a dump that is made meanwhile is recognized when it is restored.
+    """
     op.create_table(
         "event_numbering",
         sa.Column("one", sa.Boolean(), nullable=False),
@@ -69,6 +74,9 @@ def create_numbering() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("'-infinity'"), nullable=False),
         sa.Column("ticket_id", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("system_identifier", sa.BigInteger(), nullable=False),
+        sa.Column("table_oid", postgresql.OID(), nullable=False),
         sa.CheckConstraint("one", name=op.f("ck_event_numbering_one")),
         sa.PrimaryKeyConstraint("one", name=op.f("pk_event_numbering")),
     )
+    op.execute(_NOTE_SNAPSHOT.replace(":seen", seen))

@@ -44,16 +44,13 @@ _NUMBER_BATCH = sa.text("""
 """)
 _BATCH = 5000
 _LET_PUBLISH = """
-    WITH numbered AS (DELETE FROM event_numbering RETURNING seen, last_position)
-    INSERT INTO event_publisher
-        (one, seen, last_position, first_position, epoch, system_identifier, table_oid)
-    SELECT true, seen, last_position, 1, gen_random_uuid(),
-        (SELECT system_identifier FROM pg_control_system()), 'event_publisher'::regclass
-    FROM numbered
+    WITH numbered AS (DELETE FROM event_numbering RETURNING *)
+    INSERT INTO event_publisher (one, seen, last_position, first_position, epoch, system_identifier, table_oid)
+    SELECT true, seen, last_position, 1, gen_random_uuid(), system_identifier, table_oid FROM numbered
 """
 # A snapshot of the time before every transaction: an upgrade after it leaves all events with a transaction id to the
 # publisher.
-_BEGIN_AGAIN = "INSERT INTO event_numbering (one, seen) VALUES (true, '3:3:')"
+_NOTHING_SEEN = "'3:3:'::pg_snapshot"
 
 
 def upgrade() -> None:
@@ -71,8 +68,7 @@ def downgrade() -> None:
     op.execute("TRUNCATE event_publisher, event_log")
     script = op.get_context().script
     assert script is not None  # noqa: S101 - the script that runs this
-    script.get_revision(_FIRST).module.create_numbering()
-    op.execute(_BEGIN_AGAIN)
+    script.get_revision(_FIRST).module.begin_numbering(_NOTHING_SEEN)
     with op.get_context().autocommit_block():
         op.drop_index(_INDEX, "ticket_events", if_exists=True, postgresql_concurrently=True)
         op.create_index(
