@@ -2,6 +2,7 @@
 # Runs the project on any machine with bash and Python 3.11 or newer:
 #
 #   ./entrypoint.sh                run the service (settings: .env.example)
+#   ./entrypoint.sh worker         run the work in the background only, for services with WORK=off
 #   ./entrypoint.sh test [ARGS]    run the test suite with up to four processes; with ARGS, run pytest with them
 #   ./entrypoint.sh python [ARGS]  run the project's Python
 #
@@ -80,6 +81,10 @@ case "${1:-serve}" in
     fi
     exec "$python" src/serve.py
     ;;
+  worker)
+    choose_python default
+    exec "$python" src/worker.py
+    ;;
   test)
     choose_python default develop
     # Each process starts its own servers; the tests of a file run in one process.
@@ -91,6 +96,6 @@ case "${1:-serve}" in
     exec "$python" "${@:2}"
     ;;
   *)
-    fail "unknown command '$1'; use ./entrypoint.sh, ./entrypoint.sh test or ./entrypoint.sh python"
+    fail "unknown command '$1'; use ./entrypoint.sh, ./entrypoint.sh worker, ./entrypoint.sh test or ./entrypoint.sh python"
     ;;
 esac

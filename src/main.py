@@ -53,7 +53,6 @@ from services.directory.people import People
 from services.directory.principals import Principals
 from services.events.lag import LagReporter
 from services.events.publisher import EventPublisher
-from services.events.retention import purge_continually
 from services.fields.definitions import FieldDefinitions
 from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
@@ -72,6 +71,14 @@ from services.tickets.service import TicketService, lookup_schema
 from services.tickets.tag_list import TagList
 from services.tickets.tags import TicketTags
 from services.tickets.working_fields import WorkingFields
+from services.webhooks.addresses import AddressPolicy
+from services.webhooks.deliveries import WebhookDeliveries
+from services.webhooks.endpoints import WebhookService
+from services.webhooks.maintenance import measure_continually
+from services.webhooks.replays import WebhookReplays
+from services.webhooks.secret_box import SecretBox
+from services.webhooks.sender import Sender
+from workers.background import IN_FLIGHT_INLINE, background_work
 from workers.runner import Runner, Work
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -105,18 +112,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.metrics_reporter = MetricsReporter(resources, in_flight)
             _build_access(app.state, resources, settings)
             _build_tickets(app.state, resources)
-            retention_days = settings.event_retention_days
+            sender = Sender(AddressPolicy(settings.webhook_allow))
+            stack.push_async_callback(sender.close)
+            _build_webhooks(app.state, database, sender)
             works = [
                 Work("renew-fences", resources.fences.run),
                 Work("purge-expired-keys", partial(purge_expired_keys, database)),
                 Work("refresh-counts", partial(refresh_counts, database)),
                 Work("merge-recent-words", partial(merge_continually, database)),
                 Work("record-uses", app.state.api_key_cache.record_uses),
-                Work("publish-events", app.state.publisher.run),
-                Work("purge-event-log", partial(purge_continually, database, retention_days=retention_days)),
                 Work("report-event-lag", LagReporter(database).report_lag),
+                Work("measure-webhooks", partial(measure_continually, database)),
                 Work("report-metrics", app.state.metrics_reporter.report_metrics),
             ]
+            if settings.work == "inline":
+                works += background_work(
+                    database,
+                    app.state.publisher,
+                    sender,
+                    max_in_flight=IN_FLIGHT_INLINE,
+                    retention_days=settings.event_retention_days,
+                )
             await stack.enter_async_context(Runner(works, background))
             await stack.enter_async_context(aclosing(app.state.health))
             stack.enter_context(graceful_shutdown(shutdown, delay_s=settings.shutdown_delay))
@@ -180,6 +196,14 @@ def _build_tickets(state: State, resources: Resources) -> None:
     state.merges = Merges(database, changes)
     state.follow_ups = FollowUps(database, changes, working_fields)
     state.hand_overs = HandOvers(database, changes, state.people, assignees)
+
+
+def _build_webhooks(state: State, database: Database, sender: Sender) -> None:
+    """Build the services by which admins manage webhooks; `workers.background` feeds and delivers."""
+    cursors = StoredCursors(database)
+    state.webhooks = WebhookService(database, sender, SecretBox(database))
+    state.webhook_deliveries = WebhookDeliveries(database, cursors)
+    state.webhook_replays = WebhookReplays(database, cursors)
 
 
 def _middleware(

@@ -28,6 +28,9 @@ from services.tickets.participants import TicketParticipants
 from services.tickets.service import TicketService
 from services.tickets.tag_list import TagList
 from services.tickets.tags import TicketTags
+from services.webhooks.deliveries import WebhookDeliveries
+from services.webhooks.endpoints import WebhookService
+from services.webhooks.replays import WebhookReplays
 
 
 async def _tickets(request: Request) -> TicketService:
@@ -115,6 +118,21 @@ async def _keys(request: Request) -> KeyService:
     return keys
 
 
+async def _webhooks(request: Request) -> WebhookService:
+    webhooks: WebhookService = request.app.state.webhooks
+    return webhooks
+
+
+async def _deliveries(request: Request) -> WebhookDeliveries:
+    deliveries: WebhookDeliveries = request.app.state.webhook_deliveries
+    return deliveries
+
+
+async def _replays(request: Request) -> WebhookReplays:
+    replays: WebhookReplays = request.app.state.webhook_replays
+    return replays
+
+
 async def _caller(request: Request) -> Principal:
     principal: Principal = request.scope[PRINCIPAL_KEY]
     return principal
@@ -141,6 +159,9 @@ AllPeople = Annotated[People, Depends(_people)]
 AllGroups = Annotated[Groups, Depends(_groups)]
 AllPrincipals = Annotated[Principals, Depends(_principals)]
 AllKeys = Annotated[KeyService, Depends(_keys)]
+AllWebhooks = Annotated[WebhookService, Depends(_webhooks)]
+AllDeliveries = Annotated[WebhookDeliveries, Depends(_deliveries)]
+AllReplays = Annotated[WebhookReplays, Depends(_replays)]
 Caller = Annotated[Principal, Depends(_caller)]
 # The bounds precede the validator, so that they are part of the documented schema.
 TicketId = Annotated[

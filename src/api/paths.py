@@ -31,17 +31,18 @@ TAGS: Final = PathSet("/tags")
 DIRECTORY: Final = PathSet("/people", "/groups")
 FIELDS: Final = PathSet("/fields")
 KEYS: Final = PathSet("/keys")
+WEBHOOKS: Final = PathSet("/webhooks")
 PRINCIPALS: Final = PathSet("/me", "/principals")
 
 # Respond in JSON only.
-JSON_ONLY: Final = TICKETS | TAGS | DIRECTORY | FIELDS | KEYS | PRINCIPALS | PathSet("/workflow")
+JSON_ONLY: Final = TICKETS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | PathSet("/workflow")
 # Require no authentication, and take no body.
 PUBLIC: Final = PROBES | DOCS | PathSet("/openapi.json", "/problems")
 # Requested by load balancers and Prometheus every few seconds.
 POLLED: Final = PROBES | METRICS
 # Caches must not store them: tickets, people and keys contain personal texts, addresses and secrets, and the others are
 # of this moment.
-NOT_STORED: Final = TICKETS | TAGS | DIRECTORY | FIELDS | KEYS | PRINCIPALS | POLLED
+NOT_STORED: Final = TICKETS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | POLLED
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
 UNLIMITED: Final = POLLED | DOCS
@@ -66,7 +67,7 @@ def roles_for(path: str, method: str) -> Set[Role]:
         return _STAFF if method in _READING else _ADMINS
     if path in FIELDS:
         return _TICKET_ROLES if method in _READING else _ADMINS
-    if path in KEYS:
+    if path in KEYS or path in WEBHOOKS:
         return _ADMINS
     return frozenset(Role) if path == "/me" else _TICKET_ROLES
 

@@ -5,6 +5,7 @@ An environment variable takes precedence. `.env.example` describes each setting.
 
 import os
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -71,6 +72,13 @@ def _origins(value: object) -> object:
     return origins
 
 
+def _networks(value: object) -> object:
+    """Return the networks of a list. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    return tuple(ip_network(network.strip()) for network in value.split(","))
+
+
 def _issuer(name: str) -> str:
     """Return the issuer unchanged: the `iss` claim of a token must equal it exactly."""
     _http_url(name)
@@ -122,6 +130,8 @@ class Settings(BaseSettings):
     slow_client_timeout: float = Field(default=10, gt=0, le=600)
     request_timeout: float = Field(default=10, ge=1, le=600)
     event_retention_days: int = Field(default=90, ge=1, le=36_500)
+    webhook_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    work: Literal["inline", "off"] = "inline"
     startup_timeout: float = Field(default=10, ge=0)
     migration_timeout: float = Field(default=60, ge=0)
     shutdown_delay: float = Field(default=0, ge=0, le=600)

@@ -69,6 +69,11 @@ def test_every_response_documents_its_headers(document: JSON) -> None:
         ("create_person", 201): {"Location", "ETag"},
         ("create_group", 201): {"Location", "ETag"},
         ("create_key", 201): {"Location"},
+        ("create_webhook", 201): {"Location", "ETag"},
+        **{(name, 200): {"ETag"} for name in ("get_webhook", "change_webhook", "rotate_secret")},
+        **{(name, 412): {"ETag"} for name in ("change_webhook", "delete_webhook")},
+        ("list_deliveries", 200): {"Link"},
+        ("start_replay", 202): {"Location"},
         **{
             (name, 200): {"ETag"}
             for name in (
@@ -106,6 +111,8 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
         "get_ticket": {"If-None-Match", "Cache-Control"},
         "change_person": {"If-Match", "If-None-Match"},
         "change_group": {"If-Match", "If-None-Match"},
+        "change_webhook": {"If-Match", "If-None-Match"},
+        "delete_webhook": {"If-Match", "If-None-Match"},
     }
     for operation in operations(document).values():
         for parameter in operation.get("parameters", ()):

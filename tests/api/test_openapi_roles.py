@@ -99,6 +99,17 @@ SCOPES: dict[str, Scope | None] = {
     "get_key": Scope.READ,
     "create_key": Scope.ADMIN,
     "revoke_key": Scope.ADMIN,
+    "list_webhooks": Scope.READ,
+    "create_webhook": Scope.ADMIN,
+    "get_webhook": Scope.READ,
+    "change_webhook": Scope.ADMIN,
+    "delete_webhook": Scope.ADMIN,
+    "rotate_secret": Scope.ADMIN,
+    "test_webhook": Scope.ADMIN,
+    "list_deliveries": Scope.READ,
+    "replay_delivery": Scope.ADMIN,
+    "start_replay": Scope.ADMIN,
+    "get_replay": Scope.READ,
 }
 PUBLIC = {"livez", "readyz"}
 

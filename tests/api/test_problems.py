@@ -118,6 +118,10 @@ NOT_CAUSED_HERE = {
         "host-not-allowed",
         "internal-error",
         # these need an admin
+        "delivery-not-found",
+        "replay-not-found",
+        "too-many-webhooks",
+        "webhook-not-found",
         "already-exists",
         "group-not-found",
         "insufficient-scope",

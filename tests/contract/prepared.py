@@ -7,6 +7,7 @@ import httpx2
 
 from support.api_calls import a_person
 from support.factories import JSON, a_ticket
+from support.webhooks import new_replay, new_webhook, webhook_with_delivery
 
 # The values of the examples that must be unique, by the operations whose bodies have them.
 _UNIQUE = ("alice@example.com", "Network", "crm", "device")
@@ -33,6 +34,8 @@ async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, p
     if "{key}" in path:
         new = {"key": f"f{secrets.token_hex(6)}", "label": "Field", "type": "text"}
         values["key"] = await _new(client, "/fields", new, "key")
+    if "{webhook_id}" in path:
+        values |= await _webhook_for(client, path)
     return path.format_map(values)
 
 
@@ -72,6 +75,16 @@ async def _ticket_for(client: httpx2.AsyncClient, operation: str) -> int:
         into = {"into": await _new(client, "/tickets", a_ticket())}
         assert (await client.post(f"/tickets/{ticket_id}/merge", json=into)).is_success
     return ticket_id
+
+
+async def _webhook_for(client: httpx2.AsyncClient, path: str) -> dict[str, int]:
+    if "{delivery_id}" in path:
+        webhook_id, delivery_id = await webhook_with_delivery(client)
+        return {"webhook_id": webhook_id, "delivery_id": delivery_id}
+    webhook_id = (await new_webhook(client))["id"]
+    if "{replay_id}" in path:
+        return {"webhook_id": webhook_id, "replay_id": await new_replay(client, webhook_id)}
+    return {"webhook_id": webhook_id}
 
 
 async def _new(client: httpx2.AsyncClient, path: str, body: JSON, key: str = "id") -> Any:

@@ -49,6 +49,8 @@ _TOGETHER: Final = {
     "must have either principal_id, or name and role",
     "must have email for the role requester, and only for it",
     "must be in the future",
+    "must have either from or after",
+    "to must be later than from",
 }
 _MIN_UNIQUE_LENGTH: Final = 16
 _SPECIAL_USE: Final = tuple(f".{domain}" for domain in SPECIAL_USE_DOMAIN_NAMES)

@@ -5,6 +5,7 @@ import secrets
 import httpx2
 
 from support.factories import JSON, a_comment, a_ticket
+from support.webhooks import URL, new_replay, new_webhook, webhook_with_delivery
 
 Call = tuple[str, str, JSON | None]
 
@@ -41,6 +42,9 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
     ]
     await client.post(f"/tickets/{merged}/merge", json={"into": other}, headers=admin)
     await client.patch(f"/tickets/{closed}", json={"status": "closed"}, headers=admin)
+    webhook_id, delivery_id = await webhook_with_delivery(client, admin)
+    webhook, replay_id = f"/webhooks/{webhook_id}", await new_replay(client, webhook_id, admin)
+    unused_id = (await new_webhook(client, admin))["id"]
     link = f"{ticket}/links/relates_to/{other}"
     return {
         "put_ticket_by_external_id": ("PUT", "/tickets/by-external-id/shop/A-1", a_ticket(email=email)),
@@ -86,6 +90,17 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
         "create_key": ("POST", "/keys", {"name": secrets.token_hex(6), "role": "agent"}),
         "get_key": ("GET", f"/keys/{key}", None),
         "revoke_key": ("DELETE", f"/keys/{key}", None),
+        "list_webhooks": ("GET", "/webhooks", None),
+        "create_webhook": ("POST", "/webhooks", {"url": URL}),
+        "get_webhook": ("GET", webhook, None),
+        "change_webhook": ("PATCH", webhook, {"tags": ["vip"]}),
+        "delete_webhook": ("DELETE", f"/webhooks/{unused_id}", None),
+        "rotate_secret": ("POST", f"{webhook}/rotate-secret", None),
+        "test_webhook": ("POST", f"{webhook}/test", None),
+        "list_deliveries": ("GET", f"{webhook}/deliveries", None),
+        "replay_delivery": ("POST", f"{webhook}/deliveries/{delivery_id}/replay", None),
+        "start_replay": ("POST", f"{webhook}/replays", {"from": "2099-01-01T00:00:00Z"}),
+        "get_replay": ("GET", f"{webhook}/replays/{replay_id}", None),
         "get_workflow": ("GET", "/workflow", None),
         "livez": ("GET", "/livez", None),
         "readyz": ("GET", "/readyz", None),

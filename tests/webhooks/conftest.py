@@ -12,6 +12,9 @@ import pytest
 
 from core.settings import Settings
 from db.postgres.database import Database
+from services.cursors import StoredCursors
+from services.events.publisher import EventPublisher
+from services.tickets.commit_signal import CommitSignal
 from services.webhooks.addresses import AddressPolicy
 from services.webhooks.deliverer import Deliverer
 from services.webhooks.feeder import Feeder
@@ -25,18 +28,6 @@ LOOPBACK = AddressPolicy([ip_network("127.0.0.0/8")])
 SECRET = b"s" * 32
 IN_FLIGHT = 20
 
-# What the publisher does, without its concurrency: the tests here have one writer.
-PUBLISH = """
-    WITH fresh AS (
-        SELECT ticket_id, version, created_at FROM ticket_events e
-        WHERE NOT EXISTS (SELECT FROM event_log l WHERE (l.ticket_id, l.version) = (e.ticket_id, e.version))
-    ), logged AS (
-        INSERT INTO event_log (position, ticket_id, version)
-        SELECT (SELECT last_position FROM event_publisher)
-            + row_number() OVER (ORDER BY created_at, ticket_id, version), ticket_id, version FROM fresh RETURNING 1
-    )
-    UPDATE event_publisher SET last_position = last_position + (SELECT count(*) FROM logged)
-"""
 DEFAULTS: JSON = {"types": [], "group_ids": [], "tags": [], "detail": "thin", "principal_id": "anonymous"}
 
 
@@ -47,6 +38,8 @@ class Hooks:
     client: httpx2.AsyncClient
     database: Database
     box: SecretBox
+    cursors: StoredCursors
+    publisher: EventPublisher
     feeder: Feeder
     sender: Sender
     sql: asyncpg.Connection
@@ -68,7 +61,8 @@ class Hooks:
         return endpoint_id
 
     async def publish(self) -> None:
-        await self.sql.execute(PUBLISH)
+        while (await self.publisher.publish_round()).published:
+            pass
 
     async def ticket(self, changes: int = 0, **fields: Any) -> JSON:
         """Create a ticket, and change its subject several times: `changes` further events."""
@@ -107,7 +101,7 @@ class Hooks:
 @pytest.fixture(scope="module")
 async def hooks_settings(migrated_database: NewDatabase, redis_address: tuple[str, int]) -> AsyncIterator[Settings]:
     async with migrated_database() as dsn:
-        yield settings_for(dsn, *redis_address)
+        yield settings_for(dsn, *redis_address, work="off", webhook_allow="127.0.0.0/8")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +112,16 @@ async def hooks_of_module(hooks_settings: Settings) -> AsyncIterator[Hooks]:
     sender = Sender(LOOPBACK)
     sql = await asyncpg.connect(dsn.replace("+asyncpg", ""))
     async with running(hooks_settings) as (_, client):
-        yield Hooks(client, database, SecretBox(database), Feeder(database), sender, sql)
+        yield Hooks(
+            client,
+            database,
+            SecretBox(database),
+            StoredCursors(database),
+            EventPublisher(database, CommitSignal()),
+            Feeder(database),
+            sender,
+            sql,
+        )
     await sender.close()
     await sql.close()
     await database.close()

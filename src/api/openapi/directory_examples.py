@@ -50,16 +50,16 @@ NEW_KEY: Final = {
 }
 
 
-def _example(model: type[BaseModel], **others: Any) -> dict[str, Any]:  # noqa: ANN401 - any value of JSON
+def example_of(model: type[BaseModel], **others: Any) -> dict[str, Any]:  # noqa: ANN401 - any value of JSON
     """Return the first example of each member, except for others."""
     return {name: (field.examples or [None])[0] for name, field in model.model_fields.items()} | others
 
 
 _GROUP_NAME: Final = {"id": 1, "name": "Network"}
-_PERSON: Final = _example(Person, deactivated_at=None)
-_GROUP: Final = _example(Group)
-_KEY: Final = _example(ApiKey, email=None, revoked_at=None, last_used_at=None, expires_at=None)
-_PRINCIPAL: Final = _example(PrincipalDetails)
+_PERSON: Final = example_of(Person, deactivated_at=None)
+_GROUP: Final = example_of(Group)
+_KEY: Final = example_of(ApiKey, email=None, revoked_at=None, last_used_at=None, expires_at=None)
+_PRINCIPAL: Final = example_of(PrincipalDetails)
 
 _FIELD: Final = {
     "key": "device",
@@ -74,7 +74,7 @@ _FIELD: Final = {
     "updated_at": "2026-03-02T12:31:07.120345Z",
 }
 RESPONSES: Final[dict[str, Any]] = {
-    "me": _example(Me, scopes=None, groups=[_GROUP_NAME]),
+    "me": example_of(Me, scopes=None, groups=[_GROUP_NAME]),
     "principal": _PRINCIPAL,
     "name-of-principal": {name: _PRINCIPAL[name] for name in ("id", "kind", "name")},
     "person": _PERSON,
@@ -92,7 +92,7 @@ RESPONSES: Final[dict[str, Any]] = {
     "group": _GROUP,
     "groups": {"items": [_GROUP], "next_cursor": None},
     "key": _KEY,
-    "created-key": _KEY | {"secret": _example(ApiKeyCreated)["secret"]},
+    "created-key": _KEY | {"secret": example_of(ApiKeyCreated)["secret"]},
     "revoked-key": _KEY | {"revoked_at": "2026-04-02T09:00:00Z"},
     "keys": {"items": [_KEY], "next_cursor": None},
 }

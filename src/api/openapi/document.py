@@ -67,6 +67,11 @@ TAGS: Final = [
     {"name": "participants", "description": "Email addresses that see a ticket and comment on it."},
     {"name": "links", "description": "Links between tickets, merges, and follow-ups of closed tickets."},
     {"name": "fields", "description": "The definitions of custom fields. Admins manage them."},
+    {
+        "name": "webhooks",
+        "description": "Webhooks, which send events to the addresses of other programs, their deliveries and replays. "
+        "For admins.",
+    },
     {"name": "workflow", "description": "The status machine of tickets."},
     {"name": "operation", "description": "Probes for load balancers and orchestrators."},
 ]

@@ -34,6 +34,16 @@ _LINKS: Final[dict[tuple[str, str], JSON]] = {
         (name, "200"): {"next_page": {"operationId": name, "parameters": _CURSOR}}
         for name in ("list_people", "list_groups", "list_keys")
     },
+    ("list_deliveries", "200"): {
+        "next_page": {
+            "operationId": "list_deliveries",
+            "parameters": {"path.webhook_id": "$request.path.webhook_id"} | _CURSOR,
+        }
+    },
+    ("create_webhook", "201"): {
+        name: {"operationId": name, "parameters": {"path.webhook_id": "$response.body#/id"}}
+        for name in ("test_webhook", "list_deliveries")
+    },
     ("list_history", "200"): {"next_page": {"operationId": "list_history", "parameters": _SAME_TICKET | _CURSOR}},
 }
 

@@ -17,6 +17,7 @@ from api.openapi.directory_examples import (
     PERSON_PATCH,
 )
 from api.openapi.examples import MERGE, NEW_COMMENT, NEW_TICKET, RENAME_TAG, TICKET_PATCH
+from api.openapi.webhook_examples import NEW_REPLAY, NEW_WEBHOOK, WEBHOOK_PATCH
 from schemas.custom_fields import CustomFieldCreate, CustomFieldPatch
 from schemas.groups import GroupCreate, GroupPatch
 from schemas.hand_over import HandOver
@@ -24,6 +25,8 @@ from schemas.keys import ApiKeyCreate
 from schemas.people import PersonCreate, PersonPatch
 from schemas.tags import TagRename
 from schemas.tickets import CommentCreate, TicketCreate, TicketMerge, TicketPatch
+from schemas.webhook_deliveries import ReplayCreate
+from schemas.webhooks import WebhookCreate, WebhookPatch
 
 NewTicket = Annotated[TicketCreate, Body(openapi_examples=NEW_TICKET)]
 NewComment = Annotated[CommentCreate, Body(openapi_examples=NEW_COMMENT)]
@@ -38,6 +41,9 @@ FieldChange = Annotated[CustomFieldPatch, Body(openapi_examples=FIELD_PATCH)]
 NewGroup = Annotated[GroupCreate, Body(openapi_examples=NEW_GROUP)]
 GroupChange = Annotated[GroupPatch, Body(openapi_examples=GROUP_PATCH)]
 NewKey = Annotated[ApiKeyCreate, Body(openapi_examples=NEW_KEY)]
+NewWebhook = Annotated[WebhookCreate, Body(openapi_examples=NEW_WEBHOOK)]
+WebhookChange = Annotated[WebhookPatch, Body(openapi_examples=WEBHOOK_PATCH)]
+NewReplay = Annotated[ReplayCreate, Body(openapi_examples=NEW_REPLAY)]
 
 
 def _merge_patch(model: type[BaseModel], examples: JSON) -> JSON:
@@ -50,3 +56,4 @@ TAKES_MERGE_PATCH: Final = _merge_patch(TicketPatch, TICKET_PATCH)
 PATCHES_PERSON: Final = _merge_patch(PersonPatch, PERSON_PATCH)
 PATCHES_FIELD: Final = _merge_patch(CustomFieldPatch, FIELD_PATCH)
 PATCHES_GROUP: Final = _merge_patch(GroupPatch, GROUP_PATCH)
+PATCHES_WEBHOOK: Final = _merge_patch(WebhookPatch, WEBHOOK_PATCH)

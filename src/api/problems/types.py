@@ -10,6 +10,7 @@ from api.problems.directory_types import DIRECTORY_PROBLEMS
 from api.problems.field_types import FIELD_PROBLEMS
 from api.problems.problem_type import ProblemType
 from api.problems.ticket_types import TICKET_PROBLEM_TYPES
+from api.problems.webhook_types import WEBHOOK_PROBLEMS
 from core import errors
 
 PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
@@ -188,6 +189,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
     ),
     **TICKET_PROBLEM_TYPES,
     **FIELD_PROBLEMS,
+    **WEBHOOK_PROBLEMS,
 }
 
 # Refusals that are raised as a status code, before a route runs.

@@ -26,6 +26,7 @@ from api.routes import (
     tags,
     ticket_tags,
     tickets,
+    webhooks,
     workflow,
 )
 
@@ -44,6 +45,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     groups.router,
     keys.router,
     fields.router,
+    webhooks.router,
     workflow.router,
     health.router,
     metrics.router,

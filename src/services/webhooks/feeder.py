@@ -1,15 +1,24 @@
 """Creates deliveries: reads the event log after the cursor of each endpoint, and for replays once more."""
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
+from core.errors import Unavailable
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
+from services.tickets.commit_signal import CommitSignal
 from services.webhooks import feed_statements as sql
 from services.webhooks.payload import type_of
 
+POLL_EVERY_S: Final = 0.25
+_RETRY_AFTER_S: Final = 2
 _END_OF_LOG: Final = 2**63 - 1
+
+_log = logging.getLogger(__name__)
 
 
 class Feeder:
@@ -19,8 +28,24 @@ class Feeder:
     thousand pending deliveries; its cursor waits meanwhile. Every method raises DatabaseUnavailable.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, wake_deliverer: Callable[[], None] = lambda: None) -> None:
         self._database = database
+        self._wake_deliverer = wake_deliverer
+
+    async def run(self, published: CommitSignal) -> None:
+        """Feed until cancelled: when this process has published events, and regularly for those of others."""
+        while True:
+            next_events = published.expect()
+            try:
+                moved = await self.feed()
+            except Unavailable as error:
+                _log.warning("cannot feed the webhooks; retrying in %d s: %s", _RETRY_AFTER_S, error)
+                await asyncio.sleep(_RETRY_AFTER_S)
+                continue
+            if not moved:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_EVERY_S):
+                        await next_events.wait()
 
     async def feed(self) -> int:
         """Move each cursor that is behind once, and return by how many positions in total."""
@@ -32,6 +57,8 @@ class Feeder:
             moved += await self._feed_endpoint(endpoint.id)
         for replay in running:
             moved += await self._feed_replay(replay.id)
+        if moved:
+            self._wake_deliverer()
         return moved
 
     async def _feed_endpoint(self, endpoint_id: int) -> int:

@@ -50,21 +50,10 @@ class Sender:
     """Sends requests over pooled connections. It follows no redirects, and uses no proxy of the environment."""
 
     def __init__(self, policy: AddressPolicy, *, ssl_context: ssl.SSLContext | None = None) -> None:
-        self._backends = {
-            "https": GuardedBackend(policy, is_encrypted=True),
-            "http": GuardedBackend(policy, is_encrypted=False),
-        }
-        self._pools = {
-            scheme: httpcore2.AsyncConnectionPool(
-                ssl_context=ssl_context,
-                max_connections=_MAX_CONNECTIONS,
-                max_keepalive_connections=_KEPT_CONNECTIONS,
-                keepalive_expiry=_KEPT_FOR_S,
-                network_backend=backend,
-            )
-            for scheme, backend in self._backends.items()
-        }
         self.policy = policy
+        self._ssl_context = ssl_context
+        self._backends: dict[str, GuardedBackend] = {}
+        self._pools: dict[str, httpcore2.AsyncConnectionPool] = {}
 
     async def send(self, url: str, headers: dict[str, str], body: bytes, *, timeout_s: float) -> Attempt:
         """Send a POST request, and return after `timeout_s` at the latest. Raises nothing of the network."""
@@ -97,7 +86,7 @@ class Sender:
 
     async def _exchange(self, url: str, headers: dict[str, str], body: bytes, received: "_Received") -> None:
         self.policy.ensure_valid(url)  # what is allowed may have changed since the endpoint was created
-        pool = self._pools[urlsplit(url).scheme]
+        pool = self._pool(urlsplit(url).scheme)
         sent = {"content-length": str(len(body)), "user-agent": _USER_AGENT} | headers
         async with pool.stream("POST", url, headers=list(sent.items()), content=body) as response:
             received.retry_after_s = _retry_after_s(response)
@@ -106,6 +95,20 @@ class Sender:
                 received.body += chunk
                 if len(received.body) >= MAX_RESPONSE_BYTES:
                     return  # the connection is closed, unread
+
+    def _pool(self, scheme: str) -> httpcore2.AsyncConnectionPool:
+        """Return the pool of a scheme. It is made at the first use: most services have no webhooks."""
+        if scheme not in self._pools:
+            self._backends[scheme] = GuardedBackend(self.policy, is_encrypted=scheme == "https")
+            self._pools[scheme] = httpcore2.AsyncConnectionPool(
+                # Without one, the pool would read the certificates of all authorities for each connection.
+                ssl_context=self._ssl_context or httpcore2.default_ssl_context(),
+                max_connections=_MAX_CONNECTIONS,
+                max_keepalive_connections=_KEPT_CONNECTIONS,
+                keepalive_expiry=_KEPT_FOR_S,
+                network_backend=self._backends[scheme],
+            )
+        return self._pools[scheme]
 
 
 class _Received:

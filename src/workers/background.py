@@ -1,0 +1,38 @@
+"""The work that belongs to no request: with `WORK=inline` each serving process runs it, otherwise worker processes.
+
+Any number of processes may run it: each piece of work claims what it does, and what a killed process had claimed is
+done again by another one.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from db.postgres.database import Database
+from services.events.publisher import EventPublisher
+from services.events.retention import purge_continually as purge_log_continually
+from services.webhooks.deliverer import Deliverer
+from services.webhooks.feeder import Feeder
+from services.webhooks.maintenance import purge_continually as purge_webhooks_continually
+from services.webhooks.secret_box import SecretBox
+from services.webhooks.sender import Sender
+from workers.runner import Work
+
+# Requests to webhooks at once: beside the requests of clients, and in a process that has nothing else to do.
+IN_FLIGHT_INLINE: Final = 20
+IN_FLIGHT_OF_WORKER: Final = 200
+
+
+def background_work(
+    database: Database, publisher: EventPublisher, sender: Sender, *, max_in_flight: int, retention_days: int
+) -> Sequence[Work]:
+    """Return the work, to be run by a `Runner`."""
+    deliverer = Deliverer(database, sender, SecretBox(database), max_in_flight=max_in_flight)
+    feeder = Feeder(database, wake_deliverer=deliverer.wake)
+    return [
+        Work("publish-events", publisher.run),
+        Work("purge-event-log", partial(purge_log_continually, database, retention_days=retention_days)),
+        Work("feed-webhooks", partial(feeder.run, publisher.published)),
+        Work("deliver-webhooks", deliverer.run),
+        Work("purge-webhooks", partial(purge_webhooks_continually, database)),
+    ]

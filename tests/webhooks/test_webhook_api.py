@@ -1,0 +1,375 @@
+"""Admins manage webhooks over HTTP."""
+
+import secrets
+from typing import Any
+
+import httpx2
+import pytest
+from standardwebhooks import Webhook
+
+from directory.conftest import problem
+from models import Role
+from services.access.api_keys import ApiKeys
+from services.webhooks import endpoints
+from services.webhooks.maintenance import measure, purge
+from support.factories import JSON
+from webhooks.conftest import Hooks
+from webhooks.receiver import Receiver, Reply
+
+URL = "https://hooks.example.com/tickets"
+
+
+@pytest.fixture(scope="module")
+async def admin(hooks_of_module: Hooks) -> httpx2.AsyncClient:
+    """A client of an admin."""
+    key, _ = await ApiKeys(hooks_of_module.database).create("webhooks", Role.ADMIN)
+    client = hooks_of_module.client
+    client.headers["Authorization"] = f"Bearer {key}"
+    return client
+
+
+async def created(client: httpx2.AsyncClient, **fields: Any) -> JSON:
+    response = await client.post("/webhooks", json={"url": URL} | fields)
+    assert response.status_code == 201, response.text
+    webhook: JSON = response.json()
+    return webhook
+
+
+async def test_the_secret_is_shown_once_and_stored_sealed(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    response = await admin.post("/webhooks", json={"url": receiver.url, "types": ["ticket.created"]})
+    webhook = response.json()
+    assert (response.status_code, response.headers["ETag"]) == (201, '"1"')
+    assert response.headers["Location"] == f"/webhooks/{webhook['id']}"
+    secret = webhook.pop("secret")
+    read = await admin.get(response.headers["Location"])
+    assert (read.json(), read.headers["ETag"]) == (webhook, '"1"')
+    assert (webhook["principal_id"], webhook["state"], webhook["detail"]) == ("key:webhooks", "on", "thin")
+    assert webhook in (await admin.get("/webhooks")).json()["items"]
+    stored = (await hooks.one("webhook_endpoints", webhook["id"]))["secret"]
+    assert await hooks.box.open(stored) not in stored
+    await hooks.ticket()
+    await hooks.feed()
+    await hooks.deliverer().deliver_due()
+    Webhook(secret).verify(receiver.deliveries[0].body, receiver.deliveries[0].headers)
+
+
+@pytest.mark.usefixtures("hooks")
+async def test_a_secret_of_ones_own_is_used(admin: httpx2.AsyncClient) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    assert (await created(admin, secret=secret))["secret"] == secret
+    short = await admin.post("/webhooks", json={"url": URL, "secret": "whsec_" + "A" * 33 + "==="})
+    assert problem(short) == (422, "invalid-reference")
+
+
+@pytest.mark.usefixtures("hooks")
+@pytest.mark.parametrize(
+    ("field", "value", "pointer"),
+    [
+        ("url", "http://hooks.example.com/", None),
+        ("url", "https://10.0.0.1/", "#/url"),
+        ("url", "https://user:word@hooks.example.com/", "#/url"),
+        ("url", "ftp://hooks.example.com/", "#/url"),
+        ("types", ["ticket.created", "ticket.eaten"], "#/types/1"),
+        ("group_ids", [999_999], "#/group_ids/0"),
+        ("principal_id", "person:999999", "#/principal_id"),
+    ],
+)
+async def test_what_cannot_be_used_is_refused(
+    admin: httpx2.AsyncClient, field: str, value: object, pointer: str | None
+) -> None:
+    response = await admin.post("/webhooks", json={"url": URL, field: value})
+    if pointer is None:  # a network is allowed here: the addresses of the name are checked when it is called
+        assert response.status_code == 201
+        return
+    assert problem(response) == (422, "invalid-reference")
+    assert [part["pointer"] for part in response.json()["errors"]] == [pointer]
+
+
+async def test_agents_have_no_access(hooks: Hooks, admin: httpx2.AsyncClient) -> None:
+    webhook = await created(admin)
+    key, _ = await ApiKeys(hooks.database).create("webhooks-agent", Role.AGENT)
+    headers = {"Authorization": f"Bearer {key}"}
+    for method, path in (("GET", "/webhooks"), ("POST", "/webhooks"), ("GET", f"/webhooks/{webhook['id']}")):
+        body = {"url": URL} if method == "POST" else None
+        response = await admin.request(method, path, json=body, headers=headers)
+        assert problem(response) == (403, "forbidden")
+
+
+@pytest.mark.usefixtures("hooks")
+async def test_a_patch_makes_a_version_only_if_something_differs(admin: httpx2.AsyncClient) -> None:
+    webhook = await created(admin)
+    path = f"/webhooks/{webhook['id']}"
+    changed = await admin.patch(path, json={"tags": ["vip"], "detail": "full"}, headers={"If-Match": '"1"'})
+    assert (changed.json()["tags"], changed.json()["detail"], changed.headers["ETag"]) == (["vip"], "full", '"2"')
+    assert (await admin.patch(path, json={"tags": ["vip"]})).headers["ETag"] == '"2"'
+    late = await admin.patch(path, json={"tags": []}, headers={"If-Match": '"1"'})
+    assert problem(late) == (412, "version-mismatch")
+
+
+async def test_a_paused_webhook_goes_on_where_it_stopped(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await created(admin, url=receiver.url)
+    path = f"/webhooks/{webhook['id']}"
+    assert (await admin.patch(path, json={"state": "paused"})).json()["state"] == "paused"
+    tickets = [await hooks.ticket() for _ in range(2)]
+    await hooks.feed()
+    assert await hooks.deliverer().deliver_due() == 0
+    await admin.patch(path, json={"state": "on"})
+    await hooks.feed()
+    await hooks.deliverer().deliver_due()
+    assert sorted(receiver.ids) == sorted(f"evt_{ticket['id']}_1" for ticket in tickets)
+
+
+async def test_a_webhook_that_was_switched_off_starts_without_its_failures(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await created(admin, url=receiver.url)
+    path = f"/webhooks/{webhook['id']}"
+    await hooks.ticket()
+    await hooks.feed()
+    receiver.behaviour = lambda _: Reply(410)
+    await hooks.deliverer().deliver_due()
+    off = (await admin.get(path)).json()
+    assert (off["state"], off["state_reason"], off["pending"], off["version"]) == ("off", "gone", 1, 2)
+    assert off["failing_since"] is not None
+    assert (await admin.patch(path, json={"tags": []})).json()["state_reason"] == "gone"
+    on = (await admin.patch(path, json={"state": "on"})).json()
+    assert (on["state"], on["state_reason"], on["failing_since"], on["paused_until"]) == ("on", None, None, None)
+
+
+async def test_the_backlog_can_be_skipped(admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver) -> None:
+    webhook = await created(admin, url=receiver.url)
+    path = f"/webhooks/{webhook['id']}"
+    await hooks.ticket()
+    await hooks.feed()
+    await hooks.ticket()
+    await hooks.publish()
+    await admin.patch(path, json={"skip_backlog": True})
+    ticket = await hooks.ticket()
+    await hooks.feed()
+    await hooks.deliverer().deliver_due()
+    assert receiver.ids == [f"evt_{ticket['id']}_1"]
+    listed = (await admin.get(f"{path}/deliveries?state=skipped")).json()["items"]
+    assert len(listed) == 1
+
+
+async def test_both_secrets_sign_for_a_day_after_a_rotation(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await created(admin, url=receiver.url)
+    rotated = (await admin.post(f"/webhooks/{webhook['id']}/rotate-secret")).json()
+    assert rotated["secret"] != webhook["secret"]
+    assert rotated["old_secret_until"] is not None
+    for _ in range(2):
+        await hooks.ticket()
+        await hooks.feed()
+        await hooks.deliverer().deliver_due()
+        await hooks.pass_time(86_401)
+    first, second = receiver.deliveries
+    for secret in (webhook["secret"], rotated["secret"]):
+        Webhook(secret).verify(first.body, first.headers)
+    assert len(second.headers["webhook-signature"].split(" ")) == 1
+    Webhook(rotated["secret"]).verify(second.body, second.headers)
+    assert (await admin.get(f"/webhooks/{webhook['id']}")).json()["old_secret_until"] is None
+
+
+async def test_a_test_shows_the_outcome_and_the_headers(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await created(admin, url=receiver.url)
+    receiver.behaviour = lambda _: Reply(200, body=b"ok")
+    tested = (await admin.post(f"/webhooks/{webhook['id']}/test")).json()
+    (delivery,) = receiver.deliveries
+    assert (tested["is_success"], tested["status"], tested["response_head"]) == (True, 200, "ok")
+    assert tested["request_headers"]["webhook-id"] == delivery.id
+    assert Webhook(webhook["secret"]).verify(delivery.body, tested["request_headers"])["type"] == "webhook.test"
+    receiver.behaviour = lambda _: Reply(500)
+    failed = (await admin.post(f"/webhooks/{webhook['id']}/test")).json()
+    assert (failed["is_success"], failed["status"]) == (False, 500)
+    assert (await hooks.one("webhook_endpoints", webhook["id"]))["failures"] == 0
+
+
+async def test_deliveries_are_listed_with_their_last_attempt(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await created(admin, url=receiver.url)
+    path = f"/webhooks/{webhook['id']}/deliveries"
+    tickets = [await hooks.ticket() for _ in range(3)]
+    await hooks.feed()
+    receiver.behaviour = lambda delivery: Reply(500 if f"_{tickets[0]['id']}_" in delivery.id else 204, body=b"x")
+    await hooks.deliverer().deliver_due()
+    pending = (await admin.get(f"{path}?state=pending")).json()["items"]
+    assert [(each["message_id"], each["attempts"]) for each in pending] == [(f"evt_{tickets[0]['id']}_1", 1)]
+    assert (pending[0]["last_attempt"]["status"], pending[0]["finished_at"]) == (500, None)
+    found: list[str] = []
+    page: str | None = f"{path}?limit=2"
+    while page:
+        response = await admin.get(page)
+        found += [each["message_id"] for each in response.json()["items"]]
+        page = response.headers["Link"].partition(">")[0][1:] if "Link" in response.headers else None
+    assert found == [f"evt_{ticket['id']}_1" for ticket in reversed(tickets)]
+
+
+async def dead_deliveries(hooks: Hooks, admin: httpx2.AsyncClient, receiver: Receiver, count: int) -> JSON:
+    """Create a webhook whose deliveries are dead, with one that is done."""
+    webhook = await created(admin, url=receiver.url)
+    await hooks.ticket()
+    await hooks.feed()
+    await hooks.deliverer().deliver_due()
+    for _ in range(count):
+        await hooks.ticket()
+    await hooks.feed()
+    receiver.behaviour = lambda _: Reply(500)
+    deliverer = hooks.deliverer(retries_s=(), pause_after=1000)
+    while await deliverer.deliver_due():
+        pass
+    receiver.behaviour = lambda _: Reply(204)
+    receiver.deliveries.clear()
+    return webhook
+
+
+async def test_a_dead_delivery_is_sent_again_with_the_same_id(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await dead_deliveries(hooks, admin, receiver, 1)
+    path = f"/webhooks/{webhook['id']}/deliveries"
+    (dead,) = (await admin.get(f"{path}?state=dead")).json()["items"]
+    response = await admin.post(f"{path}/{dead['id']}/replay")
+    replayed = response.json()
+    assert (response.status_code, replayed["reason"], replayed["message_id"]) == (202, "replay", dead["message_id"])
+    again = (await admin.post(f"{path}/{replayed['id']}/replay")).json()
+    assert again["id"] == replayed["id"]  # it is pending
+    assert await hooks.deliverer().deliver_due() == 1
+    assert receiver.ids == [dead["message_id"]]
+
+
+async def test_a_replay_of_the_dead_sends_each_again_once(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await dead_deliveries(hooks, admin, receiver, 3)
+    path = f"/webhooks/{webhook['id']}/replays"
+    for expected in (3, 0):
+        response = await admin.post(path, json={"from": "2026-01-01T00:00:00Z", "only_dead": True})
+        assert (response.status_code, response.json()["state"]) == (202, "running")
+        await hooks.feed()
+        while await hooks.deliverer().deliver_due():
+            pass
+        replay = (await admin.get(response.headers["Location"])).json()
+        assert (replay["state"], replay["done"], replay["pending"]) == ("done", expected, 0)
+        assert replay["events_read"] == replay["events"]
+    assert len(set(receiver.ids)) == len(receiver.ids) == 3
+
+
+async def test_a_range_of_time_is_sent_again(admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver) -> None:
+    webhook = await created(admin, url=receiver.url, types=["ticket.created"])
+    times, tickets = [], []
+    for _ in range(4):
+        times.append((await hooks.sql.fetchval("SELECT clock_timestamp()")).isoformat())
+        tickets.append(await hooks.ticket(changes=1))
+        await hooks.publish()
+    await admin.patch(f"/webhooks/{webhook['id']}", json={"skip_backlog": True})
+    response = await admin.post(f"/webhooks/{webhook['id']}/replays", json={"from": times[1], "to": times[3]})
+    await hooks.feed()
+    while await hooks.deliverer().deliver_due():
+        pass
+    assert sorted(receiver.ids) == sorted(f"evt_{ticket['id']}_1" for ticket in tickets[1:3])
+    replay = (await admin.get(response.headers["Location"])).json()
+    assert (replay["events"], replay["done"], replay["state"]) == (4, 2, "done")
+
+
+async def test_a_replay_begins_after_a_cursor_of_the_feed(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await created(admin, url=receiver.url)
+    await hooks.ticket()
+    await hooks.publish()
+    row = await hooks.sql.fetchrow("SELECT epoch, last_position FROM event_publisher")
+    assert row is not None
+    cursors = await hooks.cursors.get()
+    cursor = cursors.seal("events", [str(row["epoch"]), row["last_position"]])
+    other_epoch = cursors.seal("events", ["00000000-0000-0000-0000-000000000000", 1])
+    ticket = await hooks.ticket()
+    await hooks.publish()
+    path = f"/webhooks/{webhook['id']}"
+    await admin.patch(path, json={"skip_backlog": True})
+    assert (await admin.post(f"{path}/replays", json={"after": cursor})).status_code == 202
+    for wrong in (other_epoch, "x", secrets.token_hex(20)):
+        assert problem(await admin.post(f"{path}/replays", json={"after": wrong})) == (422, "invalid-cursor")
+    await hooks.feed()
+    await hooks.deliverer().deliver_due()
+    assert receiver.ids == [f"evt_{ticket['id']}_1"]
+
+
+async def test_a_deleted_webhook_gets_nothing_and_its_rows_are_removed(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await created(admin, url=receiver.url)
+    path = f"/webhooks/{webhook['id']}"
+    await hooks.ticket()
+    await hooks.feed()
+    await admin.post(f"{path}/replays", json={"from": "2026-01-01T00:00:00Z"})
+    assert problem(await admin.delete(path, headers={"If-Match": '"2"'})) == (412, "version-mismatch")
+    assert (await admin.delete(path)).json()["id"] == webhook["id"]
+    for method, target in (
+        ("GET", path),
+        ("DELETE", path),
+        ("POST", f"{path}/test"),
+        ("POST", f"{path}/rotate-secret"),
+        ("GET", f"{path}/deliveries"),
+        ("GET", f"{path}/replays/1"),
+    ):
+        assert problem(await admin.request(method, target)) == (404, "webhook-not-found")
+    await hooks.feed()
+    assert (await hooks.deliverer().deliver_due(), receiver.deliveries) == (0, [])
+    assert await purge(hooks.database) == 1
+    assert await hooks.sql.fetchval("SELECT count(*) FROM webhook_endpoints") == 0
+
+
+async def test_other_ids_are_not_found(admin: httpx2.AsyncClient, hooks: Hooks) -> None:
+    one, other = await created(admin), await created(admin)
+    await hooks.ticket()
+    await hooks.feed()
+    (delivery,) = (await admin.get(f"/webhooks/{one['id']}/deliveries")).json()["items"]
+    replay = (await admin.post(f"/webhooks/{one['id']}/replays", json={"from": "2026-01-01T00:00:00Z"})).json()
+    path = f"/webhooks/{other['id']}"
+    foreign = await admin.post(f"{path}/deliveries/{delivery['id']}/replay")
+    assert problem(foreign) == (404, "delivery-not-found")
+    assert problem(await admin.get(f"{path}/replays/{replay['id']}")) == (404, "replay-not-found")
+
+
+@pytest.mark.usefixtures("hooks")
+async def test_the_number_of_webhooks_is_limited(admin: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "MAX_WEBHOOKS", 1)
+    await created(admin)
+    assert problem(await admin.post("/webhooks", json={"url": URL})) == (409, "too-many-webhooks")
+
+
+async def test_deliveries_are_kept_for_30_days(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = await hooks.endpoint(receiver.url)
+    for _ in range(2):
+        await hooks.ticket()
+    await hooks.feed()
+    await hooks.deliverer().deliver_due()
+    old = "UPDATE webhook_deliveries SET finished_at = now() - interval '31 days' WHERE id IN (SELECT min(id) FROM {})"
+    await hooks.sql.execute(old.format("webhook_deliveries"))
+    assert await purge(hooks.database) == 1
+    assert await hooks.states(endpoint) == ["done"]
+    assert await hooks.sql.fetchval("SELECT count(*) FROM webhook_attempts") == 1
+
+
+async def test_the_metrics_name_what_waits_and_what_is_dead(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await dead_deliveries(hooks, admin, receiver, 2)
+    await hooks.ticket()
+    await hooks.feed()
+    await hooks.pass_time(100)
+    await measure(hooks.database)
+    text = (await admin.get("/metrics")).text
+    label = f'{{endpoint="{webhook["id"]}"}}'
+    assert f"tickets_webhook_dead_deliveries{label} 2.0" in text
+    (age,) = [line for line in text.splitlines() if line.startswith(f"tickets_webhook_oldest_pending_seconds{label}")]
+    assert 100 <= float(age.rpartition(" ")[2]) < 110
