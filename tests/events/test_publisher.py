@@ -15,8 +15,7 @@ from services.events import statements
 from services.events.lag import Lag, measure_lag
 from services.events.publisher import MAX_PAUSE_S, ROUND_EVERY_S, EventPublisher, Round
 from services.tickets.commit_signal import CommitSignal
-
-from .rows import EQUAL, change, difference, log_of, open_ticket
+from support.event_rows import EQUAL, change, difference, log_of, open_ticket
 
 STATE = "SELECT seen::text, last_position FROM event_publisher"
 
