@@ -42,7 +42,7 @@ def _in_utc(time: datetime) -> datetime:
 
 def _written_out(value: object) -> object:
     """Refuse a bare number, which pydantic reads as seconds or milliseconds since 1970, depending on its size."""
-    if isinstance(value, str) and not _DATE_AND_TIME.match(value):
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE_AND_TIME.match(value)):
         raise PydanticCustomError("time", "must be a date and a time with an offset, as RFC 3339 writes them")
     return value
 

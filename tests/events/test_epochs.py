@@ -13,8 +13,7 @@ from services.events.epochs import begin_epoch, begin_epoch_if_restored
 from services.events.lag import measure_lag
 from services.events.publisher import EventPublisher, Round
 from services.events.retention import purge_log
-
-from .rows import EQUAL, change, difference, log_of, open_ticket
+from support.event_rows import EQUAL, change, difference, log_of, open_ticket
 
 # As a dump of another server is: that server had used more transaction ids, and had two events to publish.
 RESTORE_FROM_ELSEWHERE = """

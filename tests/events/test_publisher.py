@@ -15,8 +15,7 @@ from services.events import statements
 from services.events.lag import Lag, measure_lag
 from services.events.publisher import MAX_PAUSE_S, ROUND_EVERY_S, EventPublisher, Round
 from services.tickets.commit_signal import CommitSignal
-
-from .rows import EQUAL, change, difference, log_of, open_ticket
+from support.event_rows import EQUAL, change, difference, log_of, open_ticket
 
 STATE = "SELECT seen::text, last_position FROM event_publisher"
 
@@ -228,3 +227,20 @@ async def test_a_lost_connection_costs_no_event(sql: asyncpg.Connection, publish
         """), number
     running.cancel()
     assert await difference(sql) == EQUAL
+
+
+async def test_a_round_finds_the_new_events_by_the_index(sql: asyncpg.Connection, publisher: EventPublisher) -> None:
+    await sql.execute("""
+        INSERT INTO tickets (subject, text, email) SELECT 'a', 'b', 'a@example.com' FROM generate_series(1, 5000);
+        INSERT INTO ticket_events (ticket_id, version, type, actor) SELECT id, 1, 'created', 'test' FROM tickets;
+    """)
+    await publisher.publish_round()
+    await sql.execute("ANALYZE ticket_events, event_log")
+    await change(sql, await open_ticket(sql))
+    transactions = await sql.fetchrow("SELECT pg_snapshot_xmax(seen)::text, seen::text FROM event_publisher")
+    assert transactions is not None
+    plan = "\n".join(
+        row[0] for row in await sql.fetch(f"EXPLAIN {statements.PUBLISH.sql}", 5000, transactions[0], ["3", "4"])
+    )
+    assert plan.count("ix_ticket_events_xid") == 2, plan
+    assert "Seq Scan on ticket_events" not in plan

@@ -9,8 +9,7 @@ from db.postgres.database import Database
 from services.events import retention, statements
 from services.events.publisher import EventPublisher, Round
 from services.events.retention import purge_log
-
-from .rows import change, open_ticket
+from support.event_rows import change, open_ticket
 
 POSITIONS = "SELECT first_position, last_position FROM event_publisher"
 

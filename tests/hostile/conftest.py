@@ -8,8 +8,11 @@ import asyncpg
 import pytest
 from fastapi import FastAPI
 
+from db.postgres.database import Database
 from hostile.positions import ADMIN_KEY, OTHER_KEY_ID
 from hostile.wire import Request, Response, all_of, exchange
+from services.webhooks.secret_box import SecretBox
+from services.webhooks.signature import new_secret
 from support.factories import FAULT, JSON, NewDatabase, a_ticket, settings_for
 from support.service_process import ServiceProcess
 
@@ -44,7 +47,27 @@ async def add_directory(dsn: str) -> None:
             "INSERT INTO api_keys (id, name, role, secret_hash) VALUES ($1, 'hostile', 'agent', $2)",
             *(key_id, ADMIN_KEY.secret_hash),
         )
+    await add_webhooks(connection, dsn)
     await connection.close()
+
+
+async def add_webhooks(connection: asyncpg.Connection, dsn: str) -> None:
+    """Add two webhooks to which nothing is sent, and a delivery and a replay of the first."""
+    database = Database(dsn, pool_size=1)
+    secret = await SecretBox(database).seal(new_secret())
+    await database.close()
+    await connection.execute(
+        """
+        INSERT INTO webhook_endpoints (url, principal_id, secret, cursor, state)
+        SELECT 'https://hooks.example.com/', 'key:hostile', $1, 0, 'paused' FROM generate_series(1, 2)
+        """,
+        secret,
+    )
+    await connection.execute("""
+        INSERT INTO webhook_deliveries (endpoint_id, position, ticket_id, version, state, finished_at)
+        VALUES (1, 1, 1, 1, 'done', now());
+        INSERT INTO webhook_replays (endpoint_id, from_position, to_position, cursor) VALUES (1, 0, 0, 0);
+    """)
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,9 @@ _EXISTING: Final = {
     "{principal_id}": "key:hostile",
     "{key_id}": OTHER_KEY_ID,
     "{key}": "device",
+    "{webhook_id}": "1",
+    "{delivery_id}": "1",
+    "{replay_id}": "1",
     "{tag}": "printer",
     "{email}": "carol@example.com",
     "{link_type}": "blocks",
@@ -43,7 +46,10 @@ def _valid(operation: str, field: str) -> object:
         return f"{unique}@example.com"
     if operation == "create_field":
         return {"key": f"f{unique}", "label": "Device", "type": "text"}[field]
+    if operation == "start_replay":
+        return {"from": "2026-01-01T00:00:00Z"}[field]
     values = {"name": unique, "role": "agent", "members": [], "active": True, "status": "answered"}
+    values |= {"url": "https://hooks.example.com/"}
     values |= {"into": 2, "from": "old", "to": "new", "assignee_id": None, "label": "Device"}
     return (a_ticket() | values)[field]
 
@@ -69,6 +75,8 @@ class Operation:
     def target(self, ticket_id: int | str = 1) -> bytes:
         """Return the path, with the id of a ticket if it has that parameter, and of other resources that exist."""
         path = self.path.replace("{ticket_id}", str(_TICKETS.get(self.id, ticket_id)))
+        if self.id == "delete_webhook":
+            path = path.replace("{webhook_id}", "2")
         for name, value in _EXISTING.items():
             path = path.replace(name, value)
         return path.encode()

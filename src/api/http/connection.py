@@ -23,7 +23,8 @@ from api.middleware.request_id import REQUEST_ID_HEADER
 from api.middleware.security_headers import secured
 from api.problems.handlers import MEDIA_TYPE, problem_body
 from api.problems.problem_type import ProblemType
-from api.problems.types import MALFORMED, STATUS_PROBLEMS
+from api.problems.server_types import MALFORMED
+from api.problems.types import STATUS_PROBLEMS
 from core.settings import Settings
 
 MAX_HEAD_BYTES: Final = 64 * 1024

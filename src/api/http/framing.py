@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from api.problems.problem_type import ProblemType
-from api.problems.types import MALFORMED, UNKNOWN_CODING
+from api.problems.server_types import MALFORMED, UNKNOWN_CODING
 
 Headers = Sequence[tuple[bytes, bytes]]
 

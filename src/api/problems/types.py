@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from api.problems.directory_types import DIRECTORY_PROBLEMS
 from api.problems.field_types import FIELD_PROBLEMS
 from api.problems.problem_type import ProblemType
+from api.problems.server_types import MALFORMED, UNKNOWN_CODING
 from api.problems.ticket_types import TICKET_PROBLEM_TYPES
 from api.problems.webhook_types import WEBHOOK_PROBLEMS
 from core import errors
@@ -275,23 +276,6 @@ STATUS_PROBLEMS: Final[Mapping[int, ProblemType]] = {
         ),
     )
 }
-
-# Sent by the server itself, before the application receives a request.
-MALFORMED: Final = ProblemType(
-    400,
-    "malformed-request",
-    "Malformed request",
-    "The request is not valid HTTP/1.1.",
-    "Use an HTTP library. The server refuses a URI of 64 KiB or more, a header without a colon, a missing or repeated "
-    "`Host`, broken chunks, and contradictory lengths of the body. It does not accept TLS, which a proxy terminates.",
-)
-UNKNOWN_CODING: Final = ProblemType(
-    501,
-    "transfer-coding-not-supported",
-    "Transfer coding not supported",
-    "The Transfer-Encoding of the request is not chunked.",
-    "Send the body without compression, with `Content-Length` or with `Transfer-Encoding: chunked`.",
-)
 
 ALL_PROBLEM_TYPES: Final = (*PROBLEM_TYPES.values(), *STATUS_PROBLEMS.values(), MALFORMED, UNKNOWN_CODING)
 
