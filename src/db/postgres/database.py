@@ -94,8 +94,8 @@ class Database:
         }
 
     def add_statement_listener(self, listener: Callable[[LoggedQuery], None]) -> None:
-        """Call `listener` after each statement of these pools, in the context of the request that executed it."""
-        for connections in (self._main, self._searches, self._control, self._work):
+        """Call `listener` after each statement of a request, in its context; not after those of background work."""
+        for connections in (self._main, self._searches, self._control):
             connections.add_statement_listener(listener)
 
     @asynccontextmanager
