@@ -16,7 +16,7 @@ ServiceError
 ├── TooManyParticipants   the ticket has the maximum number of participants
 ├── TooManyLinks          the ticket has the maximum number of links
 ├── LinkToItself          a ticket cannot be linked to itself
-├── MergeNotPossible      the ticket is merged already, or the target is closed, or both are the same
+├── MergeNotPossible      the two tickets cannot be merged
 ├── NotMerged             the ticket is not merged
 ├── MergeTooOld           the merge can no longer be undone
 ├── PrincipalNotFound     no principal has this id, or the caller may not see it
@@ -84,6 +84,7 @@ class TicketNotFound(ServiceError):
 
     def __init__(self, ticket_id: int) -> None:
         super().__init__(f"no ticket {ticket_id}")
+        self.ticket_id = ticket_id
 
 
 class TicketClosed(ServiceError):
@@ -143,7 +144,15 @@ class LinkToItself(ServiceError):
 
 
 class MergeNotPossible(ServiceError):
-    """The ticket is merged already, or the target is closed, or the target leads back to the ticket."""
+    """The two tickets cannot be merged.
+
+    `reason` is `already-merged`, `target-closed`, `leads-back` (from the target to the ticket) or
+    `too-many-participants`.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class NotMerged(ServiceError):

@@ -66,7 +66,9 @@ _MORNING: Final = "2026-03-02T09:00:00Z"
 _EVENING: Final = "2026-03-02T18:00:00+03:00"
 
 
-AssigneeFilter = Annotated[str, Field(min_length=1, max_length=PRINCIPAL_ID_MAX_LENGTH, pattern=r"^[^\x00]+$")]
+AssigneeFilter = Annotated[
+    str, Field(max_length=PRINCIPAL_ID_MAX_LENGTH, pattern=r"^(me|none|anonymous|[a-z]+:[^\x00]+)$")
+]
 GroupFilter = Annotated[str, Field(pattern="^(none|[1-9][0-9]{0,17})$")]
 ExternalIdFilter = Annotated[str, Field(min_length=1, max_length=EXTERNAL_ID_MAX_LENGTH, pattern=r"^[^\x00]+$")]
 SourceFilter = Annotated[str, Field(min_length=1, max_length=SOURCE_MAX_LENGTH, pattern=r"^[^\x00]+$")]

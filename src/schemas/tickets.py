@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
@@ -107,11 +107,14 @@ class CommentCreate(_RequestBody):
         examples=["public"],
     )
 
-    @model_validator(mode="after")
-    def _refuse_a_transition_by_a_note(self) -> Self:
-        if self.visibility is Audience.INTERNAL and self.status is not None:
-            raise PydanticCustomError("note_with_status", "an internal note makes no transition: omit status")
-        return self
+    @field_validator("visibility")
+    @classmethod
+    def _refuse_a_transition_by_a_note(cls, visibility: Audience, info: ValidationInfo) -> Audience:
+        if visibility is Audience.INTERNAL and info.data.get("status") is not None:
+            raise PydanticCustomError(
+                "note_with_status", "must be public if there is a status: a note makes no transition"
+            )
+        return visibility
 
 
 class Comment(BaseModel):

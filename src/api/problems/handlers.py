@@ -76,6 +76,8 @@ def _details(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
             extensions = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
         case errors.AlreadyAssigned():
             extensions = {"assignee_id": error.assignee_id}
+        case errors.MergeNotPossible():
+            extensions = {"reason": error.reason}
         case errors.InsufficientScope():
             extensions = {"scope": error.scope}
             headers = {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{error.scope}"'}
