@@ -147,8 +147,8 @@ def _build_access(state: State, resources: Resources, settings: Settings) -> Non
     state.people = People(database, cursors)
     state.groups = Groups(database, cursors)
     state.principals = Principals(database)
-    state.keys = KeyService(api_keys, cursors)
     state.api_key_cache = ApiKeyCache(api_keys)
+    state.keys = KeyService(api_keys, state.api_key_cache, cursors)
     state.authenticator = Authenticator(
         state.api_key_cache, _token_verifier(settings, database), allow_anonymous=settings.allow_anonymous
     )

@@ -47,6 +47,17 @@ ServiceError
 from collections.abc import Sequence
 
 
+class Fault:
+    """What is wrong with a part of a request.
+
+    `steps` locates it: `body` and the way into the body, or `path` or `query` and the name of a parameter.
+    """
+
+    def __init__(self, detail: str, *steps: str | int) -> None:
+        self.detail = detail
+        self.steps = steps
+
+
 class ServiceError(Exception):
     """Base class: the service refuses a request or cannot process it now."""
 
@@ -64,7 +75,11 @@ class Unauthenticated(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """The principal is not permitted to do this."""
+    """The principal is not permitted to do this; `faults` has the parts of the request that it may not use."""
+
+    def __init__(self, reason: str, *faults: Fault) -> None:
+        super().__init__(reason)
+        self.faults = faults
 
 
 class InsufficientScope(ServiceError):
@@ -228,13 +243,12 @@ class KeyNotCreated(ServiceError):
 class InvalidReference(ServiceError):
     """A value of a request refers to something that does not exist or cannot be used here.
 
-    `steps` locates it: `body` and the way into the body, or `path` and the name of a parameter.
+    `faults` has each such value.
     """
 
-    def __init__(self, detail: str, *steps: str | int) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.steps = steps
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(fault.detail for fault in faults))
+        self.faults = faults
 
 
 class VersionMismatch(ServiceError):

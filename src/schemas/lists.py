@@ -209,7 +209,7 @@ class TicketFilters(BaseModel):
     @model_validator(mode="after")
     def _require_external_id(self) -> Self:
         if self.source is not None and self.external_id is None:
-            raise PydanticCustomError("source_alone", "source requires external_id")
+            raise PydanticCustomError("source_alone", "is required with source", {"member": "external_id"})
         return self
 
 

@@ -48,7 +48,10 @@ class TicketCreate(_RequestBody):
     @model_validator(mode="after")
     def _require_source_and_external_id(self) -> Self:
         if (self.source is None) != (self.external_id is None):
-            raise PydanticCustomError("incomplete_external_id", "source and external_id belong together")
+            missing = "source" if self.source is None else "external_id"
+            raise PydanticCustomError(
+                "incomplete_external_id", "is required: source and external_id belong together", {"member": missing}
+            )
         return self
 
 

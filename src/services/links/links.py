@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import BigInteger, bindparam, delete, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
-from core.errors import InvalidReference, LinkToItself, TicketNotFound, TooManyLinks
+from core.errors import Fault, InvalidReference, LinkToItself, TicketNotFound, TooManyLinks
 from db.postgres.session import Session
 from db.postgres.statements import Statement, given
 from models import Audience, EventType, LinkType, TicketLink, table_of
@@ -80,7 +80,7 @@ class TicketLinks:
             return await self._write_both(ticket_id, link, other_id, principal, expected, is_added=is_added)
         except TicketNotFound as error:
             if error.ticket_id == other_id:
-                raise InvalidReference("no ticket has this id", "path", "other_id") from error
+                raise InvalidReference(Fault("no ticket has this id", "path", "other_id")) from error
             raise
 
     async def _write_both(

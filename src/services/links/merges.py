@@ -4,7 +4,7 @@ from collections.abc import Sequence, Set
 from itertools import pairwise
 from typing import Final
 
-from core.errors import InvalidReference, MergeNotPossible, MergeTooOld, NotMerged, Overloaded, TicketNotFound
+from core.errors import Fault, InvalidReference, MergeNotPossible, MergeTooOld, NotMerged, Overloaded, TicketNotFound
 from db.postgres.database import Database
 from db.postgres.session import Session
 from models import Audience, EventType, TicketStatus
@@ -85,7 +85,7 @@ class Merges:
         """Return the ticket at the end of the chain of merges. Raises InvalidReference, and MergeNotPossible."""
         ids = await self._chain(into)
         if not ids:
-            raise InvalidReference("no ticket has this id", "body", "into")
+            raise InvalidReference(Fault("no ticket has this id", "body", "into"))
         if source_id in ids:
             raise MergeNotPossible("leads-back", "a ticket cannot be merged into itself, nor over other tickets")
         return ids[-1]
