@@ -170,8 +170,8 @@ def _build_access(state: State, resources: Resources, settings: Settings) -> Non
     state.people = People(database, cursors)
     state.groups = Groups(database, cursors)
     state.principals = Principals(database)
-    state.keys = KeyService(api_keys, cursors)
     state.api_key_cache = ApiKeyCache(api_keys)
+    state.keys = KeyService(api_keys, state.api_key_cache, cursors)
     state.authenticator = Authenticator(
         state.api_key_cache, _token_verifier(settings, database), allow_anonymous=settings.allow_anonymous
     )
@@ -193,7 +193,7 @@ def _build_tickets(state: State, resources: Resources) -> None:
     state.ticket_tags = TicketTags(changes)
     state.participants = TicketParticipants(database, changes, definitions)
     state.links = TicketLinks(changes)
-    state.merges = Merges(database, changes)
+    state.merges = Merges(database, changes, definitions)
     state.follow_ups = FollowUps(database, changes, working_fields)
     state.hand_overs = HandOvers(database, changes, state.people, assignees)
 

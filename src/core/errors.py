@@ -16,7 +16,7 @@ ServiceError
 ├── TooManyParticipants   the ticket has the maximum number of participants
 ├── TooManyLinks          the ticket has the maximum number of links
 ├── LinkToItself          a ticket cannot be linked to itself
-├── MergeNotPossible      the ticket is merged already, or the target is closed, or both are the same
+├── MergeNotPossible      the two tickets cannot be merged
 ├── NotMerged             the ticket is not merged
 ├── MergeTooOld           the merge can no longer be undone
 ├── PrincipalNotFound     no principal has this id, or the caller may not see it
@@ -51,6 +51,17 @@ ServiceError
 from collections.abc import Sequence
 
 
+class Fault:
+    """What is wrong with a part of a request.
+
+    `steps` locates it: `body` and the way into the body, or `path` or `query` and the name of a parameter.
+    """
+
+    def __init__(self, detail: str, *steps: str | int) -> None:
+        self.detail = detail
+        self.steps = steps
+
+
 class ServiceError(Exception):
     """Base class: the service refuses a request or cannot process it now."""
 
@@ -68,7 +79,11 @@ class Unauthenticated(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """The principal is not permitted to do this."""
+    """The principal is not permitted to do this; `faults` has the parts of the request that it may not use."""
+
+    def __init__(self, reason: str, *faults: Fault) -> None:
+        super().__init__(reason)
+        self.faults = faults
 
 
 class InsufficientScope(ServiceError):
@@ -88,6 +103,7 @@ class TicketNotFound(ServiceError):
 
     def __init__(self, ticket_id: int) -> None:
         super().__init__(f"no ticket {ticket_id}")
+        self.ticket_id = ticket_id
 
 
 class TicketClosed(ServiceError):
@@ -147,7 +163,15 @@ class LinkToItself(ServiceError):
 
 
 class MergeNotPossible(ServiceError):
-    """The ticket is merged already, or the target is closed, or the target leads back to the ticket."""
+    """The two tickets cannot be merged.
+
+    `reason` is `already-merged`, `target-closed`, `leads-back` (from the target to the ticket) or
+    `too-many-participants`.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class NotMerged(ServiceError):
@@ -239,13 +263,12 @@ class KeyNotCreated(ServiceError):
 class InvalidReference(ServiceError):
     """A value of a request refers to something that does not exist or cannot be used here.
 
-    `steps` locates it: `body` and the way into the body, or `path` and the name of a parameter.
+    `faults` has each such value.
     """
 
-    def __init__(self, detail: str, *steps: str | int) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.steps = steps
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(fault.detail for fault in faults))
+        self.faults = faults
 
 
 class VersionMismatch(ServiceError):

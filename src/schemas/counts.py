@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
+from schemas.documented import is_absent
 from schemas.lists import TicketFilters
 
 MAX_COUNT: Final = 10_000
@@ -25,9 +26,14 @@ class TicketCount(BaseModel):
         description="The value: a status, a priority, a tag, or the id of an assignee or of a group. Null: none.",
         examples=["open"],
     )
-    count: int | None = Field(default=None, description="The number of tickets, up to 10,000.", examples=[12])
+    count: int | None = Field(
+        default=None, exclude_if=is_absent, description="The number of tickets, up to 10,000.", examples=[12]
+    )
     more_than: int | None = Field(
-        default=None, description="Present in place of `count` if there are more than this.", examples=[MAX_COUNT]
+        default=None,
+        exclude_if=is_absent,
+        description="Present in place of `count` if there are more than this.",
+        examples=[MAX_COUNT],
     )
 
 

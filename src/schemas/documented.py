@@ -5,6 +5,11 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 
+def is_absent(value: object) -> bool:
+    """Return whether a member is left out of the JSON: one of two members that exclude each other."""
+    return value is None
+
+
 class ExtensibleEnum:
     """Documents an enum to which values may be added: clients have to accept any string."""
 

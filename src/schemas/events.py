@@ -3,44 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import BaseModel, Field
 
-from models import EventType, TicketStatus
+from models import EventType
 from schemas.documented import DocumentedAs, ExtensibleEnum
+from schemas.event_data import EventData
 from schemas.pages import NextCursor
-
-
-class TextChange(BaseModel):
-    """A text before and after a change."""
-
-    before: str = Field(alias="from", description="The previous value.", examples=["The printer is on fire"])
-    after: str = Field(alias="to", description="The new value.", examples=["The printer is out"])
-
-
-class StatusChange(BaseModel):
-    """A status before and after a transition."""
-
-    before: TicketStatus = Field(alias="from", description="The previous status.", examples=["open"])
-    after: TicketStatus = Field(alias="to", description="The new status.", examples=["answered"])
-
-
-def _nothing_required(schema: JsonDict) -> None:
-    schema.pop("required", None)
-
-
-class EventData(BaseModel):
-    """The details of an event: each changed field with its previous and its new value, and the id of a new comment.
-
-    Only the members that apply are present. Later event types add members, so clients ignore unknown ones.
-    """
-
-    model_config = ConfigDict(extra="allow", json_schema_extra=_nothing_required)
-
-    subject: TextChange = Field(description="Present if the subject was changed.")
-    text: TextChange = Field(description="Present if the text was changed.")
-    status: StatusChange = Field(description="Present if the status was changed.")
-    comment_id: int = Field(description="Present if a comment was added: its id.", examples=[1])
 
 
 class Event(BaseModel):

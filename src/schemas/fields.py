@@ -30,16 +30,17 @@ _BLANK: Final = re.compile(
 )
 
 
-_ONE_LINE_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$"
+# Marks of the direction of writing are left out too: they would change how the text around the name is shown.
+_ONE_LINE_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*$"
 _ONE_LINE: Final = re.compile(_ONE_LINE_PATTERN)
 
 
 def storable_text(value: str) -> str:
     """Return text unchanged; refuse blank text, and NUL, which PostgreSQL cannot store."""
-    if _BLANK.fullmatch(value):
-        raise PydanticCustomError("blank", "must not be blank")
     if "\0" in value:
         raise PydanticCustomError("nul_character", "must not contain the NUL character")
+    if _BLANK.fullmatch(value):
+        raise PydanticCustomError("blank", "must not be blank")
     return value
 
 
@@ -71,7 +72,7 @@ def _name(value: str) -> str:
     if _BLANK.fullmatch(value):
         raise PydanticCustomError("blank", "must not be blank")
     if not _ONE_LINE.fullmatch(value):
-        raise PydanticCustomError("control_character", "must not contain control characters")
+        raise PydanticCustomError("control_character", "must not contain control characters or marks of direction")
     return value.strip()
 
 

@@ -18,10 +18,10 @@ class HandOver(RequestBody):
             min_length=1,
             max_length=PRINCIPAL_ID_MAX_LENGTH,
             pattern=r"^[^\x00]+$",
-            description="The id of the active agent or admin that gets the tickets. Null or absent: nobody.",
+            description="The id of the active agent or admin that gets the tickets. Null: nobody.",
             examples=["key:crm"],
         ),
-    ] = None
+    ]
     group_id: Annotated[
         BodyId | None,
         Field(

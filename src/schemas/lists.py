@@ -66,7 +66,9 @@ _MORNING: Final = "2026-03-02T09:00:00Z"
 _EVENING: Final = "2026-03-02T18:00:00+03:00"
 
 
-AssigneeFilter = Annotated[str, Field(min_length=1, max_length=PRINCIPAL_ID_MAX_LENGTH, pattern=r"^[^\x00]+$")]
+AssigneeFilter = Annotated[
+    str, Field(max_length=PRINCIPAL_ID_MAX_LENGTH, pattern=r"^(me|none|anonymous|[a-z]+:[^\x00]+)$")
+]
 GroupFilter = Annotated[str, Field(pattern="^(none|[1-9][0-9]{0,17})$")]
 ExternalIdFilter = Annotated[str, Field(min_length=1, max_length=EXTERNAL_ID_MAX_LENGTH, pattern=r"^[^\x00]+$")]
 SourceFilter = Annotated[str, Field(min_length=1, max_length=SOURCE_MAX_LENGTH, pattern=r"^[^\x00]+$")]
@@ -207,7 +209,7 @@ class TicketFilters(BaseModel):
     @model_validator(mode="after")
     def _require_external_id(self) -> Self:
         if self.source is not None and self.external_id is None:
-            raise PydanticCustomError("source_alone", "source requires external_id")
+            raise PydanticCustomError("source_alone", "is required with source", {"member": "external_id"})
         return self
 
 

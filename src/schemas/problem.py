@@ -68,6 +68,12 @@ class Problem(BaseModel):
         description="For `illegal-transition`: the statuses that the ticket can change to.",
         examples=[["answered", "closed"]],
     )
+    reason: str | None = Field(
+        default=None,
+        description="For `merge-not-possible`: `already-merged`, `target-closed`, `leads-back` or "
+        "`too-many-participants`.",
+        examples=["target-closed"],
+    )
     assignee_id: str | None = Field(
         default=None,
         description="For `already-assigned`: the principal that has the ticket.",

@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
+from schemas.documented import is_absent
 from schemas.lists import Paging
 from schemas.pages import NextCursor
 from schemas.request_body import RequestBody
@@ -28,9 +29,14 @@ class TagCount(BaseModel):
     """A tag, and how many tickets have it: `count`, or `more_than` if there are more."""
 
     tag: str = Field(description="The tag.", examples=["printer"])
-    count: int | None = Field(default=None, description="The number of tickets, up to 1,000.", examples=[12])
+    count: int | None = Field(
+        default=None, exclude_if=is_absent, description="The number of tickets, up to 1,000.", examples=[12]
+    )
     more_than: int | None = Field(
-        default=None, description="Present in place of `count` if more tickets have the tag.", examples=[MAX_TAG_COUNT]
+        default=None,
+        exclude_if=is_absent,
+        description="Present in place of `count` if more tickets have the tag.",
+        examples=[MAX_TAG_COUNT],
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
@@ -48,7 +48,10 @@ class TicketCreate(_RequestBody):
     @model_validator(mode="after")
     def _require_source_and_external_id(self) -> Self:
         if (self.source is None) != (self.external_id is None):
-            raise PydanticCustomError("incomplete_external_id", "source and external_id belong together")
+            missing = "source" if self.source is None else "external_id"
+            raise PydanticCustomError(
+                "incomplete_external_id", "is required: source and external_id belong together", {"member": missing}
+            )
         return self
 
 
@@ -107,11 +110,14 @@ class CommentCreate(_RequestBody):
         examples=["public"],
     )
 
-    @model_validator(mode="after")
-    def _refuse_a_transition_by_a_note(self) -> Self:
-        if self.visibility is Audience.INTERNAL and self.status is not None:
-            raise PydanticCustomError("note_with_status", "an internal note makes no transition: omit status")
-        return self
+    @field_validator("visibility")
+    @classmethod
+    def _refuse_a_transition_by_a_note(cls, visibility: Audience, info: ValidationInfo) -> Audience:
+        if visibility is Audience.INTERNAL and info.data.get("status") is not None:
+            raise PydanticCustomError(
+                "note_with_status", "must be public if there is a status: a note makes no transition"
+            )
+        return visibility
 
 
 class Comment(BaseModel):

@@ -1,6 +1,6 @@
 """The fields that agents work with: priority, assignee, group, tags, external id."""
 
-import re
+import unicodedata
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -12,8 +12,9 @@ from schemas.numbers import BodyId
 
 TAG_MAX_LENGTH: Final = 50
 PRINCIPAL_ID_MAX_LENGTH: Final = 300
-# Letters of every script; a letter that has a lower case must be in lower case.
-_TAG: Final = re.compile(r"[\w\-:.]+")
+# Letters of every script with their marks; a letter that has a lower case must be in lower case.
+_TAG_CATEGORIES: Final = frozenset("LMN")
+_TAG_CHARACTERS: Final = frozenset("-_:.")
 
 
 def _without_default(schema: JsonDict) -> None:
@@ -21,9 +22,15 @@ def _without_default(schema: JsonDict) -> None:
 
 
 def _tag(value: str) -> str:
-    if not _TAG.fullmatch(value) or value != value.lower():
+    """Return a tag with its characters composed (NFC): each tag has one spelling."""
+    tag = unicodedata.normalize("NFC", value)
+    if not all(each in _TAG_CHARACTERS or unicodedata.category(each)[0] in _TAG_CATEGORIES for each in tag):
         raise PydanticCustomError("tag", "must be letters in lower case, digits and the characters - _ : .")
-    return value
+    if tag != tag.lower() or len(tag) > TAG_MAX_LENGTH:
+        raise PydanticCustomError("tag", "must be in lower case, and at most 50 characters long")
+    if not tag.strip("."):  # a path with such a segment names another resource
+        raise PydanticCustomError("tag", "must not consist of dots")
+    return tag
 
 
 def _sorted(tags: tuple[str, ...]) -> tuple[str, ...]:

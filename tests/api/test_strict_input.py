@@ -102,3 +102,22 @@ async def test_a_repeated_header_with_one_value_is_refused(client: httpx2.AsyncC
         assert (response.status_code, response.json()["type"]) == (422, "/problems/invalid-request"), response.text
         assert response.json()["errors"] == [{"detail": "must be given once", "parameter": name}]
     assert (await client.get(f"/tickets/{ticket['id']}")).json()["comment_count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "detail", "pointer"),
+    [
+        ({"subject": 1}, "must be a text", "#/subject"),
+        ({"subject": "a\x00"}, "must not contain the NUL character", "#/subject"),
+        ({"priority": "p1"}, "must be one of: 'urgent', 'high', 'normal' or 'low'", "#/priority"),
+        ({"tags": {}}, "must be an array", "#/tags"),
+        ({"custom": []}, "must be an object", "#/custom"),
+        ({"source": "shop"}, "is required: source and external_id belong together", "#/external_id"),
+        ({"external_id": "1"}, "is required: source and external_id belong together", "#/source"),
+    ],
+)
+async def test_a_message_says_in_plain_words_what_is_wrong(
+    client: httpx2.AsyncClient, body: dict[str, object], detail: str, pointer: str
+) -> None:
+    refused = await client.post("/tickets", json=a_ticket(**body))
+    assert refused.json()["errors"] == [{"detail": detail, "pointer": pointer}]

@@ -81,6 +81,10 @@ async def test_a_parameter_succeeds(
     target = await prepared_path(admin, name, path, examples_of(operation))
     if parameter["name"] == "cursor":
         example = await next_cursor(admin, target)
+    if parameter["name"] in {"If-Match", "If-None-Match"} and method != "GET" and "{ticket_id}" in path:
+        # A ticket that is prepared for an operation has a later version than that of the example.
+        ticket = await admin.get("/".join(target.split("/")[:3]))
+        example = ticket.headers["ETag"] if parameter["name"] == "If-Match" else '"1000"'
     headers, query = {}, {}
     if parameter["in"] == "header":
         # Another case has used the idempotency key of the example.

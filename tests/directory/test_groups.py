@@ -134,3 +134,19 @@ async def test_pages_of_groups_follow_cursors(directory: Directory) -> None:
         path = response.headers["Link"].partition(">")[0][1:] if "Link" in response.headers else ""
     assert found == sorted(found)
     assert set(made) <= set(found)
+
+
+async def test_a_member_who_was_deactivated_may_stay_in_the_list(directory: Directory) -> None:
+    gone, other = (await directory.person())["id"], (await directory.person())["id"]
+    group = await a_group(directory, members=[gone])
+    await directory.admin.patch(f"/people/{gone}", json={"active": False})
+    changed = await directory.admin.patch(f"/groups/{group['id']}", json={"members": [gone, other]})
+    assert (changed.status_code, set(changed.json()["members"])) == (200, {gone, other})
+    await directory.admin.patch(f"/groups/{group['id']}", json={"members": [other]})
+    refused = await directory.admin.patch(f"/groups/{group['id']}", json={"members": [other, gone]})
+    assert refused.json()["errors"][0]["pointer"] == "#/members/1"
+
+
+async def test_a_name_has_no_marks_of_direction(directory: Directory) -> None:
+    refused = await directory.admin.post("/groups", json={"name": "a\u202eb"})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/name")

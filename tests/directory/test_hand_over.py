@@ -1,5 +1,7 @@
 """A person who leaves hands their tickets over."""
 
+import secrets
+
 from directory.conftest import Directory
 from support.factories import a_ticket
 
@@ -37,3 +39,20 @@ async def test_a_deactivated_person_is_no_assignee(directory: Directory) -> None
     await directory.admin.patch(f"/people/{person}", json={"active": False})
     refused = await directory.admin.post("/tickets", json=a_ticket(assignee_id=person))
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/assignee_id")
+
+
+async def test_a_hand_over_says_who_gets_the_tickets(directory: Directory) -> None:
+    person = (await directory.person())["id"]
+    refused = await directory.admin.post(f"/people/{person}/hand-over", json={})
+    assert refused.json()["errors"] == [{"detail": "is required", "pointer": "#/assignee_id"}]
+
+
+async def test_an_account_without_a_live_key_is_no_assignee(directory: Directory) -> None:
+    key = await directory.created("/keys", {"name": secrets.token_hex(6), "role": "agent"})
+    account = f"key:{key['name']}"
+    await directory.created("/tickets", a_ticket(assignee_id=account))
+    await directory.admin.delete(f"/keys/{key['id']}")
+    for assignee in (account, "anonymous"):
+        refused = await directory.admin.post("/tickets", json=a_ticket(assignee_id=assignee, group_id=999_999))
+        pointers = [error["pointer"] for error in refused.json()["errors"]]
+        assert (refused.status_code, pointers) == (422, ["#/assignee_id", "#/group_id"])

@@ -48,5 +48,7 @@ async def test_links_that_cross_each_other_are_both_there(client: httpx2.AsyncCl
 async def test_a_link_needs_two_tickets_that_exist(client: httpx2.AsyncClient) -> None:
     one = (await open_ticket(client))["id"]
     assert (await client.put(f"/tickets/{one}/links/blocks/{one}")).json()["type"] == "/problems/link-to-itself"
-    assert (await client.put(f"/tickets/{one}/links/blocks/999999999")).status_code == 404
+    unknown = await client.put(f"/tickets/{one}/links/blocks/999999999")
+    assert (unknown.status_code, unknown.json()["errors"][0]["parameter"]) == (422, "other_id")
+    assert (await client.put(f"/tickets/999999999/links/blocks/{one}")).status_code == 404
     assert (await client.put(f"/tickets/{one}/links/hates/{one}")).status_code == 422

@@ -88,6 +88,8 @@ async def test_a_merge_that_is_undone_opens_a_follow_up(client: httpx2.AsyncClie
     assert (await client.get(f"/tickets/{target}")).json()["merged"] == []
     again = await client.delete(f"/tickets/{source}/merge")
     assert (again.status_code, again.json()["type"]) == (409, "/problems/not-merged")
+    *_, event = (await client.get(f"/tickets/{source}/history")).json()["items"]
+    assert (event["type"], event["data"]["follow_up_id"]) == ("merged", undone.json()["id"])
 
 
 async def test_a_merge_can_be_undone_for_a_day(client: httpx2.AsyncClient, sql: asyncpg.Connection) -> None:
@@ -117,6 +119,7 @@ async def test_cycles_and_closed_targets_are_refused(client: httpx2.AsyncClient)
     await client.post(f"/tickets/{one}/merge", json={"into": other})
     cycle = await client.post(f"/tickets/{other}/merge", json={"into": one})
     assert (cycle.status_code, cycle.json()["type"]) == (409, "/problems/merge-not-possible")
+    assert cycle.json()["reason"] == "leads-back"
     unknown = await client.post(f"/tickets/{other}/merge", json={"into": 999_999_999})
     assert (unknown.status_code, unknown.json()["errors"][0]["pointer"]) == (422, "#/into")
     assert (await client.post("/tickets/999999999/merge", json={"into": other})).status_code == 404

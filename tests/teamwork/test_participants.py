@@ -60,6 +60,11 @@ async def test_a_ticket_has_at_most_twenty_participants(
     assert sorted(response.status_code for response in responses) == [200] * 20 + [409]
 
 
+async def test_the_requester_is_no_participant(service: GuardedService, agent: dict[str, str], path: str) -> None:
+    unchanged = await service.client.put(f"{path}/participants/{ALICE.upper()}", headers=agent)
+    assert (unchanged.status_code, unchanged.json()["participants"], unchanged.json()["version"]) == (200, [], 1)
+
+
 async def test_an_invalid_address_is_refused(service: GuardedService, agent: dict[str, str], path: str) -> None:
     refused = await service.client.put(f"{path}/participants/{secrets.token_hex(4)}", headers=agent)
     assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (422, "email")

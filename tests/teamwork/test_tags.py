@@ -17,11 +17,18 @@ async def test_tags_are_stored_sorted_and_once(client: httpx2.AsyncClient) -> No
     assert event["data"]["tags"] == {"from": ["floor-3", "printer"], "to": ["a:b_c.d", "принтер"]}
 
 
-@pytest.mark.parametrize("tag", ["Printer", "two words", "", "x" * 51, "tag!", "Ё"])
+@pytest.mark.parametrize("tag", ["Printer", "two words", "", "x" * 51, "tag!", "Ё", ".", "..", "\u0958" * 26])
 async def test_an_invalid_tag_is_refused(client: httpx2.AsyncClient, tag: str) -> None:
     response = await client.post("/tickets", json=a_ticket(tags=["fine", tag]))
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "#/tags/1"
+
+
+async def test_a_tag_has_one_spelling(client: httpx2.AsyncClient) -> None:
+    ticket = await open_ticket(client, tags=["cafe\u0301", "caf\u00e9", "हिन्दी", "ภาษาไทย"])
+    assert ticket["tags"] == ["caf\u00e9", "हिन्दी", "ภาษาไทย"]
+    unchanged = await client.put(f"/tickets/{ticket['id']}/tags/cafe%CC%81")
+    assert unchanged.json()["version"] == 1
 
 
 async def test_a_tag_is_added_and_removed_once(client: httpx2.AsyncClient) -> None:

@@ -36,7 +36,7 @@ FIELD_PATCH: Final = {
     "label": {"summary": "Rename it for people", "value": {"label": "Kind of device"}},
     "visible": {"summary": "Show it to requesters", "value": {"label": "Kind of device", "visible_to_requester": True}},
 }
-HAND_OVER: Final = {"release": {"summary": "Leave the tickets without an assignee", "value": {}}}
+HAND_OVER: Final = {"release": {"summary": "Leave the tickets without an assignee", "value": {"assignee_id": None}}}
 NEW_GROUP: Final = {"group": {"summary": "A group", "value": {"name": "Network", "members": []}}}
 GROUP_PATCH: Final = {
     "rename": {"summary": "Rename the group", "value": {"name": "Networks"}},

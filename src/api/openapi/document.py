@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from api.http.conditional import has_tag, joined
 from api.openapi import JSON
 from api.openapi.components import components
+from api.openapi.directory_examples import HAND_OVER
 from api.openapi.operations import complete
 
 DESCRIPTION: Final = """\
@@ -119,6 +120,8 @@ def _completed(document: JSON) -> JSON:
     document["components"] = components(document["components"]["schemas"])
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            if operation["operationId"] == "hand_over":  # FastAPI leaves out null, which means nobody here
+                operation["requestBody"]["content"]["application/json"]["examples"] = HAND_OVER
             complete(operation, method, path)
     head = {name: document[name] for name in ("openapi", "info")}
     return head | {"servers": _SERVERS} | document

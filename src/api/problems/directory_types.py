@@ -51,7 +51,7 @@ DIRECTORY_PROBLEMS: Final[Mapping[type[Exception], ProblemType]] = {
         409,
         "last-admin",
         "Last admin",
-        "The person is the last active admin.",
+        "No admin could authenticate after this change.",
         "Give another person the role `admin` first, or create an API key with this role. Without an admin, people, "
         "groups and keys could not be managed over HTTP.",
     ),

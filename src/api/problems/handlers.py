@@ -13,6 +13,7 @@ from api.http.headers import allowed_methods
 from api.middleware.cors import cors_headers
 from api.middleware.request_id import REQUEST_ID_HEADER, request_id
 from api.middleware.security_headers import secured
+from api.problems.messages import message_of
 from api.problems.problem_type import ProblemType
 from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, problem_type_for
 from core import errors
@@ -76,6 +77,8 @@ def _details(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
             extensions = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
         case errors.AlreadyAssigned():
             extensions = {"assignee_id": error.assignee_id}
+        case errors.MergeNotPossible():
+            extensions = {"reason": error.reason}
         case errors.InsufficientScope():
             extensions = {"scope": error.scope}
             headers = {"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{error.scope}"'}
@@ -93,8 +96,10 @@ def _parts_of(error: Exception) -> list[InvalidPart]:
     match error:
         case errors.AlreadyExists():
             return [InvalidPart(detail="must be unique", pointer=f"#/{error.field}")]
-        case errors.InvalidReference():
-            return [_invalid_part({"loc": error.steps, "msg": error.detail, "type": "reference"})]
+        case errors.InvalidReference() | errors.Forbidden():
+            return [
+                _invalid_part({"loc": fault.steps, "msg": fault.detail, "type": "reference"}) for fault in error.faults
+            ]
         case errors.InvalidFields():
             return [_invalid_part({"loc": steps, "msg": reason, "type": "value"}) for steps, reason in error.faults]
         case errors.FieldsRequired():
@@ -170,7 +175,9 @@ def _invalid_part(error: Mapping[str, Any]) -> InvalidPart:
     """Return where a validation error is and what it is, without the input: only harmless field names are repeated."""
     location, *steps = (str(step) for step in error["loc"])
     path = [step for step in steps if _HARMLESS_NAME.fullmatch(step)]
-    detail = "unknown field" if error["type"] == "extra_forbidden" else str(error["msg"])
+    if "member" in error.get("ctx", {}):  # a rule on several members, of which this one is wrong
+        path.append(error["ctx"]["member"])
+    detail = message_of(error)
     if location == "body":
         return InvalidPart(detail=detail, pointer="".join(["#", *(f"/{step}" for step in path)]))
     return InvalidPart(detail=detail, parameter=path[0] if path else location)

@@ -64,16 +64,19 @@ TICKET_PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         409,
         "merge-not-possible",
         "Merge not possible",
-        "The ticket is merged already, the target is closed, or the target leads back to the ticket.",
-        "Read both tickets: `merged_into` names the ticket that one was merged into. Merge into a ticket that is not "
-        "closed.",
+        "The two tickets cannot be merged; `reason` says why.",
+        "`already-merged`: the ticket is merged, and its `merged_into` names the target. `target-closed`: merge into a "
+        "ticket that is not closed. `leads-back`: both are the same, or the target was merged into the ticket. "
+        "`too-many-participants`: the target would have more than 500.",
+        extensions={"reason": "leads-back"},
     ),
     errors.NotMerged: ProblemType(
         409,
         "not-merged",
         "Not merged",
         "The ticket is not merged.",
-        "Read the ticket: only one with `merged_into` can be taken out of another one.",
+        "Read the ticket: only one with `merged_into` can be taken out of another one. If an earlier request took it "
+        "out, `follow_ups` names the ticket that was opened.",
     ),
     errors.MergeTooOld: ProblemType(
         409,

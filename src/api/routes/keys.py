@@ -8,7 +8,7 @@ from api.http.headers import link_to_next, location_of
 from api.openapi import directory_responses as docs
 from api.openapi.request_bodies import NewKey
 from api.openapi.responses import MUTATES, READS, WRITES, responses
-from core.errors import InvalidCursor, InvalidReference, KeyNotCreated, KeyNotFound
+from core.errors import InvalidCursor, InvalidReference, KeyNotCreated, KeyNotFound, LastAdmin
 from schemas.keys import ApiKey, ApiKeyCreated, ApiKeyPage
 
 router = APIRouter(prefix="/keys", tags=["keys"], route_class=CheckedRoute)
@@ -52,10 +52,11 @@ async def get_key(key_id: KeyId, keys: AllKeys, principal: Caller) -> ApiKey:
     return await keys.find(key_id, principal)
 
 
-@router.delete("/{key_id}", responses=responses(MUTATES, docs.KEY_REVOKED, KeyNotFound))
+@router.delete("/{key_id}", responses=responses(MUTATES, docs.KEY_REVOKED, KeyNotFound, LastAdmin))
 async def revoke_key(key_id: KeyId, keys: AllKeys, principal: Caller) -> ApiKey:
     """Revoke an API key.
 
-    Every process refuses the key within 10 s. Returns the key, which stays listed. The request can be repeated.
+    Every process refuses the key within 10 s. Returns the key, which stays listed. The request can be repeated. It is
+    refused (409) for the last key of the last admin.
     """
     return await keys.revoke(key_id, principal)

@@ -104,6 +104,10 @@ class ApiKeyCache:
             self._any_checked_at = time.monotonic()
         return self._any_exist
 
+    def note_created(self) -> None:
+        """Require credentials from now on: this process has created a key."""
+        self._any_exist = True
+
     async def record_uses(self) -> None:
         """Store every 30 s when keys were last used, until cancelled, and then once more."""
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from core.errors import InvalidReference, KeyNotCreated
+from core.errors import Fault, InvalidReference, KeyNotCreated, LastAdmin
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
@@ -13,6 +13,7 @@ from models import Role, Scope
 from services.access import key_statements as sql
 from services.access.api_key_format import Key, new_key
 from services.access.principal import Principal
+from services.directory.lock import LOCK as LOCK_DIRECTORY
 
 # Two, so that a key can be replaced without an interruption; a third would be a forgotten one.
 MAX_LIVE_KEYS: Final = 2
@@ -95,7 +96,7 @@ class ApiKeys:
             await connection.run(sql.LOCK, name=person_id)
             person = await connection.one_or_none(sql.ACTIVE_PERSON, id=person_id)
             if person is None or (person.role == Role.REQUESTER and person.email is None):
-                raise InvalidReference("must be the id of an active person", "body", "principal_id")
+                raise InvalidReference(Fault("must be the id of an active person", "body", "principal_id"))
             await _ensure_few_live_keys(connection, person_id, person_id)
             email = person.email if person.role == Role.REQUESTER else None
             former = {"name": person_id, "role": _former_role(Role(person.role)), "email": email}
@@ -127,11 +128,18 @@ class ApiKeys:
         async with self._database.control() as connection:
             return bool(await connection.value(sql.ANY_EXIST))
 
-    async def revoke(self, key_id: str) -> ApiKeyRecord | None:
-        """Revoke a key and return its record; None if there is no such key."""
+    async def revoke(self, key_id: str, *, keeps_an_admin: bool = False) -> ApiKeyRecord | None:
+        """Revoke a key and return its record; None if there is no such key.
+
+        With `keeps_an_admin` raises LastAdmin if no admin could authenticate afterwards.
+        """
         async with self._database.transaction() as connection:
+            await connection.run(LOCK_DIRECTORY)
             await connection.run(sql.REVOKE, id=key_id)
             row = await connection.one_or_none(sql.FIND_ALL, ids=[key_id])
+            is_admin = row is not None and row.role == Role.ADMIN
+            if keeps_an_admin and is_admin and not await connection.value(sql.HAS_ADMIN):
+                raise LastAdmin
         return None if row is None else _record(row)
 
     async def record_uses(self, times: dict[str, datetime]) -> None:

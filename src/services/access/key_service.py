@@ -7,6 +7,7 @@ from core.errors import Forbidden, KeyNotFound
 from models import Scope
 from schemas.keys import ApiKey, ApiKeyCreate, ApiKeyCreated, ApiKeyPage
 from schemas.lists import Paging
+from services.access.api_key_cache import ApiKeyCache
 from services.access.api_keys import ApiKeyRecord, ApiKeys
 from services.access.principal import Principal
 from services.cursors import StoredCursors
@@ -21,8 +22,9 @@ class KeyService:
     raise OutcomeUnknown.
     """
 
-    def __init__(self, keys: ApiKeys, cursors: StoredCursors) -> None:
+    def __init__(self, keys: ApiKeys, cache: ApiKeyCache, cursors: StoredCursors) -> None:
         self._keys = keys
+        self._cache = cache
         self._cursors = cursors
 
     async def page(self, paging: Paging, principal: Principal) -> ApiKeyPage:
@@ -54,12 +56,13 @@ class KeyService:
         else:
             assert new.name is not None and new.role is not None  # noqa: S101, PT018 - the schema requires them
             key, record = await self._keys.create(new.name, new.role, new.email, new.expires_at, scopes=scopes)
+        self._cache.note_created()
         return ApiKeyCreated.model_validate(_shown(record) | {"secret": str(key)})
 
     async def revoke(self, key_id: str, principal: Principal) -> ApiKey:
-        """Revoke a key, unless it is revoked, and return it. Raises KeyNotFound."""
+        """Revoke a key, unless it is revoked, and return it. Raises KeyNotFound, LastAdmin."""
         principal.require_admin()
-        return _found(key_id, await self._keys.revoke(key_id))
+        return _found(key_id, await self._keys.revoke(key_id, keeps_an_admin=True))
 
 
 def _require_reading_admin(principal: Principal) -> None:

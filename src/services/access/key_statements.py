@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from db.postgres.statements import Statement, constant, given
-from models import ApiKey, Principal, PrincipalKind, table_of
+from models import ApiKey, Principal, PrincipalKind, Role, table_of
 from services.access.email_addresses import email_key
 
 _keys: Final = table_of(ApiKey)
@@ -90,6 +90,17 @@ COUNT_LIVE: Final = Statement(
 )
 _CREATED_WITH: Final = ("id", "principal_id", "name", "role", "email", "scopes", "secret_hash", "expires_at")
 CREATE: Final = Statement(insert(_keys).values({name: given(_keys.c[name]) for name in _CREATED_WITH}))
+_has_live_key: Final = exists().where(_keys.c.principal_id == _principals.c.id, _is_live)
+HAS_ADMIN: Final = Statement(
+    select(
+        exists().where(
+            _principals.c.active,
+            _principals.c.role == constant(Role.ADMIN),
+            or_(_principals.c.kind == constant(PrincipalKind.PERSON), _has_live_key),
+        )
+    )
+)
+"""Whether an admin can authenticate: a person, or an account with a live key."""
 REVOKE: Final = Statement(
     update(_keys)
     .values(revoked_at=func.coalesce(_keys.c.revoked_at, func.now()))

@@ -21,6 +21,7 @@ from models import IdempotencyKey, PrincipalKind, Role, RoleSource, table_of
 from services.access.email_addresses import email_key
 from services.access.principal import Principal
 from services.directory import statements as sql
+from services.directory.lock import LOCK
 from services.directory.statements import principals
 
 # As for API keys: a deactivated person must be refused after 10 s. A person is loaded again after 5 s; while one
@@ -144,7 +145,7 @@ class TokenPeople:
     async def _store(self, identity: TokenIdentity) -> Row:
         """Store the subject and the role of a token with its person, who is made if there is none."""
         async with self._database.transaction() as connection:
-            await connection.run(sql.LOCK)
+            await connection.run(LOCK)
             row = await connection.one_or_none(_BY_SUBJECT, subject=identity.subject)
             if row is None and identity.email is not None:
                 row = await connection.one_or_none(_WITHOUT_SUBJECT, email=identity.email)

@@ -2,22 +2,30 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Text, bindparam, exists, or_, select
+from sqlalchemy import BigInteger, Text, and_, bindparam, exists, func, or_, select
 
-from core.errors import InvalidReference
+from core.errors import Fault, InvalidReference
 from db.postgres.database import Database
 from db.postgres.statements import Statement, constant
-from models import Group, Principal, Role, table_of
+from models import ApiKey, Group, Principal, PrincipalKind, Role, table_of
 
 _principals: Final = table_of(Principal)
 _groups: Final = table_of(Group)
+_keys: Final = table_of(ApiKey)
 
 
 def _check() -> Statement:
     assignee = bindparam("assignee_id", type_=Text)
     group = bindparam("group_id", type_=BigInteger)
     works_on_tickets = or_(*(_principals.c.role == constant(role) for role in (Role.AGENT, Role.ADMIN)))
-    has_assignee = exists().where(_principals.c.id == assignee, _principals.c.active, works_on_tickets)
+    has_live_key = exists().where(
+        _keys.c.principal_id == _principals.c.id,
+        _keys.c.revoked_at.is_(None),
+        or_(_keys.c.expires_at.is_(None), _keys.c.expires_at > func.now()),
+    )
+    is_person = _principals.c.kind == constant(PrincipalKind.PERSON)
+    can_work = and_(_principals.c.active, works_on_tickets, or_(is_person, has_live_key))
+    has_assignee = exists().where(_principals.c.id == assignee, can_work)
     has_group = exists().where(_groups.c.id == group, _groups.c.active)
     return Statement(
         select(
@@ -45,7 +53,13 @@ class Assignees:
             return
         async with self._database.reading() as connection:
             found = await connection.one(_CHECK, assignee_id=assignee_id, group_id=group_id)
-        if not found.has_assignee:
-            raise InvalidReference("must be the id of an active agent or admin", "body", "assignee_id")
-        if not found.has_group:
-            raise InvalidReference("must be the id of an active group", "body", "group_id")
+        faults = [
+            Fault(detail, "body", name)
+            for is_right, detail, name in (
+                (found.has_assignee, "must be the id of an active agent or admin", "assignee_id"),
+                (found.has_group, "must be the id of an active group", "group_id"),
+            )
+            if not is_right
+        ]
+        if faults:
+            raise InvalidReference(*faults)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from core.errors import AlreadyExists, GroupNotFound, InvalidReference, PrincipalNotFound, VersionMismatch
+from core.errors import AlreadyExists, Fault, GroupNotFound, InvalidReference, PrincipalNotFound, VersionMismatch
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
@@ -13,6 +13,7 @@ from schemas.lists import Paging
 from services.access.principal import Principal
 from services.cursors import StoredCursors
 from services.directory import statements as sql
+from services.directory.lock import LOCK
 
 _LIST_KEY = "groups"
 
@@ -51,7 +52,7 @@ class Groups:
         """Create a group. Raises AlreadyExists, InvalidReference."""
         principal.require_admin()
         async with self._database.transaction() as connection:
-            await connection.run(sql.LOCK)
+            await connection.run(LOCK)
             await _ensure_allowed(connection, 0, new.model_dump())
             group_id = await connection.value(sql.CREATE_GROUP, name=new.name)
             await connection.run(sql.ADD_MEMBERS, group_id=group_id, ids=new.members)
@@ -70,7 +71,7 @@ class Groups:
             row = await _locked(connection, group_id)
             if expected is not None and row.version not in expected:
                 raise VersionMismatch(row.version)
-            await _ensure_allowed(connection, group_id, changes)
+            await _ensure_allowed(connection, group_id, changes, row.members)
             return await _saved(connection, row, changes)
 
     async def add_member(self, group_id: int, member_id: str, principal: Principal) -> Group:
@@ -81,7 +82,7 @@ class Groups:
             if member_id in row.members:
                 return _group_of(row)
             if not await connection.rows(sql.ACTIVE_STAFF_AMONG, ids=[member_id]):
-                raise InvalidReference(_NO_STAFF, "path", "principal_id")
+                raise InvalidReference(Fault(_NO_STAFF, "path", "principal_id"))
             return await _saved(connection, row, {"members": [*row.members, member_id]})
 
     async def remove_member(self, group_id: int, member_id: str, principal: Principal) -> Group:
@@ -98,7 +99,7 @@ _NO_STAFF = "must be the id of an active agent or admin"
 
 
 async def _locked(connection: Session, group_id: int) -> Row:
-    await connection.run(sql.LOCK)
+    await connection.run(LOCK)
     return await _found(connection, group_id)
 
 
@@ -109,18 +110,26 @@ async def _found(connection: Session, group_id: int) -> Row:
     return row
 
 
-async def _ensure_allowed(connection: Session, group_id: int, changes: Mapping[str, Any]) -> None:
+async def _ensure_allowed(
+    connection: Session, group_id: int, changes: Mapping[str, Any], present: Sequence[str] = ()
+) -> None:
     """Raise AlreadyExists or InvalidReference if the changes break a rule."""
     if "name" in changes and await connection.value(sql.NAME_IS_TAKEN, name=changes["name"], id=group_id):
         raise AlreadyExists("name")
-    await _ensure_staff(connection, changes.get("members", ()))
+    await _ensure_staff(connection, changes.get("members", ()), present)
 
 
-async def _ensure_staff(connection: Session, member_ids: Sequence[str]) -> None:
+async def _ensure_staff(connection: Session, member_ids: Sequence[str], present: Sequence[str]) -> None:
+    """Raise InvalidReference for new members who are not active agents or admins; who is present may stay."""
     staff = {row.id for row in await connection.rows(sql.ACTIVE_STAFF_AMONG, ids=list(member_ids))}
-    for index, member_id in enumerate(member_ids):
-        if member_id not in staff:
-            raise InvalidReference(_NO_STAFF, "body", "members", index)
+    known = staff.union(present)
+    faults = [
+        Fault(_NO_STAFF, "body", "members", index)
+        for index, member_id in enumerate(member_ids)
+        if member_id not in known
+    ]
+    if faults:
+        raise InvalidReference(*faults)
 
 
 async def _saved(connection: Session, row: Row, changes: Mapping[str, Any]) -> Group:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Any
 
-from core.errors import AlreadyExists, InvalidReference, LastAdmin, PrincipalNotFound, VersionMismatch
+from core.errors import AlreadyExists, Fault, InvalidReference, LastAdmin, PrincipalNotFound, VersionMismatch
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
@@ -14,6 +14,7 @@ from schemas.people import PeopleQuery, Person, PersonCreate, PersonPage, Person
 from services.access.principal import Principal
 from services.cursors import StoredCursors
 from services.directory import statements as sql
+from services.directory.lock import LOCK
 
 
 class People:
@@ -63,7 +64,7 @@ class People:
         """Create a person. Raises AlreadyExists."""
         principal.require_admin()
         async with self._database.transaction() as connection:
-            await connection.run(sql.LOCK)
+            await connection.run(LOCK)
             if await connection.value(sql.EMAIL_IS_TAKEN, email=new.email, id=""):
                 raise AlreadyExists("email")
             values = new.model_dump() | {"role_source": RoleSource.ADMIN, "subject": None}
@@ -81,7 +82,7 @@ class People:
         if "role" in changes:
             changes["role_source"] = RoleSource.ADMIN
         async with self._database.transaction() as connection:
-            await connection.run(sql.LOCK)
+            await connection.run(LOCK)
             row = await _found(connection, person_id)
             if expected is not None and row.version not in expected:
                 raise VersionMismatch(row.version)
@@ -107,7 +108,7 @@ async def _ensure_allowed(connection: Session, row: Row, changes: Mapping[str, A
     """Raise AlreadyExists, InvalidReference or LastAdmin if the changes break a rule."""
     role, email = changes.get("role", row.role), changes.get("email", row.email)
     if role == Role.REQUESTER and email is None:
-        raise InvalidReference("a requester must have an email address", "body", "email")
+        raise InvalidReference(Fault("a requester must have an email address", "body", "email"))
     if "email" in changes and await connection.value(sql.EMAIL_IS_TAKEN, email=email, id=row.id):
         raise AlreadyExists("email")
     is_admin = row.role == Role.ADMIN and row.active

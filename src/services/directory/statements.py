@@ -1,7 +1,5 @@
 """The statements of people, groups and principals.
 
-LOCK          serializes all writes of people and groups until the transaction ends: they are rare, and their rules
-              concern several rows (unique addresses and names, the last admin, active members)
 ACTIVE_STAFF  the predicate of active agents and admins, people and service accounts: those that can be members
 """
 
@@ -58,8 +56,6 @@ _LIMIT: Final = bindparam("limit", type_=Integer)
 _ID: Final = given(principals.c.id)
 _IS_PERSON: Final = principals.c.kind == constant(PrincipalKind.PERSON)
 ACTIVE_STAFF: Final = and_(principals.c.active, principals.c.role.in_([constant(Role.ADMIN), constant(Role.AGENT)]))
-
-LOCK: Final = Statement(select(func.pg_advisory_xact_lock(literal_column("7415530150"))))
 
 PERSON: Final = Statement(select(*principals.c).where(principals.c.id == _ID, _IS_PERSON))
 EMAIL_IS_TAKEN: Final = Statement(

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic_core import PydanticCustomError
 from sqlalchemy import func, insert, literal_column, select, update
 
-from core.errors import AlreadyExists, FieldNotFound, InvalidReference, TooManyFields, VersionMismatch
+from core.errors import AlreadyExists, Fault, FieldNotFound, InvalidReference, TooManyFields, VersionMismatch
 from db.cache.fence_groups import FenceGroups, Marks
 from db.postgres.database import Database
 from db.postgres.failures import raised_for_duplicates
@@ -115,7 +115,7 @@ async def _saved(connection: Session, before: CustomField, changes: Mapping[str,
         try:
             ensure_options_fit(before.type, changes["options"])
         except PydanticCustomError as error:
-            raise InvalidReference(error.message(), "body", "options") from error
+            raise InvalidReference(Fault(error.message(), "body", "options")) from error
     if before.archived and changes.get("archived") is False:
         await _ensure_room(connection)
     values = before.model_dump(include={*_CHANGEABLE}) | dict(changes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence, Set
 from functools import partial
+from typing import Final
 
 from core.errors import TicketNotClosed
 from db.postgres.database import Database
@@ -11,11 +12,14 @@ from services.access.email_addresses import ensure_may_write_as
 from services.access.principal import Principal
 from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets.change_purpose import ChangePurpose
-from services.tickets.changes import TicketChanges
+from services.tickets.changes import TicketChanges, expected_versions
 from services.tickets.edited_ticket import EditedTicket
+from services.tickets.new_ticket import NewTicket
 from services.tickets.shown_ticket import shown_ticket
 from services.tickets.working_fields import WorkingFields
 from services.write_result import WriteResult
+
+_CONTINUED: Final = ("subject", "text", "email", "priority", "assignee_id", "group_id")
 
 
 class FollowUps:
@@ -27,7 +31,13 @@ class FollowUps:
         self._working_fields = working_fields
 
     async def open(
-        self, ticket_id: int, new: TicketCreate, principal: Principal, *, key: RetryKey | None = None
+        self,
+        ticket_id: int,
+        new: TicketCreate,
+        principal: Principal,
+        *,
+        expected: Set[int] | None = None,
+        key: RetryKey | None = None,
     ) -> tuple[WriteResult, bool]:
         """Create a ticket that follows a closed one; return it, and whether an earlier request had created it.
 
@@ -39,11 +49,13 @@ class FollowUps:
         visible = (await self._working_fields.definitions.current()).visible_keys
         shown = partial(opened, principal=principal, visible=visible)
         request = IdempotentRequest.under(key, principal.id, f"follow-up {ticket_id}", new, shown)
-        purpose = ChangePurpose.LINK
+        versions, purpose = expected_versions(ticket_id, expected), ChangePurpose.LINK
         try:
             async with self._changes.replayed_if_refused(request):
                 checked = await self._working_fields.new(new, principal, follow_up_of=ticket_id)
-            async with self._changes.changing([ticket_id], principal, purpose=purpose, request=request) as tickets:
+            async with self._changes.changing(
+                [ticket_id], principal, versions, purpose=purpose, request=request
+            ) as tickets:
                 (ticket,) = tickets
                 if ticket.status is not TicketStatus.CLOSED:
                     raise TicketNotClosed(ticket_id)
@@ -51,6 +63,16 @@ class FollowUps:
         except Replayed as earlier:
             return earlier.result, True
         return shown(tickets), False
+
+
+def continuing(ticket: EditedTicket, visible: Set[str]) -> NewTicket:
+    """Return a follow-up with the values of the ticket, but for its status, its external id and its discussion.
+
+    `visible` holds the keys of the custom fields that requesters see.
+    """
+    values = {name: ticket[name] for name in _CONTINUED}
+    sent = TicketCreate.model_construct(**values, tags=tuple(ticket["tags"]))
+    return NewTicket(sent, ticket.custom, visible, follow_up_of=ticket.id, participants=ticket["participants"])
 
 
 def opened(tickets: Sequence[EditedTicket], *, principal: Principal, visible: Set[str]) -> WriteResult:

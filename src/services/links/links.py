@@ -1,19 +1,19 @@
 """Links between tickets: one row and one event on each of the two, in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 from sqlalchemy import BigInteger, bindparam, delete, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
-from core.errors import LinkToItself, TooManyLinks
+from core.errors import Fault, InvalidReference, LinkToItself, TicketNotFound, TooManyLinks
 from db.postgres.session import Session
 from db.postgres.statements import Statement, given
 from models import Audience, EventType, LinkType, TicketLink, table_of
 from services.access.principal import Principal
 from services.tickets import permissions
 from services.tickets.change_purpose import ChangePurpose
-from services.tickets.changes import TicketChanges
+from services.tickets.changes import TicketChanges, expected_versions
 from services.tickets.edited_ticket import EditedTicket
 from services.tickets.shown_ticket import shown_ticket
 from services.write_result import WriteResult
@@ -48,22 +48,53 @@ class TicketLinks:
     def __init__(self, changes: TicketChanges) -> None:
         self._changes = changes
 
-    async def add(self, ticket_id: int, link: LinkType, other_id: int, principal: Principal) -> WriteResult:
-        """Link two tickets, unless they are linked so; return the first one. Raises LinkToItself, TooManyLinks."""
-        return await self._change(ticket_id, link, other_id, principal, is_added=True)
+    async def add(
+        self, ticket_id: int, link: LinkType, other_id: int, principal: Principal, *, expected: Set[int] | None = None
+    ) -> WriteResult:
+        """Link two tickets, unless they are linked so; return the first one.
 
-    async def remove(self, ticket_id: int, link: LinkType, other_id: int, principal: Principal) -> WriteResult:
-        """Remove a link, if there is one; return the first ticket. Raises LinkToItself."""
-        return await self._change(ticket_id, link, other_id, principal, is_added=False)
+        Raises LinkToItself, TooManyLinks, and InvalidReference for the other ticket.
+        """
+        return await self._change(ticket_id, link, other_id, principal, expected, is_added=True)
+
+    async def remove(
+        self, ticket_id: int, link: LinkType, other_id: int, principal: Principal, *, expected: Set[int] | None = None
+    ) -> WriteResult:
+        """Remove a link, if there is one; return the first ticket. Raises LinkToItself, InvalidReference."""
+        return await self._change(ticket_id, link, other_id, principal, expected, is_added=False)
 
     async def _change(
-        self, ticket_id: int, link: LinkType, other_id: int, principal: Principal, *, is_added: bool
+        self,
+        ticket_id: int,
+        link: LinkType,
+        other_id: int,
+        principal: Principal,
+        expected: Set[int] | None,
+        *,
+        is_added: bool,
     ) -> WriteResult:
         permissions.ensure_may_work(principal)
         if ticket_id == other_id:
             raise LinkToItself
-        ids = [ticket_id, other_id]
-        async with self._changes.changing(ids, principal, purpose=ChangePurpose.LINK) as tickets:
+        try:
+            return await self._write_both(ticket_id, link, other_id, principal, expected, is_added=is_added)
+        except TicketNotFound as error:
+            if error.ticket_id == other_id:
+                raise InvalidReference(Fault("no ticket has this id", "path", "other_id")) from error
+            raise
+
+    async def _write_both(
+        self,
+        ticket_id: int,
+        link: LinkType,
+        other_id: int,
+        principal: Principal,
+        expected: Set[int] | None,
+        *,
+        is_added: bool,
+    ) -> WriteResult:
+        ids, versions = [ticket_id, other_id], expected_versions(ticket_id, expected)
+        async with self._changes.changing(ids, principal, versions, purpose=ChangePurpose.LINK) as tickets:
             by_id = {ticket.id: ticket for ticket in tickets}
             for ticket, type_, other in (
                 (by_id[ticket_id], link, other_id),

@@ -179,6 +179,8 @@ class EditedTicket:
 
     @property
     def _event_type(self) -> EventType:
+        if "merged_into" in self._values:
+            return EventType.MERGED
         if self._comment is not None and self._type is EventType.CHANGED:
             return EventType.COMMENTED if self._comment.visibility is Audience.PUBLIC else EventType.NOTED
         return self._type

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.errors import Forbidden, InvalidFields
+from core.errors import Fault, Forbidden, InvalidFields
 from models import Priority
 from schemas.lists import TicketFilters
 from services.access.principal import Principal
@@ -80,7 +80,8 @@ def list_filters(query: TicketFilters, principal: Principal, fields: FieldSet | 
 def _ensure_permitted(sent: Mapping[str, Any]) -> None:
     refused = [name for name in _OF_AGENTS if name in sent]
     if refused:
-        raise Forbidden(f"a requester may not filter by {', '.join(refused)}")
+        faults = [Fault("only agents filter by this", "query", name) for name in refused]
+        raise Forbidden(f"a requester may not filter by {', '.join(refused)}", *faults)
 
 
 def _split(sent: dict[str, Any], name: str, principal: Principal) -> list[str]:

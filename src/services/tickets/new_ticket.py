@@ -1,7 +1,7 @@
 """A ticket that is to be created: its values, and the statement that inserts it with its first event."""
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ class NewTicket:
     custom: Mapping[str, Any]
     visible: Set[str] = frozenset()
     follow_up_of: int | None = None
+    participants: Sequence[str] = ()
 
     def saving(self, actor: str) -> tuple[Statement, dict[str, Any]]:
         """Return the statement that inserts the ticket, and its parameters."""
@@ -50,6 +51,8 @@ class NewTicket:
             values["custom"] = json.dumps(self.custom, ensure_ascii=False)
         if self.follow_up_of is not None:
             values["follow_up_of"] = self.follow_up_of
+        if self.participants:
+            values["participants"] = list(self.participants)
         return values
 
     def _members(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 from functools import partial
 from hashlib import sha1
 
-from core.errors import ExternalIdTaken, InvalidReference, TicketNotFound
+from core.errors import ExternalIdTaken, Fault, InvalidReference, TicketNotFound
 from db.cache.stored import CacheOutcome, Stored
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database
@@ -201,5 +201,5 @@ def _named(new: TicketCreate, source: str, external_id: str) -> TicketCreate:
     names = {"source": source, "external_id": external_id}
     for name, value in names.items():
         if getattr(new, name) not in {None, value}:
-            raise InvalidReference("must be absent, or the same as in the path", "body", name)
+            raise InvalidReference(Fault("must be absent, or the same as in the path", "body", name))
     return new.model_copy(update=names)

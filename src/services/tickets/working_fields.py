@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.errors import Forbidden
+from core.errors import Fault, Forbidden
 from models import RequiredAt, TicketStatus
 from schemas.tickets import TicketCreate, TicketPatch
 from services.access.principal import Principal
@@ -73,7 +73,8 @@ class WorkingFields:
 def _ensure_may_set(principal: Principal, fields: Set[str]) -> None:
     refused = sorted(fields & _OF_AGENTS)
     if refused and principal.requester_email is not None:
-        raise Forbidden(f"a requester may not set {', '.join(refused)}")
+        faults = [Fault("only agents set this", "body", name) for name in refused]
+        raise Forbidden(f"a requester may not set {', '.join(refused)}", *faults)
 
 
 def _validated(fields: FieldSet, sent: Mapping[str, Any], principal: Principal) -> dict[str, Any]:

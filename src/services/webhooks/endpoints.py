@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from core import deadline
-from core.errors import Forbidden, InvalidReference, TooManyWebhooks, VersionMismatch, WebhookNotFound
+from core.errors import Fault, Forbidden, InvalidReference, TooManyWebhooks, VersionMismatch, WebhookNotFound
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
@@ -135,11 +135,11 @@ class WebhookService:
             try:
                 self._sender.policy.ensure_valid(values["url"])
             except AddressRefused as refusal:
-                raise InvalidReference(str(refusal), "body", "url") from refusal
+                raise InvalidReference(Fault(str(refusal), "body", "url")) from refusal
         known_types = frozenset(PayloadType)
         for index, name in enumerate(values.get("types", ())):
             if name not in known_types:
-                raise InvalidReference("must be a type of event", "body", "types", index)
+                raise InvalidReference(Fault("must be a type of event", "body", "types", index))
         await _ensure_groups(connection, values.get("group_ids", ()))
 
 
@@ -180,21 +180,21 @@ async def _save(connection: Session, before: Row, changes: Mapping[str, Any], *,
 async def _ensure_owner(connection: Session, owner: str) -> None:
     row = await connection.one_or_none(sql.OWNER, id=owner)
     if row is None or row.role == Role.MONITOR or (row.role == Role.REQUESTER and row.email is None):
-        raise InvalidReference("must be the id of an active principal that sees tickets", "body", "principal_id")
+        raise InvalidReference(Fault("must be the id of an active principal that sees tickets", "body", "principal_id"))
 
 
 async def _ensure_groups(connection: Session, group_ids: Sequence[int]) -> None:
     known = {row.id for row in await connection.rows(sql.KNOWN_GROUPS, ids=list(group_ids))} if group_ids else set()
     for index, group_id in enumerate(group_ids):
         if group_id not in known:
-            raise InvalidReference("must be the id of a group", "body", "group_ids", index)
+            raise InvalidReference(Fault("must be the id of a group", "body", "group_ids", index))
 
 
 def _given_secret(text: str) -> bytes:
     try:
         return secret_bytes(text)
     except ValueError as error:
-        raise InvalidReference(str(error), "body", "secret") from error
+        raise InvalidReference(Fault(str(error), "body", "secret")) from error
 
 
 def _test_timeout_s() -> float:

@@ -1,0 +1,100 @@
+"""The details of an event: what changed, and which other tickets the change concerns."""
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from models import Priority, TicketStatus
+from schemas.custom_values import CustomValue
+from schemas.tickets import TicketLink
+
+
+class TextChange(BaseModel):
+    """A text before and after a change."""
+
+    before: str | None = Field(
+        alias="from",
+        description="The previous value. Null if there was none, and after an erasure of personal data.",
+        examples=["The printer is on fire"],
+    )
+    after: str | None = Field(
+        alias="to", description="The new value; null if there is none.", examples=["The printer is out"]
+    )
+
+
+class StatusChange(BaseModel):
+    """A status before and after a transition."""
+
+    before: TicketStatus = Field(alias="from", description="The previous status.", examples=["open"])
+    after: TicketStatus = Field(alias="to", description="The new status.", examples=["answered"])
+
+
+class PriorityChange(BaseModel):
+    """A priority before and after a change."""
+
+    before: Priority | None = Field(
+        alias="from", description="The previous priority; null in the event of a new ticket.", examples=["normal"]
+    )
+    after: Priority = Field(alias="to", description="The new priority.", examples=["urgent"])
+
+
+class IdChange(BaseModel):
+    """The id of a group or of a ticket before and after a change."""
+
+    before: int | None = Field(alias="from", description="The previous id; null if there was none.", examples=[3])
+    after: int | None = Field(alias="to", description="The new id; null if there is none.", examples=[4])
+
+
+class ListChange(BaseModel):
+    """A list of texts before and after a change."""
+
+    before: list[str] | None = Field(
+        alias="from", description="The previous list; null in the event of a new ticket.", examples=[["printer"]]
+    )
+    after: list[str] = Field(alias="to", description="The new list.", examples=[["printer", "vip"]])
+
+
+class CustomChange(BaseModel):
+    """The value of a custom field before and after a change."""
+
+    before: CustomValue | None = Field(
+        alias="from", description="The previous value; null if there was none.", examples=["scanner"]
+    )
+    after: CustomValue | None = Field(
+        alias="to", description="The new value; null if there is none.", examples=["printer"]
+    )
+
+
+def _nothing_required(schema: JsonDict) -> None:
+    schema.pop("required", None)
+
+
+class EventData(BaseModel):
+    """The details of an event: each changed field with its previous and its new value, and the ids that it concerns.
+
+    Only the members that apply are present. Later event types add members, so clients ignore unknown ones. Requesters
+    do not get the members that concern agents only: assignee, group, tags, links, internal notes.
+    """
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_nothing_required)
+
+    subject: TextChange = Field(description="Present if the subject was changed.")
+    text: TextChange = Field(description="Present if the text was changed.")
+    status: StatusChange = Field(description="Present if the status was changed.")
+    priority: PriorityChange = Field(description="Present if the priority was changed.")
+    assignee_id: TextChange = Field(description="Present if the assignee was changed: the ids of principals.")
+    group_id: IdChange = Field(description="Present if the group was changed.")
+    tags: ListChange = Field(description="Present if the tags were changed.")
+    participants: ListChange = Field(description="Present if the participants were changed: email addresses.")
+    custom: dict[str, CustomChange] = Field(
+        description="Present if custom fields were changed: by the key of the field.",
+        examples=[{"device": {"from": "scanner", "to": "printer"}}],
+    )
+    comment_id: int = Field(description="Present if a comment was added: its id.", examples=[1])
+    follow_up_id: int = Field(description="Present if a follow-up was opened: its id.", examples=[7])
+    merged_into: IdChange = Field(description="Present if the ticket was merged, or if that was undone.")
+    merged_from: int = Field(description="Present if another ticket was merged into this one: its id.", examples=[5])
+    unmerged_from: int = Field(
+        description="Present if a merge into this ticket was undone: the id of the other one.", examples=[5]
+    )
+    link_added: TicketLink = Field(description="Present if the ticket was linked to another one.")
+    link_removed: TicketLink = Field(description="Present if a link to another ticket was removed.")
