@@ -51,6 +51,9 @@ from services.directory.groups import Groups
 from services.directory.hand_over import HandOvers
 from services.directory.people import People
 from services.directory.principals import Principals
+from services.events.lag import LagReporter
+from services.events.publisher import EventPublisher
+from services.events.retention import purge_continually
 from services.fields.definitions import FieldDefinitions
 from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
@@ -102,12 +105,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.metrics_reporter = MetricsReporter(resources, in_flight)
             _build_access(app.state, resources, settings)
             _build_tickets(app.state, resources)
+            retention_days = settings.event_retention_days
             works = [
                 Work("renew-fences", resources.fences.run),
                 Work("purge-expired-keys", partial(purge_expired_keys, database)),
                 Work("refresh-counts", partial(refresh_counts, database)),
                 Work("merge-recent-words", partial(merge_continually, database)),
                 Work("record-uses", app.state.api_key_cache.record_uses),
+                Work("publish-events", app.state.publisher.run),
+                Work("purge-event-log", partial(purge_continually, database, retention_days=retention_days)),
+                Work("report-event-lag", LagReporter(database).report_lag),
                 Work("report-metrics", app.state.metrics_reporter.report_metrics),
             ]
             await stack.enter_async_context(Runner(works, background))
@@ -158,6 +165,7 @@ def _build_tickets(state: State, resources: Resources) -> None:
     """Build the services of tickets: all of them write through one TicketChanges."""
     database, cache = resources.database, resources.cache
     changes = TicketChanges(database, cache, resources.groups)
+    state.publisher = EventPublisher(database, changes.committed)
     definitions, assignees = FieldDefinitions(database), Assignees(database)
     working_fields = WorkingFields(assignees, definitions)
     state.fields = FieldService(database, definitions, resources.groups)

@@ -22,6 +22,7 @@ from typing import Final, NoReturn, Self
 from commands import uvicorn_process
 from commands.start_checks import (
     CannotServe,
+    adopt_restored_log,
     ensure_port_is_free,
     ensure_protected,
     load_settings,
@@ -100,6 +101,7 @@ def _prepare(settings: Settings, embedded: EmbeddedServers | None, stack: ExitSt
         os.environ.update(embedded.settings)
         settings = load_settings()
     migrate_database(settings)
+    adopt_restored_log(settings)
     ensure_protected(settings)
     return settings, data
 

@@ -1,6 +1,7 @@
 """Checks before the start: valid settings, a free port, a migrated database, and protection."""
 
 import asyncio
+import logging
 import socket
 import subprocess
 import sys
@@ -10,13 +11,16 @@ from typing import Final
 from pydantic import ValidationError
 
 from core.client_address import is_loopback
-from core.errors import DatabaseUnavailable
+from core.errors import DatabaseUnavailable, Unavailable
 from core.settings import Settings, describe_errors
 from db.postgres.database import Database, wait_until_reachable
 from db.postgres.revisions import known_revisions, revision_of
 from services.access.api_keys import ApiKeys
+from services.events.epochs import begin_epoch_if_restored
 
 _SOURCE: Final = Path(__file__).parents[1]
+
+_log = logging.getLogger(__name__)
 
 
 class CannotServe(Exception):
@@ -49,8 +53,28 @@ def migrate_database(settings: Settings) -> None:
         revision = asyncio.run(_revision_when_reachable(_dsn(settings), timeout_s=settings.startup_timeout))
     except DatabaseUnavailable as error:
         raise CannotServe(f"cannot use the database of DATABASE_DSN: {error}") from None
-    if revision == known_revisions().head:
-        return
+    if revision != known_revisions().head:
+        _apply_migrations()
+
+
+def adopt_restored_log(settings: Settings) -> None:
+    """Begin a new epoch of the event log if the database was restored from a dump. Raises CannotServe."""
+    try:
+        if asyncio.run(_begin_epoch_if_restored(_dsn(settings))):
+            _log.warning("the database was restored from a dump: the event log has a new epoch")
+    except Unavailable as error:
+        raise CannotServe(f"cannot adopt the event log of the restored database: {error}") from None
+
+
+async def _begin_epoch_if_restored(dsn: str) -> bool:
+    database = Database(dsn, pool_size=1)
+    try:
+        return await begin_epoch_if_restored(database) is not None
+    finally:
+        await database.close()
+
+
+def _apply_migrations() -> None:
     # In a process of its own, because Alembic would stay in the memory of this one.
     command = [sys.executable, "-m", "commands.migrate"]
     migrated = subprocess.run(command, cwd=_SOURCE, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - fixed

@@ -92,6 +92,26 @@ pool_waiting: Final = Gauge(
     ["pool"],
     registry=REGISTRY,
 )
+event_log_rounds: Final = Counter(
+    "tickets_event_log_rounds_total",
+    "Rounds of the publisher of the event log that ended without a failure, also those without events.",
+    registry=REGISTRY,
+)
+events_published: Final = Counter(
+    "tickets_events_published_total",
+    "Events that got a position in the event log.",
+    registry=REGISTRY,
+)
+event_log_lag_events: Final = Gauge(
+    "tickets_event_log_lag_events",
+    "Committed events that have no position in the event log yet, at most 10,000; updated every five seconds.",
+    registry=REGISTRY,
+)
+event_log_lag_seconds: Final = Gauge(
+    "tickets_event_log_lag_seconds",
+    "Age of the oldest committed event that has no position in the event log yet, in seconds; 0 without one.",
+    registry=REGISTRY,
+)
 background_failures: Final = Counter(
     "tickets_background_failures_total",
     "Failures of background work, by work; it is restarted after each.",
@@ -105,4 +125,11 @@ log_lines_lost: Final = Counter(
 )
 
 # They describe the database, not a process: the process counts that `core.shared_metrics.is_leader` names.
-OF_THE_LEADER: Final = frozenset({"tickets_by_status", "tickets_counted_timestamp_seconds"})
+OF_THE_LEADER: Final = frozenset(
+    {
+        "tickets_by_status",
+        "tickets_counted_timestamp_seconds",
+        "tickets_event_log_lag_events",
+        "tickets_event_log_lag_seconds",
+    }
+)

@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     max_concurrent_requests: int = Field(default=100, ge=1)
     slow_client_timeout: float = Field(default=10, gt=0, le=600)
     request_timeout: float = Field(default=10, ge=1, le=600)
+    event_retention_days: int = Field(default=90, ge=1, le=36_500)
     startup_timeout: float = Field(default=10, ge=0)
     migration_timeout: float = Field(default=60, ge=0)
     shutdown_delay: float = Field(default=0, ge=0, le=600)

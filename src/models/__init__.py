@@ -5,6 +5,7 @@ from models.audience import Audience
 from models.base import Base, table_of
 from models.comment import Comment
 from models.custom_field import CustomField, FieldType, RequiredAt
+from models.event_log import EventLogEntry, EventPublisher
 from models.fence_group import FENCE_GROUPS, FenceGroup, FenceState
 from models.group import Group, GroupMember
 from models.idempotency_key import IdempotencyKey
@@ -24,6 +25,8 @@ __all__ = [
     "Base",
     "Comment",
     "CustomField",
+    "EventLogEntry",
+    "EventPublisher",
     "EventType",
     "FenceGroup",
     "FenceState",

@@ -11,11 +11,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from core.settings import ROOT, Settings
+from core.settings import ROOT, Settings, async_dsn
 from db.cache.stored import CacheOutcome
 from db.embedded import EmbeddedPostgres
 from db.embedded.process import installed
 from db.embedded.valkey import ValkeyNode
+from db.postgres.database import Database
+from db.postgres.statements import Row
+from services.events.epochs import begin_epoch_if_restored
+from services.events.publisher import EventPublisher, Round
+from services.events.statements import POSITIONS
+from services.tickets.commit_signal import CommitSignal
+from support.event_rows import EQUAL, difference, open_ticket
 from support.factories import Loader, cache_of, migrate_to_head
 
 SERVER_IN_RUNBOOK = "postgresql://user:password@host:5432"
@@ -95,6 +102,53 @@ async def test_a_restore_replaces_the_database_and_keeps_the_old_one(operator: O
     assert operator.run(RESTORE, SWAP) == 0
     assert await operator.count_tickets() == 1
     assert await operator.count_tickets(database="tickets_before_restore") == 2
+
+
+async def test_the_event_log_of_a_restored_database_gets_a_new_epoch_and_lacks_no_event(operator: Operator) -> None:
+    await publish(operator, 2)
+    await operator.execute("UPDATE event_log SET position = position + 10")  # as if ten had been published before
+    await operator.execute("UPDATE event_publisher SET last_position = last_position + 10, first_position = 11")
+    await write_event(operator)  # is in the dump, and has no position yet
+    assert operator.run(BACK_UP) == 0
+    await publish(operator, 3)
+    assert operator.run(RESTORE, SWAP) == 0
+    before = await state_of_log(operator)
+    assert before["is_restored"]
+    assert before["last_position"] == 12
+    database = Database(async_dsn(operator.dsn), pool_size=1)
+    assert await begin_epoch_if_restored(database) is not None
+    await write_event(operator)
+    assert await EventPublisher(database, CommitSignal()).publish_round() == Round(1, 14)
+    await database.close()
+    after = await state_of_log(operator)
+    assert not after["is_restored"]
+    assert after["epoch"] != before["epoch"]
+    connection = await asyncpg.connect(operator.dsn)
+    assert await difference(connection) == EQUAL
+    await connection.close()
+
+
+async def write_event(operator: Operator) -> None:
+    connection = await asyncpg.connect(operator.dsn)
+    await open_ticket(connection)
+    await connection.close()
+
+
+async def publish(operator: Operator, events: int) -> None:
+    """Write events and give them positions."""
+    database = Database(async_dsn(operator.dsn), pool_size=1)
+    for _ in range(events):
+        await write_event(operator)
+        await EventPublisher(database, CommitSignal()).publish_round()
+    await database.close()
+
+
+async def state_of_log(operator: Operator) -> Row:
+    database = Database(async_dsn(operator.dsn), pool_size=1)
+    async with database.reading() as connection:
+        state = await connection.one(POSITIONS)
+    await database.close()
+    return state
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.98])

@@ -219,7 +219,12 @@ def failed_start(
 
 def keys_command(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `keys.py` with these arguments."""
-    command: list[str | Path] = [sys.executable, ROOT / "src" / "keys.py", *arguments]
+    return operator_command("keys.py", environment, *arguments)
+
+
+def operator_command(program: str, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `src` with these arguments."""
+    command: list[str | Path] = [sys.executable, ROOT / "src" / program, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 

@@ -22,6 +22,9 @@ POOL_TIMEOUT_S: Final = 1.5
 # Its queries read or write a few rows by primary key.
 CONTROL_POOL_SIZE: Final = 2
 CONTROL_TIMEOUT_S: Final = 2
+# The background work of a process takes turns: one transaction may be long, another one must not wait for it.
+WORK_POOL_SIZE: Final = 2
+WORK_TIMEOUT_S: Final = 5
 # Shorter than the timeout of the clients that poll the readiness endpoint.
 PROBE_TIMEOUT_S: Final = 2
 
@@ -58,7 +61,7 @@ class Decision:
 
 
 class Database:
-    """The connection pools to PostgreSQL: one for most work, a small one for searches, one connection for probes.
+    """The connection pools to PostgreSQL: one for most work, small ones for searches, probes and background work.
 
     Slow searches therefore leave other requests their connections, and many searches leave the server processor time;
     and a busy service still passes its readiness probe. The pools connect at their first use.
@@ -78,14 +81,20 @@ class Database:
             acquire_timeout_s=CONTROL_TIMEOUT_S,
             connect_timeout_s=CONTROL_TIMEOUT_S,
         )
+        self._work = Connections(dsn, size=WORK_POOL_SIZE, acquire_timeout_s=WORK_TIMEOUT_S)
 
     @property
     def pools(self) -> dict[str, PoolState]:
         """The state of the pools but for the probes', by name."""
-        return {"main": self._main.state, "search": self._searches.state, "control": self._control.state}
+        return {
+            "main": self._main.state,
+            "search": self._searches.state,
+            "control": self._control.state,
+            "work": self._work.state,
+        }
 
     def add_statement_listener(self, listener: Callable[[LoggedQuery], None]) -> None:
-        """Call `listener` after each statement of these pools, in the context of the request that executed it."""
+        """Call `listener` after each statement of a request, in its context; not after those of background work."""
         for connections in (self._main, self._searches, self._control):
             connections.add_statement_listener(listener)
 
@@ -115,12 +124,17 @@ class Database:
 
         Raises DatabaseUnavailable or DeadlineExceeded, or OutcomeUnknown when the server did not confirm the commit.
         """
-        async with attempt() as current, self._main.transaction() as connection:
+        async with self._transaction(self._main) as connection:
             yield connection
-            if current.is_too_late:
-                raise DatabaseUnavailable("too late to commit")
-            current.is_sent = True
-            await connection.commit()
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[Session]:
+        """Begin a transaction of background work, as `transaction` does, on connections that requests never use.
+
+        Raises DatabaseUnavailable, OutcomeUnknown.
+        """
+        async with self._transaction(self._work) as connection:
+            yield connection
 
     @asynccontextmanager
     async def deciding(self) -> AsyncIterator[Decision]:
@@ -176,7 +190,7 @@ class Database:
 
     def expire_all(self) -> None:
         """Let every connection be replaced before it is acquired again, as after a failover."""
-        for connections in (self._main, self._searches, self._probes, self._control):
+        for connections in self._all:
             connections.expire_all()
 
     async def ping(self) -> None:
@@ -186,7 +200,20 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await asyncio.gather(*(each.close() for each in (self._main, self._searches, self._probes, self._control)))
+        await asyncio.gather(*(each.close() for each in self._all))
+
+    @asynccontextmanager
+    async def _transaction(self, connections: Connections) -> AsyncIterator[Session]:
+        async with attempt() as current, connections.transaction() as connection:
+            yield connection
+            if current.is_too_late:
+                raise DatabaseUnavailable("too late to commit")
+            current.is_sent = True
+            await connection.commit()
+
+    @property
+    def _all(self) -> tuple[Connections, ...]:
+        return self._main, self._searches, self._probes, self._control, self._work
 
 
 async def wait_until_reachable(dsn: str, *, timeout_s: float) -> None:

@@ -18,6 +18,10 @@ class CommitSignal:
         signalled, self._next = self._next, asyncio.Event()
         signalled.set()
 
+    def expect(self) -> asyncio.Event:
+        """Return the event of the next notification. A reader that takes it before it queries misses none."""
+        return self._next
+
     async def wait(self, timeout_s: float) -> bool:
         """Return True at the next notification, or False after `timeout_s` seconds without one."""
         try:
