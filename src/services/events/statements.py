@@ -57,7 +57,7 @@ log: Final = table_of(EventLogEntry)
 publisher: Final = table_of(EventPublisher)
 
 # An arbitrary constant that must be the same in every release.
-_LOCK: Final = literal_column("7415530150", BigInteger)
+_LOCK: Final = literal_column("7415530153", BigInteger)
 _ZERO: Final = literal_column("0", Integer)
 _ONE: Final = literal_column("1", Integer)
 
