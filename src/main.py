@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from api import tracing
+from api.http.event_stream import StreamLimiter
 from api.http.shutdown import graceful_shutdown
 from api.middleware.access_log import AccessLogMiddleware, RouteScopeMiddleware
 from api.middleware.authentication import AuthenticationMiddleware
@@ -51,8 +52,11 @@ from services.directory.groups import Groups
 from services.directory.hand_over import HandOvers
 from services.directory.people import People
 from services.directory.principals import Principals
+from services.events.feed import EventFeed
+from services.events.hub import EventHub
 from services.events.lag import LagReporter
 from services.events.publisher import EventPublisher
+from services.events.stream import EventStreams
 from services.fields.definitions import FieldDefinitions
 from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
@@ -115,12 +119,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             sender = Sender(AddressPolicy(settings.webhook_allow))
             stack.push_async_callback(sender.close)
             _build_webhooks(app.state, database, sender)
+            hub = _build_events(app.state, database, shutdown)
+            app.state.stream_limiter = StreamLimiter(settings.max_streams)
             works = [
                 Work("renew-fences", resources.fences.run),
                 Work("purge-expired-keys", partial(purge_expired_keys, database)),
                 Work("refresh-counts", partial(refresh_counts, database)),
                 Work("merge-recent-words", partial(merge_continually, database)),
                 Work("record-uses", app.state.api_key_cache.record_uses),
+                Work("follow-event-log", hub.run),
                 Work("report-event-lag", LagReporter(database).report_lag),
                 Work("measure-webhooks", partial(measure_continually, database)),
                 Work("report-metrics", app.state.metrics_reporter.report_metrics),
@@ -204,6 +211,15 @@ def _build_webhooks(state: State, database: Database, sender: Sender) -> None:
     state.webhooks = WebhookService(database, sender, SecretBox(database))
     state.webhook_deliveries = WebhookDeliveries(database, cursors)
     state.webhook_replays = WebhookReplays(database, cursors)
+
+
+def _build_events(state: State, database: Database, shutdown: ShutdownState) -> EventHub:
+    """Build the readers of the event log, and return the hub, which runs in the background."""
+    cursors, published = StoredCursors(database), state.publisher.published
+    hub = EventHub(database, cursors, published, shutdown)
+    state.feed = EventFeed(database, cursors, published)
+    state.streams = EventStreams(state.feed, hub, cursors, shutdown)
+    return hub
 
 
 def _middleware(

@@ -16,6 +16,8 @@ from services.directory.groups import Groups
 from services.directory.hand_over import HandOvers
 from services.directory.people import People
 from services.directory.principals import Principals
+from services.events.feed import EventFeed
+from services.events.stream import EventStreams
 from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
@@ -133,6 +135,16 @@ async def _replays(request: Request) -> WebhookReplays:
     return replays
 
 
+async def _feed(request: Request) -> EventFeed:
+    feed: EventFeed = request.app.state.feed
+    return feed
+
+
+async def _streams(request: Request) -> EventStreams:
+    streams: EventStreams = request.app.state.streams
+    return streams
+
+
 async def _caller(request: Request) -> Principal:
     principal: Principal = request.scope[PRINCIPAL_KEY]
     return principal
@@ -162,6 +174,8 @@ AllKeys = Annotated[KeyService, Depends(_keys)]
 AllWebhooks = Annotated[WebhookService, Depends(_webhooks)]
 AllDeliveries = Annotated[WebhookDeliveries, Depends(_deliveries)]
 AllReplays = Annotated[WebhookReplays, Depends(_replays)]
+Feed = Annotated[EventFeed, Depends(_feed)]
+Streams = Annotated[EventStreams, Depends(_streams)]
 Caller = Annotated[Principal, Depends(_caller)]
 # The bounds precede the validator, so that they are part of the documented schema.
 TicketId = Annotated[

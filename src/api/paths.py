@@ -31,18 +31,19 @@ TAGS: Final = PathSet("/tags")
 DIRECTORY: Final = PathSet("/people", "/groups")
 FIELDS: Final = PathSet("/fields")
 KEYS: Final = PathSet("/keys")
+EVENTS: Final = PathSet("/events")
 WEBHOOKS: Final = PathSet("/webhooks")
 PRINCIPALS: Final = PathSet("/me", "/principals")
 
 # Respond in JSON only.
-JSON_ONLY: Final = TICKETS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | PathSet("/workflow")
+JSON_ONLY: Final = TICKETS | EVENTS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | PathSet("/workflow")
 # Require no authentication, and take no body.
 PUBLIC: Final = PROBES | DOCS | PathSet("/openapi.json", "/problems")
 # Requested by load balancers and Prometheus every few seconds.
 POLLED: Final = PROBES | METRICS
 # Caches must not store them: tickets, people and keys contain personal texts, addresses and secrets, and the others are
 # of this moment.
-NOT_STORED: Final = TICKETS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | POLLED
+NOT_STORED: Final = TICKETS | EVENTS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | POLLED
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
 UNLIMITED: Final = POLLED | DOCS
@@ -55,6 +56,11 @@ _READING: Final = frozenset({"GET", "HEAD"})
 _COMMENTS: Final = "/comments"
 # What agents do with tickets, by the paths of requests and of the document.
 _OF_STAFF: Final = re.compile("/tickets/(by-external-id/.+|[^/]+/(take|release|merge|tags/.+|links/.+))")
+
+
+def is_of_events(path: str) -> bool:
+    """Return whether a path is a feed of events, whose requests may wait or be streams."""
+    return path == "/events" or (path.endswith("/events") and path in TICKETS)
 
 
 def roles_for(path: str, method: str) -> Set[Role]:

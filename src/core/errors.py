@@ -39,10 +39,13 @@ ServiceError
 ├── InvalidCursor         the cursor was not issued for this list
 ├── RequestInProgress     a request with this idempotency key is still being processed
 ├── IdempotencyKeyReused  the idempotency key was used with a different request
+├── EventsGone            the event log no longer has what follows a cursor
 ├── RateLimited           the caller exceeded a rate limit
 └── Unavailable           a required component does not respond
     ├── DatabaseUnavailable   nothing was written
     ├── IssuerUnavailable     the signing keys of the token issuer cannot be fetched
+    ├── EventLogNotReady      the earlier events have no positions yet
+    ├── TooManyStreams        this process has its maximum of streams
     ├── Overloaded            too many concurrent requests; nothing was done
     ├── DeadlineExceeded      the request exceeded its time limit; nothing was written
     └── OutcomeUnknown        the commit was interrupted; the change may have been saved
@@ -295,6 +298,14 @@ class IdempotencyKeyReused(ServiceError):
     """The idempotency key was used with a different request."""
 
 
+class EventsGone(ServiceError):
+    """The event log no longer has what follows a cursor, or has been renewed; `first_cursor` is where it begins."""
+
+    def __init__(self, first_cursor: str) -> None:
+        super().__init__("the log does not continue this cursor")
+        self.first_cursor = first_cursor
+
+
 class RateLimited(ServiceError):
     """The caller exceeded a rate limit."""
 
@@ -309,6 +320,14 @@ class DatabaseUnavailable(Unavailable):
 
 class IssuerUnavailable(Unavailable):
     """The signing keys of the token issuer cannot be fetched, so no token can be verified."""
+
+
+class EventLogNotReady(Unavailable):
+    """The earlier events have no positions yet: a migration numbers them."""
+
+
+class TooManyStreams(Unavailable):
+    """This process serves its maximum of streams and waiting requests."""
 
 
 class Overloaded(Unavailable):

@@ -92,6 +92,16 @@ pool_waiting: Final = Gauge(
     ["pool"],
     registry=REGISTRY,
 )
+event_streams: Final = Gauge(
+    "tickets_event_streams",
+    "Open streams of events.",
+    registry=REGISTRY,
+)
+event_frames: Final = Counter(
+    "tickets_event_frames_total",
+    "Events that were written to streams.",
+    registry=REGISTRY,
+)
 event_log_rounds: Final = Counter(
     "tickets_event_log_rounds_total",
     "Rounds of the publisher of the event log that ended without a failure, also those without events.",

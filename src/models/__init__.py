@@ -5,6 +5,7 @@ from models.audience import Audience
 from models.base import Base, table_of
 from models.comment import Comment
 from models.custom_field import CustomField, FieldType, RequiredAt
+from models.event_kind import EventKind
 from models.event_log import EventLogEntry, EventPublisher
 from models.fence_group import FENCE_GROUPS, FenceGroup, FenceState
 from models.group import Group, GroupMember
@@ -38,6 +39,7 @@ __all__ = [
     "CustomField",
     "DeliveryReason",
     "DeliveryState",
+    "EventKind",
     "EventLogEntry",
     "EventPublisher",
     "EventType",

@@ -68,6 +68,11 @@ class Problem(BaseModel):
         description="For `illegal-transition`: the statuses that the ticket can change to.",
         examples=[["answered", "closed"]],
     )
+    first_cursor: str | None = Field(
+        default=None,
+        description="For `events-gone`: the cursor before the oldest event of the log.",
+        examples=["kpV2mXzZ1r4uQn7y0bD3eFsIjMw1MzRhYzciLCAxMjM0XQ"],
+    )
     reason: str | None = Field(
         default=None,
         description="For `merge-not-possible`: `already-merged`, `target-closed`, `leads-back` or "

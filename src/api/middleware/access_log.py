@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.event_stream import WAITING_KEY
 from api.http.logged_ticket import CREATED_KEY, ticket_field
 from api.middleware.authentication import PRINCIPAL_KEY
 from api.paths import POLLED
@@ -75,7 +76,8 @@ class AccessLogMiddleware:
         timer = self._timers.get((method, route, status))
         if timer is None:
             timer = self._timers[method, route, status] = metrics.request_seconds.labels(method, route, status)
-        timer.observe(seconds)
+        if WAITING_KEY not in route_scope:
+            timer.observe(seconds)
         level = _level(status, route)
         if not _log.isEnabledFor(level):
             return

@@ -4,10 +4,12 @@ import asyncio
 from collections import deque
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.paths import UNLIMITED
+from api.http.event_stream import accepts_stream
+from api.paths import UNLIMITED, is_of_events
 from api.problems.handlers import RETRY_AFTER_S, error_response
 from core.errors import Overloaded
 
@@ -64,8 +66,18 @@ class ConcurrencyLimiter:
         self._free += 1
 
 
+def _may_wait(scope: Scope) -> bool:
+    """Return whether a request waits for events: `StreamLimiter` limits these."""
+    if not is_of_events(scope["path"]):
+        return False
+    return b"wait=" in scope["query_string"] or accepts_stream(Headers(scope=scope))
+
+
 class ConcurrencyMiddleware:
-    """Processes each request in a slot of a `ConcurrencyLimiter`; probes, metrics and documentation pages need none."""
+    """Processes each request in a slot of a `ConcurrencyLimiter`.
+
+    Probes, metrics and documentation pages need none, and neither do streams and requests that wait for events.
+    """
 
     def __init__(self, app: ASGIApp, *, limiter: ConcurrencyLimiter) -> None:
         self._app = app
@@ -73,7 +85,7 @@ class ConcurrencyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Process one request."""
-        if scope["type"] != "http" or scope["path"] in UNLIMITED:
+        if scope["type"] != "http" or scope["path"] in UNLIMITED or _may_wait(scope):
             await self._app(scope, receive, send)
         elif await self._limiter.acquire(TIMEOUT_S):
             try:

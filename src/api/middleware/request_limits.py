@@ -4,10 +4,12 @@ import re
 from collections.abc import Awaitable
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.paths import JSON_ONLY
+from api.http.event_stream import accepts_stream
+from api.paths import JSON_ONLY, is_of_events
 from api.problems.handlers import problem_response
 
 # uvicorn itself accepts a request target of up to 64 KiB and headers of any size.
@@ -58,7 +60,9 @@ class RequestLimitsMiddleware:
             return 431
         if length.isdigit() and int(length[:_MAX_LENGTH_DIGITS]) > self._max_body_bytes:
             return 413
-        return None if _accepts_json(accept) or scope["path"] not in JSON_ONLY else 406
+        if _accepts_json(accept) or scope["path"] not in JSON_ONLY:
+            return None
+        return None if is_of_events(scope["path"]) and accepts_stream(Headers(scope=scope)) else 406
 
 
 def _accepts_json(accept: list[bytes]) -> bool:

@@ -2,14 +2,19 @@
 
 from typing import Final
 
-from api.openapi import JSON, directory_examples, examples, webhook_examples
+from api.openapi import JSON, directory_examples, event_examples, examples, webhook_examples
 from api.openapi.headers import HEADERS
 from api.openapi.responses import shared_responses
 from api.openapi.schemas import complete_schemas
 from api.problems.handlers import example
 from api.problems.types import ALL_PROBLEM_TYPES
 
-_RESPONSES: Final = examples.RESPONSES | directory_examples.RESPONSES | webhook_examples.WEBHOOK_RESPONSES
+_RESPONSES: Final = (
+    examples.RESPONSES
+    | directory_examples.RESPONSES
+    | webhook_examples.WEBHOOK_RESPONSES
+    | event_examples.EVENT_RESPONSES
+)
 
 SECURITY_SCHEMES: Final = {
     "bearer": {

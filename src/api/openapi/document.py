@@ -73,6 +73,7 @@ TAGS: Final = [
         "description": "Webhooks, which send events to the addresses of other programs, their deliveries and replays. "
         "For admins.",
     },
+    {"name": "events", "description": "What happened, in one order: pages, streams and the catalogue of the types."},
     {"name": "workflow", "description": "The status machine of tickets."},
     {"name": "operation", "description": "Probes for load balancers and orchestrators."},
 ]

@@ -77,6 +77,8 @@ def _details(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
             extensions = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
         case errors.AlreadyAssigned():
             extensions = {"assignee_id": error.assignee_id}
+        case errors.EventsGone():
+            extensions = {"first_cursor": error.first_cursor}
         case errors.MergeNotPossible():
             extensions = {"reason": error.reason}
         case errors.InsufficientScope():

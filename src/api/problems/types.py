@@ -7,6 +7,7 @@ from typing import Final
 from fastapi.exceptions import RequestValidationError
 
 from api.problems.directory_types import DIRECTORY_PROBLEMS
+from api.problems.event_types import EVENT_PROBLEMS
 from api.problems.field_types import FIELD_PROBLEMS
 from api.problems.problem_type import ProblemType
 from api.problems.server_types import MALFORMED, UNKNOWN_CODING
@@ -191,6 +192,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
     **TICKET_PROBLEM_TYPES,
     **FIELD_PROBLEMS,
     **WEBHOOK_PROBLEMS,
+    **EVENT_PROBLEMS,
 }
 
 # Refusals that are raised as a status code, before a route runs.

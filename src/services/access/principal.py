@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from core.errors import Forbidden, InsufficientScope
-from models import Role, Scope, TicketStatus
+from models import Audience, Role, Scope, TicketStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ class Principal:
     def requester_email(self) -> str | None:
         """The address whose tickets this principal is restricted to; None for one who sees every ticket."""
         return None if self.role is Role.AGENT or self.role is Role.ADMIN else self.email or ""
+
+    @property
+    def audience(self) -> Audience:
+        """What this principal may see of a ticket that it sees."""
+        return Audience.INTERNAL if self.requester_email is None else Audience.PUBLIC
 
     def require(self, scope: Scope) -> None:
         """Raise InsufficientScope unless the scopes of this principal include `scope`; `write` includes `comment`."""

@@ -12,12 +12,13 @@ from core.errors import Fault, Forbidden, InvalidReference, TooManyWebhooks, Ver
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
-from models import Role, Scope, WebhookState
+from models import EventKind, Role, Scope, WebhookState
 from schemas.webhooks import Webhook, WebhookCreate, WebhookList, WebhookPatch, WebhookTest, WebhookWithSecret
 from services.access.principal import Principal
+from services.events.cloud_event import CONTENT_TYPE
 from services.webhooks import endpoint_statements as sql
 from services.webhooks.addresses import AddressRefused
-from services.webhooks.payload import CONTENT_TYPE, PayloadType, test_payload
+from services.webhooks.payload import test_payload
 from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
 from services.webhooks.signature import new_secret, secret_bytes, secret_text, signed_headers
@@ -136,7 +137,7 @@ class WebhookService:
                 self._sender.policy.ensure_valid(values["url"])
             except AddressRefused as refusal:
                 raise InvalidReference(Fault(str(refusal), "body", "url")) from refusal
-        known_types = frozenset(PayloadType)
+        known_types = frozenset(EventKind)
         for index, name in enumerate(values.get("types", ())):
             if name not in known_types:
                 raise InvalidReference(Fault("must be a type of event", "body", "types", index))

@@ -10,9 +10,9 @@ from core.errors import Unavailable
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
+from services.events.catalogue import kind_of
 from services.tickets.commit_signal import CommitSignal
 from services.webhooks import feed_statements as sql
-from services.webhooks.payload import type_of
 
 POLL_EVERY_S: Final = 0.25
 _RETRY_AFTER_S: Final = 2
@@ -99,7 +99,7 @@ async def _room(connection: Session, endpoint_id: int) -> int:
 
 
 def _is_wanted(row: Row, types: Sequence[str]) -> bool:
-    return row.is_wanted and (not types or type_of(row.type, frozenset(row.members)) in types)
+    return row.is_wanted and (not types or kind_of(row.type, frozenset(row.members)) in types)
 
 
 async def _create(connection: Session, endpoint_id: int, replay_id: int | None, rows: Sequence[Row]) -> None:

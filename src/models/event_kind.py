@@ -1,0 +1,17 @@
+"""The types of the events that readers get."""
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """The type of a CloudEvent. An event with several facts has the first type of this order that applies."""
+
+    CREATED = "ticket.created"
+    MERGED = "ticket.merged"
+    LINKED = "ticket.linked"
+    COMMENTED = "ticket.commented"
+    NOTED = "ticket.noted"
+    TRANSITIONED = "ticket.transitioned"
+    ASSIGNED = "ticket.assigned"
+    TAGGED = "ticket.tagged"
+    CHANGED = "ticket.changed"
