@@ -8,17 +8,7 @@ ServiceError
 ├── TicketNotFound        no ticket has this id, or the principal may not see it
 ├── TicketClosed          the ticket is closed and accepts neither edits nor comments
 ├── IllegalTransition     the status machine does not have this transition
-├── TicketNotClosed       the ticket is not closed, so that it needs no follow-up
-├── AlreadyAssigned       another principal has the ticket
-├── ExternalIdTaken       another ticket has this external id of this source
-├── TooManyTickets        the request concerns more tickets than one request may change
-├── TooManyTags           the ticket has the maximum number of tags
-├── TooManyParticipants   the ticket has the maximum number of participants
-├── TooManyLinks          the ticket has the maximum number of links
-├── LinkToItself          a ticket cannot be linked to itself
-├── MergeNotPossible      the two tickets cannot be merged
-├── NotMerged             the ticket is not merged
-├── MergeTooOld           the merge can no longer be undone
+├── …                     the rules on tags, links, merges and so on: see `core.ticket_errors`
 ├── PrincipalNotFound     no principal has this id, or the caller may not see it
 ├── GroupNotFound         no group has this id
 ├── KeyNotFound           no API key has this id
@@ -124,71 +114,6 @@ class IllegalTransition(ServiceError):
         self.source = source
         self.target = target
         self.allowed = tuple(allowed)
-
-
-class TicketNotClosed(ServiceError):
-    """The ticket is not closed: it accepts comments, and needs no follow-up."""
-
-    def __init__(self, ticket_id: int) -> None:
-        super().__init__(f"ticket {ticket_id} is not closed")
-
-
-class AlreadyAssigned(ServiceError):
-    """Another principal, `assignee_id`, has the ticket."""
-
-    def __init__(self, assignee_id: str) -> None:
-        super().__init__(f"the ticket is assigned to {assignee_id}")
-        self.assignee_id = assignee_id
-
-
-class ExternalIdTaken(ServiceError):
-    """Another ticket has this external id of this source."""
-
-
-class TooManyTickets(ServiceError):
-    """The request concerns more tickets than one request may change."""
-
-
-class TooManyTags(ServiceError):
-    """The ticket has the maximum number of tags."""
-
-
-class TooManyParticipants(ServiceError):
-    """The ticket has the maximum number of participants."""
-
-
-class TooManyLinks(ServiceError):
-    """One of the tickets has the maximum number of links."""
-
-
-class LinkToItself(ServiceError):
-    """A ticket cannot be linked to itself."""
-
-
-class MergeNotPossible(ServiceError):
-    """The two tickets cannot be merged.
-
-    `reason` is `already-merged`, `target-closed`, `leads-back` (from the target to the ticket) or
-    `too-many-participants`.
-    """
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-
-
-class NotMerged(ServiceError):
-    """The ticket is not merged."""
-
-    def __init__(self, ticket_id: int) -> None:
-        super().__init__(f"ticket {ticket_id} is not merged")
-
-
-class MergeTooOld(ServiceError):
-    """The merge is too old to be undone."""
-
-    def __init__(self, ticket_id: int) -> None:
-        super().__init__(f"the merge of ticket {ticket_id} is too old to be undone")
 
 
 class PrincipalNotFound(ServiceError):

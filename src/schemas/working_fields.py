@@ -24,10 +24,11 @@ def _without_default(schema: JsonDict) -> None:
 def _tag(value: str) -> str:
     """Return a tag with its characters composed (NFC): each tag has one spelling."""
     tag = unicodedata.normalize("NFC", value)
-    if not all(each in _TAG_CHARACTERS or unicodedata.category(each)[0] in _TAG_CATEGORIES for each in tag):
+    is_of_tags = all(each in _TAG_CHARACTERS or unicodedata.category(each)[0] in _TAG_CATEGORIES for each in tag)
+    if not is_of_tags or tag != tag.lower():
         raise PydanticCustomError("tag", "must be letters in lower case, digits and the characters - _ : .")
-    if tag != tag.lower() or len(tag) > TAG_MAX_LENGTH:
-        raise PydanticCustomError("tag", "must be in lower case, and at most 50 characters long")
+    if len(tag) > TAG_MAX_LENGTH:
+        raise PydanticCustomError("tag", "must have at most 50 characters in its composed form (NFC)")
     if not tag.strip("."):  # a path with such a segment names another resource
         raise PydanticCustomError("tag", "must not consist of dots")
     return tag

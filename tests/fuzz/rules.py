@@ -39,9 +39,11 @@ _OF_THE_STATE: Final = {
 _KEY: Final = "Idempotency-Key"
 # Fields that belong together.
 _TOGETHER: Final = {
-    "source and external_id belong together",
-    "source requires external_id",
-    "an internal note makes no transition: omit status",
+    "is required: source and external_id belong together",
+    "is required with source",
+    "must be public if there is a status: a note makes no transition",
+    "must not consist of dots",
+    "must have at most 50 characters in its composed form (NFC)",
     "a select or multiselect field needs options",
     "only a select or multiselect field has options",
     "must not have the same option twice",

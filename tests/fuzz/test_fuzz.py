@@ -16,11 +16,13 @@ from support.service_process import ServiceProcess
 SEED = 7
 
 
-# Every other ticket is closed, so that the operations of closed tickets succeed too.
+# Every other ticket is closed and merged, so that the operations of such tickets succeed too. All have the version of the examples.
 SOME_TICKETS = """
-    INSERT INTO tickets (subject, text, email)
-    SELECT 'subject', 'text', 'alice@example.com' FROM generate_series(1, 40);
-    UPDATE tickets SET status = 'closed', closed_at = now(), version = 2 WHERE id % 2 = 0
+    INSERT INTO tickets (subject, text, email, status, closed_at, merged_into, merged_at)
+    SELECT 'subject', 'text', 'alice@example.com',
+        CASE WHEN n % 2 = 0 THEN 'closed' ELSE 'open' END, CASE WHEN n % 2 = 0 THEN now() END,
+        CASE WHEN n % 2 = 0 THEN n - 1 END, CASE WHEN n % 2 = 0 THEN now() END
+    FROM generate_series(1, 80) AS n
 """
 
 

@@ -16,7 +16,7 @@ from api.middleware.security_headers import secured
 from api.problems.messages import message_of
 from api.problems.problem_type import ProblemType
 from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, problem_type_for
-from core import errors
+from core import errors, ticket_errors
 from core.logs import FAILURE_KEY
 from schemas.problem import MAX_PARTS, InvalidPart, Problem
 
@@ -75,11 +75,11 @@ def _details(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
     match error:
         case errors.IllegalTransition():
             extensions = {"source": error.source, "target": error.target, "allowed": list(error.allowed)}
-        case errors.AlreadyAssigned():
+        case ticket_errors.AlreadyAssigned():
             extensions = {"assignee_id": error.assignee_id}
         case errors.EventsGone():
             extensions = {"first_cursor": error.first_cursor}
-        case errors.MergeNotPossible():
+        case ticket_errors.MergeNotPossible():
             extensions = {"reason": error.reason}
         case errors.InsufficientScope():
             extensions = {"scope": error.scope}

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from api.problems.problem_type import ProblemType
-from core import errors
+from core import ticket_errors
 
 TICKET_PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
-    errors.AlreadyAssigned: ProblemType(
+    ticket_errors.AlreadyAssigned: ProblemType(
         409,
         "already-assigned",
         "Already assigned",
@@ -16,7 +16,7 @@ TICKET_PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "`POST /tickets/{ticket_id}/take?steal=true`.",
         extensions={"assignee_id": "person:17"},
     ),
-    errors.ExternalIdTaken: ProblemType(
+    ticket_errors.ExternalIdTaken: ProblemType(
         409,
         "external-id-taken",
         "External id taken",
@@ -24,7 +24,7 @@ TICKET_PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "Read the ticket with `GET /tickets?external_id=…&source=…`. "
         "`PUT /tickets/by-external-id/{source}/{external_id}` creates the ticket or returns the existing one.",
     ),
-    errors.TooManyTickets: ProblemType(
+    ticket_errors.TooManyTickets: ProblemType(
         409,
         "too-many-tickets",
         "Too many tickets",
@@ -32,35 +32,35 @@ TICKET_PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "Change the tickets one by one: `GET /tickets?tag=` lists them, and `PUT` and `DELETE` of "
         "`/tickets/{ticket_id}/tags/{tag}` change one.",
     ),
-    errors.TooManyTags: ProblemType(
+    ticket_errors.TooManyTags: ProblemType(
         409,
         "too-many-tags",
         "Too many tags",
         "The ticket has 50 tags, which is the maximum.",
         "Remove a tag of the ticket with `DELETE /tickets/{ticket_id}/tags/{tag}` before you add another one.",
     ),
-    errors.TooManyParticipants: ProblemType(
+    ticket_errors.TooManyParticipants: ProblemType(
         409,
         "too-many-participants",
         "Too many participants",
         "The ticket has 20 participants, which is the maximum.",
         "Remove a participant with `DELETE /tickets/{ticket_id}/participants/{email}` before you add another one.",
     ),
-    errors.TooManyLinks: ProblemType(
+    ticket_errors.TooManyLinks: ProblemType(
         409,
         "too-many-links",
         "Too many links",
         "One of the tickets has 100 links, which is the maximum.",
         "Remove a link with `DELETE /tickets/{ticket_id}/links/{link_type}/{other_id}` before you add another one.",
     ),
-    errors.LinkToItself: ProblemType(
+    ticket_errors.LinkToItself: ProblemType(
         409,
         "link-to-itself",
         "Link to itself",
         "A ticket cannot be linked to itself.",
         "The path names the same ticket twice. Name another ticket at its end.",
     ),
-    errors.MergeNotPossible: ProblemType(
+    ticket_errors.MergeNotPossible: ProblemType(
         409,
         "merge-not-possible",
         "Merge not possible",
@@ -70,7 +70,7 @@ TICKET_PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "`too-many-participants`: the target would have more than 500.",
         extensions={"reason": "leads-back"},
     ),
-    errors.NotMerged: ProblemType(
+    ticket_errors.NotMerged: ProblemType(
         409,
         "not-merged",
         "Not merged",
@@ -78,14 +78,14 @@ TICKET_PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "Read the ticket: only one with `merged_into` can be taken out of another one. If an earlier request took it "
         "out, `follow_ups` names the ticket that was opened.",
     ),
-    errors.MergeTooOld: ProblemType(
+    ticket_errors.MergeTooOld: ProblemType(
         409,
         "merge-too-old",
         "Merge too old",
         "The merge was made more than 24 hours ago and cannot be undone.",
         "Open a follow-up of the merged ticket with `POST /tickets/{ticket_id}/follow-ups`.",
     ),
-    errors.TicketNotClosed: ProblemType(
+    ticket_errors.TicketNotClosed: ProblemType(
         409,
         "ticket-not-closed",
         "Ticket not closed",

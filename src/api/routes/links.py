@@ -12,19 +12,15 @@ from api.http.serialized import changed_response, created_response
 from api.openapi import responses as docs
 from api.openapi.request_bodies import MergeTarget, NewTicket
 from api.openapi.responses import REFUSED_VALUES, WRITES, responses
-from core.errors import (
+from core.errors import IdempotencyKeyReused, InvalidReference, RequestInProgress, TicketNotFound, VersionMismatch
+from core.ticket_errors import (
     ExternalIdTaken,
-    IdempotencyKeyReused,
-    InvalidReference,
     LinkToItself,
     MergeNotPossible,
     MergeTooOld,
     NotMerged,
-    RequestInProgress,
     TicketNotClosed,
-    TicketNotFound,
     TooManyLinks,
-    VersionMismatch,
 )
 from models import LinkType
 from schemas.tickets import Ticket

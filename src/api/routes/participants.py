@@ -10,7 +10,8 @@ from api.http.conditional import ExpectedVersions
 from api.http.serialized import changed_response
 from api.openapi import responses as docs
 from api.openapi.responses import WRITES, responses
-from core.errors import TicketClosed, TicketNotFound, TooManyParticipants, VersionMismatch
+from core.errors import TicketClosed, TicketNotFound, VersionMismatch
+from core.ticket_errors import TooManyParticipants
 from schemas.fields import Email
 from schemas.tickets import Ticket
 

@@ -10,7 +10,8 @@ from api.http.headers import link_to_next
 from api.openapi import responses as docs
 from api.openapi.request_bodies import TagNames
 from api.openapi.responses import READS, WRITES, responses
-from core.errors import InvalidCursor, TooManyTickets
+from core.errors import InvalidCursor
+from core.ticket_errors import TooManyTickets
 from schemas.tags import TagPage, TagRenamed, TagsQuery
 
 router = APIRouter(prefix="/tags", tags=["tags"], route_class=CheckedRoute)

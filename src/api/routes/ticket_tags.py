@@ -10,7 +10,8 @@ from api.http.conditional import ExpectedVersions
 from api.http.serialized import changed_response
 from api.openapi import responses as docs
 from api.openapi.responses import WRITES, responses
-from core.errors import TicketClosed, TicketNotFound, TooManyTags, VersionMismatch
+from core.errors import TicketClosed, TicketNotFound, VersionMismatch
+from core.ticket_errors import TooManyTags
 from schemas.tickets import Ticket
 from schemas.working_fields import Tag
 

@@ -19,7 +19,6 @@ from api.openapi import responses as docs
 from api.openapi.request_bodies import TAKES_MERGE_PATCH, NewTicket, Patch
 from api.openapi.responses import READS, REFUSED_VALUES, WRITES, responses
 from core.errors import (
-    ExternalIdTaken,
     IdempotencyKeyReused,
     IllegalTransition,
     InvalidCursor,
@@ -29,6 +28,7 @@ from core.errors import (
     TicketNotFound,
     VersionMismatch,
 )
+from core.ticket_errors import ExternalIdTaken
 from schemas.events import EventPage
 from schemas.tickets import Ticket, TicketDetails, TicketPage
 from schemas.working_fields import ExternalIdText, SourceName

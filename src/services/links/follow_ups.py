@@ -4,7 +4,7 @@ from collections.abc import Sequence, Set
 from functools import partial
 from typing import Final
 
-from core.errors import TicketNotClosed
+from core.ticket_errors import TicketNotClosed
 from db.postgres.database import Database
 from models import Scope, TicketStatus
 from schemas.tickets import TicketCreate

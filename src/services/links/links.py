@@ -6,7 +6,8 @@ from typing import Final
 from sqlalchemy import BigInteger, bindparam, delete, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
-from core.errors import Fault, InvalidReference, LinkToItself, TicketNotFound, TooManyLinks
+from core.errors import Fault, InvalidReference, TicketNotFound
+from core.ticket_errors import LinkToItself, TooManyLinks
 from db.postgres.session import Session
 from db.postgres.statements import Statement, given
 from models import Audience, EventType, LinkType, TicketLink, table_of

@@ -4,7 +4,8 @@ from collections.abc import Sequence, Set
 from itertools import pairwise
 from typing import Final
 
-from core.errors import Fault, InvalidReference, MergeNotPossible, MergeTooOld, NotMerged, Overloaded, TicketNotFound
+from core.errors import Fault, InvalidReference, Overloaded, TicketNotFound
+from core.ticket_errors import MergeNotPossible, MergeTooOld, NotMerged
 from db.postgres.database import Database
 from db.postgres.session import Session
 from models import Audience, EventType, TicketStatus

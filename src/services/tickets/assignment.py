@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 
-from core.errors import AlreadyAssigned
+from core.ticket_errors import AlreadyAssigned
 from services.access.principal import Principal
 from services.tickets import permissions
 from services.tickets.changes import Decide, TicketChanges, expected_versions

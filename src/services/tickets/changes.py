@@ -17,14 +17,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from core import metrics
-from core.errors import (
-    DatabaseUnavailable,
-    ExternalIdTaken,
-    ServiceError,
-    TicketNotFound,
-    Unavailable,
-    VersionMismatch,
-)
+from core.errors import DatabaseUnavailable, ServiceError, TicketNotFound, Unavailable, VersionMismatch
+from core.ticket_errors import ExternalIdTaken
 from db.cache.fence_groups import FenceGroups
 from db.cache.invalidation import Invalidation
 from db.cache.ticket_cache import TicketCache

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Text, bindparam, select
 
-from core.errors import TooManyParticipants
+from core.ticket_errors import TooManyParticipants
 from db.postgres.database import Database
 from db.postgres.statements import Statement
 from models import Scope

@@ -5,7 +5,8 @@ from collections.abc import Sequence, Set
 from functools import partial
 from hashlib import sha1
 
-from core.errors import ExternalIdTaken, Fault, InvalidReference, TicketNotFound
+from core.errors import Fault, InvalidReference, TicketNotFound
+from core.ticket_errors import ExternalIdTaken
 from db.cache.stored import CacheOutcome, Stored
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database

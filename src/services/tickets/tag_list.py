@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Text, bindparam, func, literal_column, select, true
 
-from core.errors import TooManyTickets
+from core.ticket_errors import TooManyTickets
 from db.postgres.database import Database
 from db.postgres.statements import Statement, constant
 from models import Scope

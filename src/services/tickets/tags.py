@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Set
 
-from core.errors import TooManyTags
+from core.ticket_errors import TooManyTags
 from models.ticket import MAX_TAGS
 from services.access.principal import Principal
 from services.tickets import permissions
