@@ -16,7 +16,8 @@ from support.service_process import ServiceProcess
 SEED = 7
 
 
-# Every other ticket is closed and merged, so that the operations of such tickets succeed too. All have the version of the examples.
+# Every other ticket is closed and merged, so that the operations of such tickets succeed too. All have the version of
+# the examples.
 SOME_TICKETS = """
     INSERT INTO tickets (subject, text, email, status, closed_at, merged_into, merged_at)
     SELECT 'subject', 'text', 'alice@example.com',
