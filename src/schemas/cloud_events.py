@@ -23,8 +23,8 @@ class StreamQuery(BaseModel):
     after: str = Field(
         default="start",
         max_length=512,
-        description="The `next_cursor` of the previous page, unchanged: events after it. `start`: from the oldest event of "
-        "the log. `now`: only what happens from now on. A cursor names no filter: the filters may change.",
+        description="The `next_cursor` of the previous page, unchanged: events after it. `start`: from the oldest "
+        "event of the log. `now`: only what happens from now on. A cursor names no filter: the filters may change.",
         examples=["start", "now"],
     )
     limit: Annotated[int, BeforeValidator(plain_number)] = Field(
@@ -62,7 +62,8 @@ class CloudEvent(BaseModel):
 
     specversion: Literal["1.0"] = Field(description="The version of CloudEvents.", examples=["1.0"])
     id: str = Field(
-        description="The id of the ticket and its version after the change. An event that arrives twice has the same id.",
+        description="The id of the ticket and its version after the change. If an event arrives twice, its id is the "
+        "same.",
         examples=["42.7"],
     )
     source: Literal["/tickets"] = Field(description="What the event is about.", examples=["/tickets"])

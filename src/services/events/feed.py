@@ -160,14 +160,16 @@ class EventFeed:
         is_filtered = filters.kinds or principal.requester_email is not None
         async with self._database.reading() as connection:
             if filters.ticket_id is not None:
-                rows = await connection.rows(sql.OF_TICKET, ticket_id=filters.ticket_id, limit=limit + 1, **values)
-                return _ready(rows)[:limit], _end_of(rows, limit)
+                rows = _ready(
+                    await connection.rows(sql.OF_TICKET, ticket_id=filters.ticket_id, limit=limit + 1, **values)
+                )
+                return rows[:limit], _end_of(rows, limit)
             size = WINDOW if is_filtered else limit
             rows = _ready(await connection.rows(sql.WINDOW, limit=size, **values))
             end = min(rows[0].start + size, rows[0].last_position)
             if principal.requester_email is not None and rows[0].last_position - end > MAX_WINDOWS * WINDOW:
-                rows = await connection.rows(sql.OF_REQUESTER, limit=limit + 1, **values)
-                return _ready(rows)[:limit], _end_of(rows, limit)
+                rows = _ready(await connection.rows(sql.OF_REQUESTER, limit=limit + 1, **values))
+                return rows[:limit], _end_of(rows, limit)
         return rows, end
 
     def _ensure_continuous(self, start: Start, state: Row, position: int, cursors: Cursors) -> None:

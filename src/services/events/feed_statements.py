@@ -10,7 +10,8 @@ OF_TICKET    the next events of one ticket
 ENTRIES      as WINDOW for agents, with the keys of the addresses that see the ticket
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
@@ -70,13 +71,13 @@ _LOGGED: Final = and_(events.c.ticket_id == log.c.ticket_id, events.c.version ==
 _IS_NEXT: Final = and_(log.c.position > _state.c.start, log.c.position <= _state.c.last_position)
 
 
-def _with_state(rows: Select[tuple[object]]) -> Statement:
+def _with_state(rows: Select[Any]) -> Statement:
     page: FromClause = rows.correlate(_state).lateral("page")
     query = select(*_state.c, *page.c).select_from(_state.outerjoin(page, true()))
     return Statement(query.order_by(page.c.position))
 
 
-def _window(columns: tuple[ColumnElement[object], ...], *conditions: ColumnElement[bool]) -> Statement:
+def _window(columns: Sequence[ColumnElement[Any]], *conditions: ColumnElement[bool]) -> Statement:
     """Return the statement that reads the events of `limit` positions, of which the conditions may hide some."""
     end = func.least(_state.c.start + _LIMIT, _state.c.last_position)
     source = log.join(events, _LOGGED).join(tickets, tickets.c.id == log.c.ticket_id)
