@@ -15,7 +15,10 @@ class SearchDocument(Base):
     """
 
     __tablename__ = "search_documents"
-    __table_args__ = (Index("ix_search_documents_words", "words", postgresql_using="gin"),)
+    __table_args__ = (
+        Index("ix_search_documents_words", "words", postgresql_using="gin"),
+        Index("ix_search_documents_with_notes", "ticket_id", postgresql_where=sql("public_words IS NOT NULL")),
+    )
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)
     part: Mapped[int] = mapped_column(Integer, primary_key=True)

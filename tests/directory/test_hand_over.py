@@ -56,3 +56,22 @@ async def test_an_account_without_a_live_key_is_no_assignee(directory: Directory
         refused = await directory.admin.post("/tickets", json=a_ticket(assignee_id=assignee, group_id=999_999))
         pointers = [error["pointer"] for error in refused.json()["errors"]]
         assert (refused.status_code, pointers) == (422, ["#/assignee_id", "#/group_id"])
+
+
+async def test_a_follow_up_of_an_undone_merge_is_not_assigned_to_who_has_left(directory: Directory) -> None:
+    gone, active = (await directory.person())["id"], (await directory.person())["id"]
+    followed = []
+    for assignee in (gone, active):
+        source = await directory.created("/tickets", a_ticket(assignee_id=assignee))
+        target = await directory.created("/tickets", a_ticket())
+        await directory.admin.post(f"/tickets/{source['id']}/merge", json={"into": target["id"]})
+        followed.append(f"/tickets/{source['id']}/merge")
+    await directory.admin.patch(f"/people/{gone}", json={"active": False})
+    assignees = [(await directory.admin.delete(path)).json()["assignee_id"] for path in followed]
+    assert assignees == [None, active]
+
+
+async def test_a_person_does_not_hand_over_to_themselves(directory: Directory) -> None:
+    person = (await directory.person())["id"]
+    refused = await directory.admin.post(f"/people/{person}/hand-over", json={"assignee_id": person})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/assignee_id")

@@ -211,3 +211,9 @@ async def test_a_change_of_visibility_that_fails_voids_nothing_and_changes_nothi
         await every_type.admin.patch("/fields/text", json={"visible_to_requester": False})
     await directory_sql.execute("ALTER TABLE fence_groups DROP CONSTRAINT never_down")
     assert (await every_type.agent.get("/fields/text")).json()["visible_to_requester"]
+
+
+@pytest.mark.parametrize("custom", [{"text": None}, {"multiselect": []}, {"text": None, "multiselect": ["red"]}])
+async def test_a_new_ticket_has_no_value_for_null(every_type: Directory, custom: JSON) -> None:
+    created = await every_type.created("/tickets", a_ticket(custom=custom))
+    assert created["custom"] == {key: value for key, value in custom.items() if value}

@@ -6,7 +6,7 @@ import secrets
 import httpx2
 import pytest
 
-from support.factories import a_ticket
+from support.factories import a_ticket, open_ticket, ticket_in
 
 
 async def test_a_ticket_is_created_once_by_its_external_id(client: httpx2.AsyncClient) -> None:
@@ -48,3 +48,12 @@ async def test_an_external_id_is_unique_for_its_source(client: httpx2.AsyncClien
 )
 async def test_an_incomplete_external_id_is_refused(client: httpx2.AsyncClient, fields: dict[str, str]) -> None:
     assert (await client.post("/tickets", json=a_ticket(**fields))).status_code == 422
+
+
+async def test_a_follow_up_does_not_take_the_external_id_of_another_ticket(client: httpx2.AsyncClient) -> None:
+    name = {"source": "shop", "external_id": secrets.token_hex(8)}
+    await open_ticket(client, **name)
+    closed = await ticket_in(client, "closed")
+    refused = await client.post(f"/tickets/{closed['id']}/follow-ups", json=a_ticket(**name))
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/external-id-taken")
+    assert (await client.get(f"/tickets/{closed['id']}")).json()["follow_ups"] == []

@@ -1,4 +1,4 @@
-"""Who works on a ticket: take and release."""
+"""The assignee of a ticket: take and release."""
 
 from typing import Annotated
 

@@ -22,6 +22,7 @@ from core.errors import (
     IdempotencyKeyReused,
     IllegalTransition,
     InvalidCursor,
+    InvalidFields,
     RequestInProgress,
     SearchTimeout,
     TicketClosed,
@@ -75,7 +76,9 @@ async def put_ticket_by_external_id(
     return upserted_response(result, existed=existed)
 
 
-@router.get("", response_model=TicketPage, responses=responses(READS, docs.TICKETS, InvalidCursor, SearchTimeout))
+@router.get(
+    "", response_model=TicketPage, responses=responses(READS, docs.TICKETS, InvalidFields, InvalidCursor, SearchTimeout)
+)
 async def list_tickets(query: ListQuery, lists: Lists, principal: Caller, request: Request) -> Response:
     """List tickets.
 

@@ -1,5 +1,6 @@
 """The principals and groups that a ticket can be assigned to."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import BigInteger, Text, and_, bindparam, exists, func, or_, select
@@ -38,11 +39,27 @@ def _check() -> Statement:
 _CHECK: Final = _check()
 
 
+@dataclass(frozen=True, slots=True)
+class Working:
+    """The assignee and the group of a ticket; None for none."""
+
+    assignee_id: str | None
+    group_id: int | None
+
+
 class Assignees:
     """Checks references to principals and groups. Every method raises DatabaseUnavailable and DeadlineExceeded."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def still_valid(self, working: Working) -> Working:
+        """Return the assignee and the group without one that is no longer active."""
+        async with self._database.reading() as connection:
+            found = await connection.one(_CHECK, assignee_id=working.assignee_id, group_id=working.group_id)
+        return Working(
+            working.assignee_id if found.has_assignee else None, working.group_id if found.has_group else None
+        )
 
     async def ensure_exist(self, assignee_id: str | None, group_id: int | None) -> None:
         """Raise InvalidReference unless this is an active agent or admin, and an active group; None is always right.

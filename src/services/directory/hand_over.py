@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Text, bindparam, literal_column, select
 
+from core.errors import Fault, InvalidReference
 from db.postgres.database import Database
 from db.postgres.statements import Statement, constant
 from models import TicketFacet, TicketStatus, table_of
@@ -49,13 +50,16 @@ class HandOvers:
         principal.require_admin()
         await self._people.ensure_exists(person_id)
         await self._assignees.ensure_exist(to.assignee_id, to.group_id)
+        if to.assignee_id == person_id:
+            raise InvalidReference(Fault("must be another principal than the person", "body", "assignee_id"))
         count, last_id = 0, 0
         while ids := await self._next(person_id, last_id):
             count += await self._hand_over(ids, person_id, to, principal)
             last_id = ids[-1]
             if has_little_time():
-                return HandedOver(handed_over=count, is_complete=not await self._next(person_id, last_id))
-        return HandedOver(handed_over=count, is_complete=True)
+                break
+        # From the first ticket on: one may have been assigned in the meantime.
+        return HandedOver(handed_over=count, is_complete=not await self._next(person_id, 0))
 
     async def _next(self, person_id: str, after: int) -> list[int]:
         async with self._database.reading() as connection:

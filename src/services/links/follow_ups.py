@@ -10,6 +10,7 @@ from models import Scope, TicketStatus
 from schemas.tickets import TicketCreate
 from services.access.email_addresses import ensure_may_write_as
 from services.access.principal import Principal
+from services.directory.assignees import Working
 from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets.change_purpose import ChangePurpose
 from services.tickets.changes import TicketChanges, expected_versions
@@ -19,7 +20,7 @@ from services.tickets.shown_ticket import shown_ticket
 from services.tickets.working_fields import WorkingFields
 from services.write_result import WriteResult
 
-_CONTINUED: Final = ("subject", "text", "email", "priority", "assignee_id", "group_id")
+_CONTINUED: Final = ("subject", "text", "email", "priority")
 
 
 class FollowUps:
@@ -61,16 +62,18 @@ class FollowUps:
                     raise TicketNotClosed(ticket_id)
                 ticket.open_follow_up(checked)
         except Replayed as earlier:
+            await self._changes.acknowledge(ticket_id)
             return earlier.result, True
         return shown(tickets), False
 
 
-def continuing(ticket: EditedTicket, visible: Set[str]) -> NewTicket:
+def continuing(ticket: EditedTicket, working: Working, visible: Set[str]) -> NewTicket:
     """Return a follow-up with the values of the ticket, but for its status, its external id and its discussion.
 
-    `visible` holds the keys of the custom fields that requesters see.
+    `working` has its assignee and its group, `visible` the keys of the custom fields that requesters see.
     """
     values = {name: ticket[name] for name in _CONTINUED}
+    values |= {"assignee_id": working.assignee_id, "group_id": working.group_id}
     sent = TicketCreate.model_construct(**values, tags=tuple(ticket["tags"]))
     return NewTicket(sent, ticket.custom, visible, follow_up_of=ticket.id, participants=ticket["participants"])
 

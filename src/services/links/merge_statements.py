@@ -73,7 +73,7 @@ def _joining() -> Statement:
 
 
 JOINING: Final = _joining()
-"""Who sees the source and not the target: the requester and the participants of the source."""
+"""The addresses that see the source and not the target: its requester and its participants."""
 
 
 _PARTICIPANTS: Final = ("{participants,from}", "{participants,to}")

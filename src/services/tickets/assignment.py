@@ -1,4 +1,4 @@
-"""Who works on a ticket: an agent takes it and releases it, and hands all their tickets over when they leave."""
+"""Assigns and releases tickets."""
 
 from collections.abc import Set
 

@@ -146,7 +146,7 @@ class TicketChanges:
 
         Raises TicketNotFound, also for a ticket that the principal may not see, VersionMismatch, Overloaded,
         DeadlineExceeded, DatabaseUnavailable, OutcomeUnknown, and for `request` Replayed, RequestInProgress,
-        IdempotencyKeyReused.
+        IdempotencyKeyReused; for a follow-up ExternalIdTaken.
         """
         ids = sorted(set(ticket_ids))
         invalidation: Invalidation | None = None
@@ -169,6 +169,16 @@ class TicketChanges:
                     await invalidation.after_failure()
                 raise
             await self._complete(tickets, invalidation)
+
+    async def acknowledge(self, ticket_id: int) -> None:
+        """Invalidate bodies of a ticket that are older than it is now: a replay acknowledges its last change.
+
+        The process that made the change may have died before it invalidated the cache.
+        """
+        async with self._database.reading() as connection:
+            row = await connection.one_or_none(sql.READ, ticket_id=ticket_id, requester=None)
+        if row is not None:
+            await self.invalidation({ticket_id: row.version}).after_commit()
 
     def invalidation(self, floors: Mapping[int, int]) -> Invalidation:
         """Return the invalidation of a change that commits these versions, by ticket id."""
@@ -259,7 +269,8 @@ class TicketChanges:
         for ticket in changed:
             if ticket.follow_up is not None:
                 statement, parameters = ticket.follow_up.saving(principal.id)
-                ticket.opened = await connection.one(statement, **parameters)
+                with raised_for_duplicates(_EXTERNAL_IDS, ExternalIdTaken):
+                    ticket.opened = await connection.one(statement, **parameters)
                 ticket.add_fact(EventType.LINKED, "follow_up_id", ticket.opened.id, Audience.PUBLIC)
             statement, parameters = self._saving(ticket, principal)
             ticket.saved = await connection.one(statement, **parameters)

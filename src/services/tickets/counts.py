@@ -1,11 +1,12 @@
 """The numbers of tickets by the values of a field: each is exact up to a limit, so that its cost is bounded."""
 
+import asyncio
 from functools import lru_cache
 from typing import Final
 
 from sqlalchemy import ColumnElement, func, literal_column, select
 
-from core.errors import Forbidden
+from core.errors import Forbidden, SearchTimeout
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Statement
@@ -21,6 +22,8 @@ from services.tickets.pages import MAX_PAGE_STATEMENTS, rows_of_tickets
 _LIMIT: Final[ColumnElement[int]] = literal_column(str(MAX_VALUES + 1))
 _values: Final = facet_values(_LIMIT)
 _VALUES: Final = Statement(select(_values.c.facet))
+# For all values of a field together.
+MAX_TIME_S: Final = 2.0
 _OF_REQUESTERS: Final = frozenset({"status", "priority"})
 
 
@@ -40,22 +43,28 @@ class TicketCounter:
         if principal.requester_email is not None and query.by not in _OF_REQUESTERS:
             raise Forbidden(f"a requester may not count by {query.by}")
         fields = await self._definitions.current() if query.custom else None
+        loop = asyncio.get_running_loop()
         async with self._database.searching() as connection:
-            values = await _values_of(connection, query)
+            ends_at = loop.time() + MAX_TIME_S
+            values = await _values_of(connection, query, principal)
             counted = values[:MAX_VALUES]
-            counts = [await _count(connection, query, value, principal, fields) for value in counted]
+            counts = []
+            for value in counted:
+                if loop.time() > ends_at:  # the timeout of the connection is that of one statement
+                    raise SearchTimeout
+                counts.append(await _count(connection, query, value, principal, fields))
         shown = [count for count in counts if count.count != 0]
         return TicketCounts(by=query.by, counts=shown, truncated=len(values) > MAX_VALUES)
 
 
-async def _values_of(connection: Session, query: CountsQuery) -> list[str]:
+async def _values_of(connection: Session, query: CountsQuery, principal: Principal) -> list[str]:
     """Return the values to count: those that the query filters by, or all of the field; `none` for none."""
     if query.by == "status":
         return [str(each) for each in query.status or TicketStatus]
     if query.by == "priority":
         return [str(each) for each in query.priority or Priority]
     if query.by != "tag" and (wanted := getattr(query, query.by)):
-        return list(dict.fromkeys(wanted))
+        return list(dict.fromkeys(principal.id if each == "me" else each for each in wanted))
     prefix = f"{query.by}:"
     rows = await connection.rows(_VALUES, first=prefix, after="", last=prefix + LAST_CHARACTER)
     found = [row.facet.removeprefix(prefix) for row in rows]
@@ -72,16 +81,16 @@ async def _count(
         "id", is_descending=True, is_first=True, filters=frozenset(filters.values), driving=filters.driving
     )
     count: int = await connection.value(_count_statement(shape), limit=MAX_COUNT + 1, **filters.parameters)
-    shown = _shown(query, value, principal)
+    shown = _shown(query, value)
     return TicketCount(value=shown, more_than=MAX_COUNT) if count > MAX_COUNT else TicketCount(value=shown, count=count)
 
 
-def _shown(query: CountsQuery, value: str, principal: Principal) -> str | int | None:
+def _shown(query: CountsQuery, value: str) -> str | int | None:
     if value == NONE:
         return None
     if query.by == "group":
         return int(value)
-    return principal.id if (query.by, value) == ("assignee", "me") else value
+    return value
 
 
 @lru_cache(maxsize=MAX_PAGE_STATEMENTS)

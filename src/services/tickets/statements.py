@@ -30,6 +30,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
 )
 
@@ -92,24 +93,20 @@ _LIMIT: Final = bindparam("limit", type_=Integer)
 
 
 def _page_of_comments(*, with_merged: bool) -> Statement:
-    """Return the statement of a page of comments; with those of the tickets that were merged into the ticket."""
-    of_ticket = comments.c.ticket_id == ticket_id
-    if with_merged:
-        merged = func.merged_tickets(ticket_id, type_=BigInteger).table_valued("id").render_derived(name="merged")
-        of_ticket = or_(of_ticket, comments.c.ticket_id.in_(select(merged.c.id)))
-    return Statement(
-        select(
-            comments.c.id,
-            comments.c.ticket_id,
-            comments.c.email,
-            comments.c.text,
-            comments.c.created_at,
-            comments.c.visibility,
-        )
-        .where(of_ticket, comments.c.id > _AFTER, _COMMENT_VISIBLE_TO, _IF_VISIBLE)
-        .order_by(comments.c.id)
-        .limit(_LIMIT)
-    )
+    """Return the statement of a page of comments; with those of the tickets that were merged into the ticket.
+
+    The index has the comments of one ticket in their order: each ticket gives a page, and the first of these are shown.
+    """
+    columns = [comments.c[name] for name in ("id", "ticket_id", "email", "text", "created_at", "visibility")]
+    rows = select(*columns).where(comments.c.id > _AFTER, _COMMENT_VISIBLE_TO, _IF_VISIBLE)
+    rows = rows.order_by(comments.c.id).limit(_LIMIT)
+    if not with_merged:
+        return Statement(rows.where(comments.c.ticket_id == ticket_id))
+    merged = func.merged_tickets(ticket_id, type_=BigInteger).table_valued("id").render_derived(name="merged")
+    shown = union_all(select(cast(ticket_id, BigInteger).label("id")), select(merged.c.id)).subquery("shown")
+    page = rows.where(comments.c.ticket_id == shown.c.id).correlate(shown).lateral("page")
+    first = select(*page.c).select_from(shown.join(page, true()))
+    return Statement(first.order_by(page.c.id).limit(_LIMIT))
 
 
 PAGE_OF_COMMENTS: Final = _page_of_comments(with_merged=False)

@@ -85,8 +85,9 @@ class TagList:
             count += await self._rename(ids, rename, principal)
             last_id = ids[-1]
             if has_little_time():
-                return TagRenamed(renamed=count, is_complete=not await self._next(rename.old, 0))
-        return TagRenamed(renamed=count, is_complete=True)
+                break
+        is_complete = rename.old == rename.new or not await self._next(rename.old, 0)
+        return TagRenamed(renamed=count, is_complete=is_complete)
 
     async def _next(self, tag: str, after: int) -> list[int]:
         async with self._database.reading() as connection:

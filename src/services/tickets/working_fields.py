@@ -58,7 +58,8 @@ class WorkingFields:
         _ensure_may_set(principal, sent.model_fields_set)
         await self._assignees.ensure_exist(sent.assignee_id, sent.group_id)
         fields = await self.definitions.current()
-        custom = _validated(fields, sent.custom, principal)
+        sent_values = _validated(fields, sent.custom, principal)
+        custom = {key: value for key, value in sent_values.items() if value is not None}
         ensure_complete(fields, custom, RequiredAt.CREATE, is_requester=_is_requester(principal))
         return NewTicket(sent, custom, fields.visible_keys, follow_up_of)
 

@@ -14,6 +14,8 @@ from services.tickets.list_filters import list_filters
 from services.tickets.page_query import FEW
 from services.tickets.page_shape import PageShape
 from services.tickets.pages import page_of_tickets
+from services.tickets.search import _HAS_PUBLIC_WORDS
+from services.tickets.statements import PAGE_OF_COMMENTS_WITH_MERGED
 from support.factories import NewDatabase
 
 TICKETS = 100_000
@@ -162,3 +164,34 @@ async def test_the_queue_by_priority_reads_a_page_of_each_priority(
         whole, rows = await read(planned, query, is_deep=is_deep)
         assert not whole & {"tickets", "ticket_facets"}
         assert rows <= 2_500
+
+
+async def test_the_search_of_a_requester_finds_documents_by_indexes(connection: asyncpg.Connection) -> None:
+    await connection.execute(
+        "INSERT INTO search_documents (ticket_id, part, words, public_words)"
+        " SELECT id, 0, to_tsvector('simple', 'word' || id % 5000),"
+        " CASE WHEN id % 100 = 0 THEN to_tsvector('simple', 'public') END FROM tickets"
+    )
+    await connection.execute("VACUUM ANALYZE search_documents")
+    condition = _HAS_PUBLIC_WORDS.replace("words_wanted(:q)", "'word7'::tsquery")
+    explained = await connection.fetchval(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT ticket_id FROM search_documents WHERE {condition}"
+    )
+    steps = nodes(json.loads(explained)[0]["Plan"])
+    assert {step["Node Type"] for step in steps} == {"Bitmap Heap Scan", "BitmapOr", "Bitmap Index Scan"}
+
+
+async def test_the_comments_of_merged_tickets_are_read_by_their_index(connection: asyncpg.Connection) -> None:
+    await connection.execute(
+        "INSERT INTO comments (ticket_id, email, text, created_at)"
+        " SELECT id, 'bob@example.com', 'text', now() FROM tickets, generate_series(1, 2) WHERE id <= 20000"
+    )
+    await connection.execute("UPDATE tickets SET merged_into = 1 WHERE id BETWEEN 2 AND 40")
+    await connection.execute("VACUUM ANALYZE comments, tickets")
+    await connection.execute(f"PREPARE comments_page AS {PAGE_OF_COMMENTS_WITH_MERGED.sql}")
+    given = {"ticket_id": 1, "after": 0, "requester": None, "limit": 51}
+    values = ", ".join(literal(value) for value in PAGE_OF_COMMENTS_WITH_MERGED.arguments(given))
+    explained = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE comments_page({values})")
+    steps = nodes(json.loads(explained)[0]["Plan"])
+    assert "Seq Scan" not in {step["Node Type"] for step in steps}
+    assert max((step["Actual Rows"] + removed(step)) * step["Actual Loops"] for step in steps) <= 100
