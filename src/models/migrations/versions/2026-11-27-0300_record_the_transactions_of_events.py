@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from models.transaction_types import PgSnapshot, Xid8
 
 revision: str = "a3c8e15f7b20"
-down_revision: str | None = "e5a1d7c3b942"
+down_revision: str | None = "b7d2e9f40c61"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
