@@ -116,7 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.metrics_reporter = MetricsReporter(resources, in_flight)
             _build_access(app.state, resources, settings)
             _build_tickets(app.state, resources)
-            sender = Sender(AddressPolicy(settings.webhook_allow))
+            sender = Sender(AddressPolicy(settings.webhook_allow or ()))
             stack.push_async_callback(sender.close)
             _build_webhooks(app.state, database, sender)
             hub = _build_events(app.state, database, shutdown)

@@ -55,7 +55,7 @@ async def _work(settings: Settings, dsn: str) -> None:
     for signum in _STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, is_stopped.set)
     database = Database(dsn, pool_size=settings.database_pool_size)
-    sender = Sender(AddressPolicy(settings.webhook_allow))
+    sender = Sender(AddressPolicy(settings.webhook_allow or ()))
     # No transaction of this process commits a change: it finds those of others by polling.
     publisher = EventPublisher(database, CommitSignal())
     works = background_work(

@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     request_timeout: float = Field(default=10, ge=1, le=600)
     max_streams: int = Field(default=1000, ge=1)
     event_retention_days: int = Field(default=90, ge=1, le=36_500)
-    webhook_allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    webhook_allow: Annotated[tuple[IPv4Network | IPv6Network, ...] | None, NoDecode, BeforeValidator(_networks)] = None
     work: Literal["inline", "off"] = "inline"
     startup_timeout: float = Field(default=10, ge=0)
     migration_timeout: float = Field(default=60, ge=0)

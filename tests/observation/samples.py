@@ -32,5 +32,11 @@ def value(samples: Samples, name: str, **labels: str) -> float:
     )
 
 
+def gauges_of(service: ServiceProcess) -> set[str]:
+    """Return the names of the gauges, also of those that have no sample yet."""
+    families = text_string_to_metric_families(service.request("GET", "/metrics").body.decode())
+    return {family.name for family in families if family.type == "gauge"}
+
+
 def names(samples: Samples) -> set[str]:
     return {name for name, _ in samples}

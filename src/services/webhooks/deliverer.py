@@ -24,6 +24,7 @@ POLL_EVERY_S: Final = 0.25
 PAUSE_S: Final = 0.01
 _RETRY_AFTER_S: Final = 2
 _MAX_DOUBLINGS: Final = 20
+_OUTCOMES: Final = ("delivered", "failed", "dead", "skipped", "lost")
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ class Deliverer:
         self._schedule = schedule
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_woken = asyncio.Event()
+        for outcome in _OUTCOMES:
+            metrics.webhook_attempts.labels(outcome)  # exported from the start, as 0
 
     def wake(self) -> None:
         """Look for deliveries at once: some were created."""
