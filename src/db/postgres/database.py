@@ -137,6 +137,15 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def working_singly(self) -> AsyncIterator[Session]:
+        """Acquire a connection of background work on which each statement is a transaction of its own.
+
+        A statement whose response is lost may have been committed. Raises DatabaseUnavailable.
+        """
+        async with attempt(), self._work.reading() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def deciding(self) -> AsyncIterator[Decision]:
         """Acquire a connection for a read, and for one statement that commits what was decided on the row.
 

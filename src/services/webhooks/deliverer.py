@@ -10,7 +10,6 @@ from core.errors import Unavailable
 from db.postgres.database import Database
 from db.postgres.statements import Row
 from models import Audience, DeliveryState, WebhookDetail, WebhookState
-from models.webhook import MAX_IN_FLIGHT
 from services.events.cloud_event import CONTENT_TYPE
 from services.webhooks import delivery_statements as sql
 from services.webhooks.payload import payload
@@ -106,26 +105,28 @@ class Deliverer:
 
     async def _claim(self) -> list[Row]:
         """Claim deliveries in one transaction, its two statements with a snapshot each."""
-        turns = (self._max_in_flight - len(self._tasks)) // MAX_IN_FLIGHT
-        if turns < 1:
+        limit = self._max_in_flight - len(self._tasks)
+        if limit < 1:
             return []
         async with self._database.working() as connection:
-            ids = [row.id for row in await connection.rows(sql.TAKE_TURNS, limit=turns)]
+            ids = [row.id for row in await connection.rows(sql.TAKE_TURNS, limit=limit)]
             if not ids:
                 return []
             schedule = self._schedule
-            return await connection.rows(
+            rows = await connection.rows(
                 sql.CLAIM,
                 ids=ids,
+                limit=limit,
                 claim_s=schedule.claim_s,
                 order_s=schedule.order_s,
                 pause_after=schedule.pause_after,
             )
+        return [row for row in rows if row.state == DeliveryState.PENDING]
 
     async def _start(self, claimed: list[Row]) -> int:
         if not claimed:
             return 0
-        async with self._database.working() as connection:
+        async with self._database.working_singly() as connection:
             rows = await connection.rows(sql.EVENTS_OF, ids=[claim.id for claim in claimed])
         events = {row.id: row for row in rows}
         for claim in sorted(claimed, key=lambda claim: claim.position):
@@ -145,7 +146,7 @@ class Deliverer:
             _log.exception("cannot send a delivery of webhook %d", claim.endpoint_id)
 
     async def _skip(self, claim: Row) -> str:
-        async with self._database.working() as connection:
+        async with self._database.working_singly() as connection:
             is_ours = await connection.rows(sql.SKIP, delivery_id=claim.id, attempt=claim.attempts)
         return "skipped" if is_ours else "lost"
 
@@ -165,7 +166,7 @@ class Deliverer:
         }
         if not attempt.is_success:
             return await self._record_failure(claim, attempt, outcome)
-        async with self._database.working() as connection:
+        async with self._database.working_singly() as connection:
             is_ours = await connection.rows(sql.SUCCEED, **outcome)
         return "delivered" if is_ours else "lost"
 
@@ -176,7 +177,7 @@ class Deliverer:
         wait_s = attempt.retry_after_s
         if wait_s is None and attempt.status == TOO_MANY_REQUESTS:
             wait_s = schedule.throttled_s
-        async with self._database.working() as connection:
+        async with self._database.working_singly() as connection:
             row = await connection.one_or_none(
                 sql.FAIL,
                 **outcome,

@@ -22,7 +22,6 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    exists,
     false,
     func,
     insert,
@@ -57,51 +56,75 @@ _IS_PENDING: Final = deliveries.c.state == constant(DeliveryState.PENDING)
 _IS_FREE: Final = or_(deliveries.c.claimed_until.is_(None), deliveries.c.claimed_until <= _NOW)
 _IS_DUE: Final = and_(_IS_PENDING, deliveries.c.next_at <= _NOW, _IS_FREE)
 
-TAKE_TURNS: Final = Statement(
-    select(endpoints.c.id)
-    .where(
-        IS_ON,
-        or_(endpoints.c.not_before.is_(None), endpoints.c.not_before <= _NOW),
-        exists().where(deliveries.c.endpoint_id == endpoints.c.id, _IS_DUE),
-    )
-    .order_by(endpoints.c.served_at.asc().nulls_first())
-    .limit(bindparam("limit", type_=Integer))
-    .with_for_update(key_share=True, skip_locked=True, of=endpoints)
-)
 
+def _take_turns() -> Statement:
+    """Return the statement. As a scalar, the subquery is executed for one endpoint at a time, by an index.
 
-def _claim() -> Statement:
-    """Return the statement. A delivery waits for the earlier ones of its ticket, but not for ever."""
-    claimed, earlier = deliveries.alias("claimed"), deliveries.alias("earlier")
-    in_flight = (
-        select(func.count())
-        .where(
-            claimed.c.endpoint_id == endpoints.c.id,
-            claimed.c.state == constant(DeliveryState.PENDING),
-            claimed.c.claimed_until > _NOW,
-        )
+    PostgreSQL would turn an EXISTS into a join, whose plan depends on statistics that are out of date when many
+    deliveries have just been created.
+    """
+    one_due = (
+        select(deliveries.c.id)
+        .where(deliveries.c.endpoint_id == endpoints.c.id, _IS_DUE)
+        .limit(ONE)
         .correlate(endpoints)
         .scalar_subquery()
     )
+    is_paused = endpoints.c.not_before > _NOW
+    return Statement(
+        select(endpoints.c.id)
+        .where(IS_ON, func.coalesce(~is_paused, true()), one_due.is_not(None))
+        .order_by(endpoints.c.served_at.asc().nulls_first())
+        .limit(bindparam("limit", type_=Integer))
+        .with_for_update(key_share=True, skip_locked=True, of=endpoints)
+    )
+
+
+TAKE_TURNS: Final = _take_turns()
+
+
+def _claim() -> Statement:
+    """Return the statement. A delivery waits for the earlier ones of its ticket, but not for ever.
+
+    It reads the pending deliveries of an endpoint once, at most a thousand. A join with the earlier ones of each ticket
+    would read them once for each. They need no locks: only the holder of the endpoint claims free ones. One whose
+    expired claim is reported at this moment is returned with another state, and not to be sent. Each endpoint gets one
+    request before any gets a second one.
+    """
+    is_young = deliveries.c.created_at > _NOW - seconds("order_s")
+    of_ticket = (deliveries.c.endpoint_id, deliveries.c.ticket_id)
+    waiting = (
+        select(
+            *(deliveries.c[name] for name in ("id", "endpoint_id", "position", "version")),
+            and_(deliveries.c.next_at <= _NOW, _IS_FREE).label("is_due"),
+            func.min(deliveries.c.version).filter(is_young).over(partition_by=of_ticket).label("first"),
+            func.count()
+            .filter(deliveries.c.claimed_until > _NOW)
+            .over(partition_by=deliveries.c.endpoint_id)
+            .label("in_flight"),
+        )
+        .where(deliveries.c.endpoint_id == func.any(_IDS), _IS_PENDING)
+        .subquery("waiting")
+    )
+    in_order = func.coalesce(waiting.c.first, waiting.c.version) >= waiting.c.version
+    turn = func.row_number().over(partition_by=waiting.c.endpoint_id, order_by=(waiting.c.position, waiting.c.id))
+    eligible = (
+        select(waiting.c.id, waiting.c.endpoint_id, waiting.c.position, waiting.c.in_flight, turn.label("turn"))
+        .where(waiting.c.is_due, in_order)
+        .subquery("eligible")
+    )
     is_failing = endpoints.c.failures >= bindparam("pause_after", type_=Integer)
     most = case((is_failing, ONE), else_=endpoints.c.max_in_flight)
-    due = select(endpoints.c.id, (most - in_flight).label("room")).where(endpoints.c.id == func.any(_IDS)).cte("due")
-    is_after_another = exists().where(
-        earlier.c.endpoint_id == deliveries.c.endpoint_id,
-        earlier.c.ticket_id == deliveries.c.ticket_id,
-        earlier.c.version < deliveries.c.version,
-        earlier.c.state == constant(DeliveryState.PENDING),
-        earlier.c.created_at > _NOW - seconds("order_s"),
+    # An array, so that the rows to be updated are found by their ids, whatever the statistics say.
+    picked = func.array(
+        select(eligible.c.id)
+        .select_from(eligible.join(endpoints, endpoints.c.id == eligible.c.endpoint_id))
+        .where(eligible.c.turn <= most - eligible.c.in_flight)
+        .order_by(eligible.c.turn, eligible.c.position)
+        .limit(bindparam("limit", type_=Integer))
+        .scalar_subquery(),
+        type_=ARRAY(BigInteger),
     )
-    of_endpoint = (
-        select(deliveries.c.id)
-        .where(deliveries.c.endpoint_id == due.c.id, _IS_DUE, ~is_after_another)
-        .order_by(deliveries.c.position)
-        .limit(func.greatest(due.c.room, ZERO))
-        .with_for_update(skip_locked=True)
-        .lateral("of_endpoint")
-    )
-    picked = select(of_endpoint.c.id).select_from(due.join(of_endpoint, true())).cte("picked")
     served = (
         update(endpoints).values(served_at=func.clock_timestamp()).where(endpoints.c.id == func.any(_IDS)).cte("served")
     )
@@ -109,7 +132,7 @@ def _claim() -> Statement:
     return Statement(
         update(deliveries)
         .values(claimed_until=_NOW + seconds("claim_s"), attempts=deliveries.c.attempts + ONE)
-        .where(deliveries.c.id.in_(select(picked.c.id)), source.c.id == deliveries.c.endpoint_id)
+        .where(deliveries.c.id == func.any(picked), source.c.id == deliveries.c.endpoint_id)
         .returning(
             deliveries.c.id,
             deliveries.c.endpoint_id,
@@ -117,6 +140,7 @@ def _claim() -> Statement:
             deliveries.c.ticket_id,
             deliveries.c.version,
             deliveries.c.attempts,
+            deliveries.c.state,
             *(source.c[name] for name in ("url", "detail", "secret")),
             case((source.c.old_secret_until > _NOW, source.c.old_secret)).label("old_secret"),
         )

@@ -23,7 +23,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     false,
     func,
     literal_column,
@@ -140,11 +139,17 @@ BATCH: Final = _batch()
 
 def _batch_of_dead() -> Statement:
     later = deliveries.alias("later")
-    is_sent_again = exists().where(
-        later.c.endpoint_id == deliveries.c.endpoint_id,
-        later.c.position == deliveries.c.position,
-        later.c.reason == constant(DeliveryReason.REPLAY),
-        later.c.id > deliveries.c.id,
+    sent_again = (
+        select(later.c.id)
+        .where(
+            later.c.endpoint_id == deliveries.c.endpoint_id,
+            later.c.position == deliveries.c.position,
+            later.c.reason == constant(DeliveryReason.REPLAY),
+            later.c.id > deliveries.c.id,
+        )
+        .limit(ONE)
+        .correlate(deliveries)
+        .scalar_subquery()
     )
     after, to = bindparam("after", type_=BigInteger), bindparam("to", type_=BigInteger)
     dead: Select[Any] = (
@@ -154,7 +159,7 @@ def _batch_of_dead() -> Statement:
             deliveries.c.state == constant(DeliveryState.DEAD),
             deliveries.c.position > after,
             deliveries.c.position <= to,
-            ~is_sent_again,
+            sent_again.is_(None),
         )
         .order_by(deliveries.c.position)
         .limit(LIMIT)

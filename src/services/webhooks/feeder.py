@@ -49,7 +49,7 @@ class Feeder:
 
     async def feed(self) -> int:
         """Move each cursor that is behind once, and return by how many positions in total."""
-        async with self._database.working() as connection:
+        async with self._database.working_singly() as connection:
             behind = await connection.rows(sql.BEHIND)
             running = await connection.rows(sql.RUNNING)
         moved = 0

@@ -60,7 +60,7 @@ async def measure_continually(database: Database) -> None:
 
 async def measure(database: Database) -> None:
     """Set the gauges of webhooks. Raises DatabaseUnavailable."""
-    async with database.working() as connection:
+    async with database.working_singly() as connection:
         rows = await connection.rows(sql.MEASURE)
     metrics.webhook_oldest_pending.clear()
     metrics.webhook_dead.clear()
