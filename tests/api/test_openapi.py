@@ -12,6 +12,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 import openapi
 from api.problems.types import ALL_PROBLEM_TYPES
 from core.settings import ROOT
+from models import EventKind
 from support.factories import JSON
 from support.openapi_document import operations, resolved, responses
 
@@ -348,3 +349,11 @@ async def test_the_docs_load_nothing_from_other_hosts(client: httpx2.AsyncClient
     for address in addresses:
         assert "//" not in address, address
         assert (await client.get(urljoin("/docs", address))).status_code == 200
+
+
+def test_the_document_has_the_requests_of_webhooks(document: JSON) -> None:
+    assert set(document["webhooks"]) == set(EventKind)
+    schema = document["components"]["schemas"]["CloudEvent"] | {"components": document["components"]}
+    for kind, operations_of_kind in document["webhooks"].items():
+        content = operations_of_kind["post"]["requestBody"]["content"]["application/cloudevents+json"]
+        Draft202012Validator(schema).validate(content["examples"][kind]["value"])
