@@ -12,6 +12,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 import openapi
 from api.problems.types import ALL_PROBLEM_TYPES
 from core.settings import ROOT
+from models import EventKind
 from support.factories import JSON
 from support.openapi_document import operations, resolved, responses
 
@@ -108,6 +109,9 @@ def test_operations_are_named_for_generated_clients(document: JSON) -> None:
         "create_key",
         "get_key",
         "revoke_key",
+        "list_events",
+        "list_ticket_events",
+        "list_event_types",
         "list_webhooks",
         "create_webhook",
         "get_webhook",
@@ -172,6 +176,9 @@ def test_every_response_is_documented(document: JSON) -> None:
         "create_key": {201, 409} | WRITES,
         "get_key": {200, 404} | READS,
         "revoke_key": {200, 404, 409} | READS,
+        "list_events": {200, 404, 410} | READS,
+        "list_ticket_events": {200, 404, 410} | READS,
+        "list_event_types": {200} | PROTECTED,
         "list_webhooks": {200} | READS,
         "create_webhook": {201, 409} | WRITES,
         "get_webhook": {200, 404} | READS,
@@ -238,6 +245,9 @@ def test_an_operation_describes_its_own_responses_and_refers_to_the_shared_ones(
         "create_key": [201, 409, 422],
         "get_key": [200, 404],
         "revoke_key": [200, 404, 409],
+        "list_events": [200, 404, 410, 422, 503],
+        "list_ticket_events": [200, 404, 410, 422, 503],
+        "list_event_types": [200],
         "list_webhooks": [200],
         "create_webhook": [201, 409, 422],
         "get_webhook": [200, 404],
@@ -339,3 +349,11 @@ async def test_the_docs_load_nothing_from_other_hosts(client: httpx2.AsyncClient
     for address in addresses:
         assert "//" not in address, address
         assert (await client.get(urljoin("/docs", address))).status_code == 200
+
+
+def test_the_document_has_the_requests_of_webhooks(document: JSON) -> None:
+    assert set(document["webhooks"]) == set(EventKind)
+    schema = document["components"]["schemas"]["CloudEvent"] | {"components": document["components"]}
+    for kind, operations_of_kind in document["webhooks"].items():
+        content = operations_of_kind["post"]["requestBody"]["content"]["application/cloudevents+json"]
+        Draft202012Validator(schema).validate(content["examples"][kind]["value"])

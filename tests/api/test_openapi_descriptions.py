@@ -13,7 +13,7 @@ from support.openapi_document import operations, texts
 
 PACKAGES = "|".join(sorted(path.name for path in (ROOT / "src").iterdir() if (path / "__init__.py").exists()))
 # Names of products, protocols and headers that look like the name of a class.
-PROPER_NAMES = {"CloudEvents", "RateLimit", "OpenID", "PostgreSQL"}
+PROPER_NAMES = {"CloudEvent", "CloudEvents", "RateLimit", "OpenID", "PostgreSQL"}
 
 
 @pytest.fixture(scope="module")

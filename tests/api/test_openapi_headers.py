@@ -121,6 +121,8 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
         "get_ticket": {"If-None-Match", "Cache-Control"},
         "change_person": {"If-Match", "If-None-Match"},
         "change_group": {"If-Match", "If-None-Match"},
+        "list_events": {"Last-Event-ID"},
+        "list_ticket_events": {"Last-Event-ID"},
         "change_webhook": {"If-Match", "If-None-Match"},
         "delete_webhook": {"If-Match", "If-None-Match"},
     }

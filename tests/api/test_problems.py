@@ -114,6 +114,9 @@ NOT_CAUSED_HERE = {
     for slug in (
         "database-unavailable",
         "deadline-exceeded",
+        "events-gone",
+        "event-log-not-ready",
+        "too-many-streams",
         "forbidden",
         "host-not-allowed",
         "internal-error",

@@ -12,6 +12,7 @@ from api.openapi import JSON
 from api.openapi.components import components
 from api.openapi.directory_examples import HAND_OVER
 from api.openapi.operations import complete
+from api.openapi.webhook_events import webhooks
 
 DESCRIPTION: Final = """\
 Create tickets, discuss them in comments, and move them through a status machine that `GET /workflow` returns.
@@ -125,4 +126,4 @@ def _completed(document: JSON) -> JSON:
                 operation["requestBody"]["content"]["application/json"]["examples"] = HAND_OVER
             complete(operation, method, path)
     head = {name: document[name] for name in ("openapi", "info")}
-    return head | {"servers": _SERVERS} | document
+    return head | {"servers": _SERVERS} | document | {"webhooks": webhooks()}

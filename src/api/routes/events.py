@@ -44,7 +44,7 @@ async def list_events(
     Returns what happened to all tickets, in one order without gaps, from a cursor on. To follow the log, repeat the
     request with `after` set to `next_cursor`, also after an error; an event may then come twice, with the same `id`.
     With `wait`, the response comes as soon as there is an event. With `Accept: text/event-stream`, the response is a
-    stream of Server-Sent Events: `id` is the cursor, `event` the type, `data` the CloudEvent. A frame `reset` ends a
+    stream of Server-Sent Events: `id` is the cursor, `event` the type, `data` the event. A frame `reset` ends a
     stream that cannot be continued: read a page to learn why. Agents get all events; requesters get the public events
     of the tickets that they see.
     """
