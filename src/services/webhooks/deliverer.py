@@ -93,8 +93,10 @@ class Deliverer:
     async def _wait(self) -> None:
         """Wait until a request ends, deliveries are created, or it is time to look again."""
         woken = asyncio.create_task(self._is_woken.wait())
-        await asyncio.wait({woken, *self._tasks}, timeout=POLL_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-        woken.cancel()
+        try:
+            await asyncio.wait({woken, *self._tasks}, timeout=POLL_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
 
     async def _finish(self) -> None:
         if self._tasks:
