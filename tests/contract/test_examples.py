@@ -91,6 +91,8 @@ async def test_a_parameter_succeeds(
         headers[parameter["name"]] = secrets.token_hex(8) if parameter["name"] == "Idempotency-Key" else example
     elif parameter["in"] == "query":
         query[parameter["name"]] = example
+        if parameter["name"] == "ticket":
+            query["ticket"] = (await admin.post("/tickets", json=a_ticket())).json()["id"]
         if parameter["name"] == "source":
             query["external_id"] = "A-1001"
     for each in operation.get("parameters", ()):
