@@ -23,7 +23,7 @@ SOME_TICKETS = """
     SELECT 'subject', 'text', 'alice@example.com',
         CASE WHEN n % 2 = 0 THEN 'closed' ELSE 'open' END, CASE WHEN n % 2 = 0 THEN now() END,
         CASE WHEN n % 2 = 0 THEN n - 1 END, CASE WHEN n % 2 = 0 THEN now() END
-    FROM generate_series(1, 80) AS n
+    FROM generate_series(1, 1000) AS n
 """
 
 
