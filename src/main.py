@@ -200,7 +200,7 @@ def _build_tickets(state: State, resources: Resources) -> None:
     state.ticket_tags = TicketTags(changes)
     state.participants = TicketParticipants(database, changes, definitions)
     state.links = TicketLinks(changes)
-    state.merges = Merges(database, changes, definitions, assignees)
+    state.merges = Merges(database, changes, definitions)
     state.follow_ups = FollowUps(database, changes, working_fields)
     state.hand_overs = HandOvers(database, changes, state.people, assignees)
 

@@ -153,14 +153,11 @@ class TooManyFields(ServiceError):
 
 
 class InvalidFields(ServiceError):
-    """Values do not fit their custom fields. `faults` holds for each where it is and what is wrong.
+    """Values do not fit their custom fields; `faults` has each such value."""
 
-    The place is `body` and the way into the body, or `query` and the name of a parameter.
-    """
-
-    def __init__(self, faults: Sequence[tuple[tuple[str | int, ...], str]]) -> None:
+    def __init__(self, *faults: Fault) -> None:
         super().__init__("values do not fit their custom fields")
-        self.faults = tuple(faults)
+        self.faults = faults
 
 
 class FieldsRequired(ServiceError):

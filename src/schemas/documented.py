@@ -1,4 +1,4 @@
-"""Annotations that change the JSON Schema of a field and nothing else: neither its validation nor its JSON."""
+"""Parts of field definitions that several models share: annotations of the JSON Schema, and absent members."""
 
 from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue

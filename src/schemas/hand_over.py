@@ -10,7 +10,7 @@ from schemas.working_fields import PRINCIPAL_ID_MAX_LENGTH
 
 
 class HandOver(RequestBody):
-    """Who gets the tickets."""
+    """The new assignee and the new group of the tickets."""
 
     assignee_id: Annotated[
         str | None,
@@ -18,7 +18,7 @@ class HandOver(RequestBody):
             min_length=1,
             max_length=PRINCIPAL_ID_MAX_LENGTH,
             pattern=r"^[^\x00]+$",
-            description="The id of the active agent or admin that gets the tickets. Null: nobody.",
+            description="The id of the active agent or admin that gets the tickets. Null: no assignee.",
             examples=["key:crm"],
         ),
     ]

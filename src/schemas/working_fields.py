@@ -72,7 +72,7 @@ AssigneeId = Annotated[
         max_length=PRINCIPAL_ID_MAX_LENGTH,
         pattern=r"^[^\x00]+$",
         json_schema_extra=_without_default,
-        description="The id of the principal that works on the ticket: an active agent or admin. Null: nobody.",
+        description="The id of the principal that works on the ticket: an active agent or admin. Null: no assignee.",
         examples=["person:17"],
     ),
 ]

@@ -40,7 +40,7 @@ def canonical(key: str, value: object, *, is_requester: bool = False) -> Any:
 def faults_of(key: str, value: object) -> tuple[tuple[tuple[str | int, ...], str], ...]:
     with pytest.raises(InvalidFields) as caught:
         canonical(key, value)
-    return caught.value.faults
+    return tuple((fault.steps, fault.detail) for fault in caught.value.faults)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_place_of_a_fault_in_a_list_is_the_item(item: object) -> None:
 def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(InvalidFields) as caught:
         changed_values(EVERY_TYPE, {"number": "x", "unknown": 1, "text": "fine", "date": 1}, is_requester=False)
-    assert [place[2] for place, _ in caught.value.faults] == ["number", "unknown", "date"]
+    assert [fault.steps[2] for fault in caught.value.faults] == ["number", "unknown", "date"]
 
 
 def test_an_archived_field_takes_no_value_and_can_be_emptied() -> None:
@@ -131,9 +131,9 @@ def test_a_hidden_field_is_for_a_requester_as_unknown_as_one_that_does_not_exist
         for value in (1, "x", None):
             with pytest.raises(InvalidFields) as caught:
                 changed_values(fields, {key: value}, is_requester=True)
-            ((place, reason),) = caught.value.faults
-            assert place == ("body", "custom", key)
-            reasons.add(reason)
+            (fault,) = caught.value.faults
+            assert fault.steps == ("body", "custom", key)
+            reasons.add(fault.detail)
     assert reasons == {"unknown field"}
 
 
@@ -212,7 +212,7 @@ def test_a_filter_is_read_by_the_type_of_its_field(key: str, text: str, found: s
 def test_a_filter_of_another_form_is_refused(key: str, text: str) -> None:
     with pytest.raises(InvalidFields) as caught:
         filter_text(EVERY_TYPE[key], text)
-    assert [place for place, _ in caught.value.faults] == [("query", f"custom.{key}")]
+    assert [fault.steps for fault in caught.value.faults] == [("query", f"custom.{key}")]
 
 
 def test_the_closing_of_a_ticket_requires_what_its_creation_requires_too() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx2
 
-from support.factories import a_ticket
+from support.factories import a_ticket, running, settings_for
 
 ANN, BOB, CAROL = "ann@example.com", "bob@example.com", "carol@example.com"
 
@@ -81,3 +81,15 @@ async def test_of_two_that_undo_a_merge_one_succeeds(client: httpx2.AsyncClient)
     responses = await asyncio.gather(*(client.delete(f"{source}/merge") for _ in range(4)))
     assert sorted(response.status_code for response in responses) == [201, 409, 409, 409]
     assert len((await client.get(source)).json()["follow_ups"]) == 1
+
+
+async def test_merges_are_undone_at_once_with_few_connections(
+    own_database_dsn: str, redis_address: tuple[str, int]
+) -> None:
+    settings = settings_for(own_database_dsn, *redis_address, database_pool_size=2)
+    async with running(settings) as (_, client):
+        sources = [await opened_for(client, BOB) for _ in range(6)]
+        for source in sources:
+            await merge(client, source, await opened_for(client, ANN))
+        responses = await asyncio.gather(*(client.delete(f"{source}/merge") for source in sources))
+        assert [response.status_code for response in responses] == [201] * 6

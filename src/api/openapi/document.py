@@ -10,8 +10,8 @@ from fastapi import FastAPI, Request, Response
 from api.http.conditional import has_tag, joined
 from api.openapi import JSON
 from api.openapi.components import components
-from api.openapi.directory_examples import HAND_OVER
 from api.openapi.operations import complete
+from api.openapi.request_bodies import EXAMPLES
 from api.openapi.webhook_events import webhooks
 
 DESCRIPTION: Final = """\
@@ -122,8 +122,13 @@ def _completed(document: JSON) -> JSON:
     document["components"] = components(document["components"]["schemas"])
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            if operation["operationId"] == "hand_over":  # FastAPI leaves out null, which means nobody here
-                operation["requestBody"]["content"]["application/json"]["examples"] = HAND_OVER
+            _restore_examples(operation)
             complete(operation, method, path)
     head = {name: document[name] for name in ("openapi", "info")}
     return head | {"servers": _SERVERS} | document | {"webhooks": webhooks()}
+
+
+def _restore_examples(operation: JSON) -> None:
+    """Put the examples of the body back as they were written: FastAPI leaves out their members that are null."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["examples"] = EXAMPLES[content["schema"]["$ref"].rpartition("/")[2]]

@@ -1,6 +1,7 @@
 """The request bodies of the routes, with their examples."""
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Final, get_args
 
 from fastapi import Body
 from pydantic import BaseModel
@@ -44,6 +45,13 @@ NewKey = Annotated[ApiKeyCreate, Body(openapi_examples=NEW_KEY)]
 NewWebhook = Annotated[WebhookCreate, Body(openapi_examples=NEW_WEBHOOK)]
 WebhookChange = Annotated[WebhookPatch, Body(openapi_examples=WEBHOOK_PATCH)]
 NewReplay = Annotated[ReplayCreate, Body(openapi_examples=NEW_REPLAY)]
+
+_BODIES: Final = (
+    *(NewTicket, NewComment, TagNames, MergeTarget, Patch, NewAssignee, NewPerson, PersonChange),
+    *(NewField, FieldChange, NewGroup, GroupChange, NewKey, NewWebhook, WebhookChange, NewReplay),
+)
+EXAMPLES: Final[Mapping[str, JSON]] = {model.__name__: body.openapi_examples for model, body in map(get_args, _BODIES)}
+"""The examples of each body, by the name of its model."""
 
 
 def _merge_patch(model: type[BaseModel], examples: JSON) -> JSON:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -98,12 +98,8 @@ def _parts_of(error: Exception) -> list[InvalidPart]:
     match error:
         case errors.AlreadyExists():
             return [InvalidPart(detail="must be unique", pointer=f"#/{error.field}")]
-        case errors.InvalidReference() | errors.Forbidden():
-            return [
-                _invalid_part({"loc": fault.steps, "msg": fault.detail, "type": "reference"}) for fault in error.faults
-            ]
-        case errors.InvalidFields():
-            return [_invalid_part({"loc": steps, "msg": reason, "type": "value"}) for steps, reason in error.faults]
+        case errors.InvalidReference() | errors.Forbidden() | errors.InvalidFields():
+            return [_part_at(fault.steps, fault.detail) for fault in error.faults]
         case errors.FieldsRequired():
             detail = f"is required to {error.at} the ticket"
             return [InvalidPart(detail=detail, pointer=f"#/custom/{key}") for key in error.keys]
@@ -174,12 +170,16 @@ def _problem(problem_type: ProblemType, request_id: str, extensions: Mapping[str
 
 
 def _invalid_part(error: Mapping[str, Any]) -> InvalidPart:
-    """Return where a validation error is and what it is, without the input: only harmless field names are repeated."""
-    location, *steps = (str(step) for step in error["loc"])
+    """Return where a validation error is and what it is."""
+    # A rule on several members names the one that is wrong.
+    member = error.get("ctx", {}).get("member")
+    return _part_at((*error["loc"], *([] if member is None else [member])), message_of(error))
+
+
+def _part_at(place: Sequence[str | int], detail: str) -> InvalidPart:
+    """Return an invalid part without the input: only harmless field names are repeated."""
+    location, *steps = map(str, place)
     path = [step for step in steps if _HARMLESS_NAME.fullmatch(step)]
-    if "member" in error.get("ctx", {}):  # a rule on several members, of which this one is wrong
-        path.append(error["ctx"]["member"])
-    detail = message_of(error)
     if location == "body":
         return InvalidPart(detail=detail, pointer="".join(["#", *(f"/{step}" for step in path)]))
     return InvalidPart(detail=detail, parameter=path[0] if path else location)

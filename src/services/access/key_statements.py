@@ -90,17 +90,13 @@ COUNT_LIVE: Final = Statement(
 )
 _CREATED_WITH: Final = ("id", "principal_id", "name", "role", "email", "scopes", "secret_hash", "expires_at")
 CREATE: Final = Statement(insert(_keys).values({name: given(_keys.c[name]) for name in _CREATED_WITH}))
-_has_live_key: Final = exists().where(_keys.c.principal_id == _principals.c.id, _is_live)
-HAS_ADMIN: Final = Statement(
-    select(
-        exists().where(
-            _principals.c.active,
-            _principals.c.role == constant(Role.ADMIN),
-            or_(_principals.c.kind == constant(PrincipalKind.PERSON), _has_live_key),
-        )
-    )
+MAY_AUTHENTICATE: Final = or_(
+    _principals.c.kind == constant(PrincipalKind.PERSON),
+    exists().where(_keys.c.principal_id == _principals.c.id, _is_live),
 )
-"""Whether an admin can authenticate: a person, or an account with a live key."""
+"""The predicate of people, who may have a token, and of service accounts with a live key."""
+IS_ADMIN: Final = and_(_principals.c.active, _principals.c.role == constant(Role.ADMIN), MAY_AUTHENTICATE)
+HAS_ADMIN: Final = Statement(select(exists().where(IS_ADMIN)))
 REVOKE: Final = Statement(
     update(_keys)
     .values(revoked_at=func.coalesce(_keys.c.revoked_at, func.now()))

@@ -3,31 +3,21 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, Text, and_, bindparam, exists, func, or_, select
+from sqlalchemy import BigInteger, Text, bindparam, exists, or_, select
 
 from core.errors import Fault, InvalidReference
 from db.postgres.database import Database
-from db.postgres.statements import Statement, constant
-from models import ApiKey, Group, Principal, PrincipalKind, Role, table_of
-
-_principals: Final = table_of(Principal)
-_groups: Final = table_of(Group)
-_keys: Final = table_of(ApiKey)
+from db.postgres.session import Session
+from db.postgres.statements import Statement
+from services.access.key_statements import MAY_AUTHENTICATE
+from services.directory.statements import ACTIVE_STAFF, groups, principals
 
 
 def _check() -> Statement:
     assignee = bindparam("assignee_id", type_=Text)
     group = bindparam("group_id", type_=BigInteger)
-    works_on_tickets = or_(*(_principals.c.role == constant(role) for role in (Role.AGENT, Role.ADMIN)))
-    has_live_key = exists().where(
-        _keys.c.principal_id == _principals.c.id,
-        _keys.c.revoked_at.is_(None),
-        or_(_keys.c.expires_at.is_(None), _keys.c.expires_at > func.now()),
-    )
-    is_person = _principals.c.kind == constant(PrincipalKind.PERSON)
-    can_work = and_(_principals.c.active, works_on_tickets, or_(is_person, has_live_key))
-    has_assignee = exists().where(_principals.c.id == assignee, can_work)
-    has_group = exists().where(_groups.c.id == group, _groups.c.active)
+    has_assignee = exists().where(principals.c.id == assignee, ACTIVE_STAFF, MAY_AUTHENTICATE)
+    has_group = exists().where(groups.c.id == group, groups.c.active)
     return Statement(
         select(
             or_(assignee.is_(None), has_assignee).label("has_assignee"),
@@ -47,19 +37,17 @@ class Working:
     group_id: int | None
 
 
+async def still_active(connection: Session, working: Working) -> Working:
+    """Return the assignee and the group, each only if it is active."""
+    found = await connection.one(_CHECK, assignee_id=working.assignee_id, group_id=working.group_id)
+    return Working(working.assignee_id if found.has_assignee else None, working.group_id if found.has_group else None)
+
+
 class Assignees:
     """Checks references to principals and groups. Every method raises DatabaseUnavailable and DeadlineExceeded."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def still_valid(self, working: Working) -> Working:
-        """Return the assignee and the group without one that is no longer active."""
-        async with self._database.reading() as connection:
-            found = await connection.one(_CHECK, assignee_id=working.assignee_id, group_id=working.group_id)
-        return Working(
-            working.assignee_id if found.has_assignee else None, working.group_id if found.has_group else None
-        )
 
     async def ensure_exist(self, assignee_id: str | None, group_id: int | None) -> None:
         """Raise InvalidReference unless this is an active agent or admin, and an active group; None is always right.

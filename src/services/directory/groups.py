@@ -120,7 +120,7 @@ async def _ensure_allowed(
 
 
 async def _ensure_staff(connection: Session, member_ids: Sequence[str], present: Sequence[str]) -> None:
-    """Raise InvalidReference for new members who are not active agents or admins; who is present may stay."""
+    """Raise InvalidReference for new members who are not active agents or admins. Present members may stay."""
     staff = {row.id for row in await connection.rows(sql.ACTIVE_STAFF_AMONG, ids=list(member_ids))}
     known = staff.union(present)
     faults = [

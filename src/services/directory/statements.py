@@ -34,7 +34,6 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 from db.postgres.statements import Statement, constant, given
 from models import (
     PERSON_NUMBERS,
-    ApiKey,
     Audience,
     Group,
     GroupMember,
@@ -44,12 +43,12 @@ from models import (
     table_of,
 )
 from services.access.email_addresses import email_key
+from services.access.key_statements import IS_ADMIN
 from services.tickets.statements import events, requester, visible_ids
 
 principals: Final = table_of(Principal)
 groups: Final = table_of(Group)
 members: Final = table_of(GroupMember)
-_keys: Final = table_of(ApiKey)
 
 _ONE: Final = literal_column("1", Integer)
 _LIMIT: Final = bindparam("limit", type_=Integer)
@@ -97,19 +96,8 @@ SAVE_PERSON: Final = Statement(
 )
 
 
-def _has_other_admin() -> Statement:
-    """Return the statement that returns whether an admin other than `id` can still authenticate."""
-    has_live_key = exists().where(
-        _keys.c.principal_id == principals.c.id,
-        _keys.c.revoked_at.is_(None),
-        or_(_keys.c.expires_at.is_(None), _keys.c.expires_at > func.now()),
-    )
-    is_admin = and_(principals.c.active, principals.c.role == constant(Role.ADMIN), principals.c.id != _ID)
-    is_account = and_(principals.c.kind == constant(PrincipalKind.SERVICE), has_live_key)
-    return Statement(select(exists().where(is_admin, or_(_IS_PERSON, is_account))))
-
-
-HAS_OTHER_ADMIN: Final = _has_other_admin()
+# Whether an admin other than `id` can authenticate.
+HAS_OTHER_ADMIN: Final = Statement(select(exists().where(IS_ADMIN, principals.c.id != _ID)))
 
 
 def _page_of_people() -> Statement:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
-from core.errors import FieldsRequired, InvalidFields
+from core.errors import Fault, FieldsRequired, InvalidFields
 from models import FieldType, RequiredAt
 from schemas.custom_fields import CustomField
 from schemas.fields import storable_text
@@ -19,7 +19,6 @@ MAX_NUMBER: Final = 10**15
 _JSON_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 # Where a value is wrong: the steps into the value, and the reason.
-_Fault = tuple[tuple[str | int, ...], str]
 
 
 class _Wrong(Exception):
@@ -27,7 +26,8 @@ class _Wrong(Exception):
 
     def __init__(self, reason: str, *steps: str | int) -> None:
         super().__init__(reason)
-        self.fault: _Fault = (steps, reason)
+        self.reason = reason
+        self.steps = steps
 
 
 def changed_values(fields: FieldSet, sent: Mapping[str, object], *, is_requester: bool) -> dict[str, Any]:
@@ -36,19 +36,18 @@ def changed_values(fields: FieldSet, sent: Mapping[str, object], *, is_requester
     A requester sets only the fields that requesters see. Raises InvalidFields.
     """
     values: dict[str, Any] = {}
-    faults: list[_Fault] = []
+    faults: list[Fault] = []
     for key, value in sent.items():
         field = fields.get(key)
         if field is None or (is_requester and not field.visible_to_requester):
-            faults.append((("body", "custom", key), "unknown field"))
+            faults.append(Fault("unknown field", "body", "custom", key))
             continue
         try:
             values[key] = None if value is None else _canonical(field, value)
         except _Wrong as wrong:
-            steps, reason = wrong.fault
-            faults.append((("body", "custom", key, *steps), reason))
+            faults.append(Fault(wrong.reason, "body", "custom", key, *wrong.steps))
     if faults:
-        raise InvalidFields(faults)
+        raise InvalidFields(*faults)
     return values
 
 
@@ -71,7 +70,7 @@ def filter_text(field: CustomField, text: str) -> str:
     try:
         return _parsed(field, text)
     except _Wrong as wrong:
-        raise InvalidFields([(("query", f"custom.{field.key}"), wrong.fault[1])]) from wrong
+        raise InvalidFields(Fault(wrong.reason, "query", f"custom.{field.key}")) from wrong
 
 
 def _parsed(field: CustomField, text: str) -> str:

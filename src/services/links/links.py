@@ -77,31 +77,16 @@ class TicketLinks:
         permissions.ensure_may_work(principal)
         if ticket_id == other_id:
             raise LinkToItself
+        ids, versions = [ticket_id, other_id], expected_versions(ticket_id, expected)
         try:
-            return await self._write_both(ticket_id, link, other_id, principal, expected, is_added=is_added)
+            async with self._changes.changing(ids, principal, versions, purpose=ChangePurpose.LINK) as tickets:
+                by_id = {ticket.id: ticket for ticket in tickets}
+                await _write(tickets.connection, by_id[ticket_id], link, other_id, is_added=is_added)
+                await _write(tickets.connection, by_id[other_id], INVERSE[link], ticket_id, is_added=is_added)
         except TicketNotFound as error:
             if error.ticket_id == other_id:
                 raise InvalidReference(Fault("no ticket has this id", "path", "other_id")) from error
             raise
-
-    async def _write_both(
-        self,
-        ticket_id: int,
-        link: LinkType,
-        other_id: int,
-        principal: Principal,
-        expected: Set[int] | None,
-        *,
-        is_added: bool,
-    ) -> WriteResult:
-        ids, versions = [ticket_id, other_id], expected_versions(ticket_id, expected)
-        async with self._changes.changing(ids, principal, versions, purpose=ChangePurpose.LINK) as tickets:
-            by_id = {ticket.id: ticket for ticket in tickets}
-            for ticket, type_, other in (
-                (by_id[ticket_id], link, other_id),
-                (by_id[other_id], INVERSE[link], ticket_id),
-            ):
-                await _write(tickets.connection, ticket, type_, other, is_added=is_added)
         return shown_ticket(by_id[ticket_id].saved, principal, frozenset())
 
 

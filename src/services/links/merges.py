@@ -10,7 +10,7 @@ from db.postgres.database import Database
 from db.postgres.session import Session
 from models import Audience, EventType, TicketStatus
 from services.access.principal import Principal
-from services.directory.assignees import Assignees, Working
+from services.directory.assignees import Working, still_active
 from services.fields.definitions import FieldDefinitions
 from services.links import merge_statements as sql
 from services.links.follow_ups import continuing, opened
@@ -18,7 +18,6 @@ from services.tickets import permissions
 from services.tickets.change_purpose import ChangePurpose
 from services.tickets.changes import TicketChanges, expected_versions
 from services.tickets.edited_ticket import EditedTicket
-from services.tickets.new_ticket import NewTicket
 from services.tickets.shown_ticket import shown_ticket
 from services.write_result import WriteResult
 
@@ -34,10 +33,7 @@ class Merges:
     Closed stays final: a merged ticket is not opened again. Undoing its merge opens a follow-up of it.
     """
 
-    def __init__(
-        self, database: Database, changes: TicketChanges, definitions: FieldDefinitions, assignees: Assignees
-    ) -> None:
-        self._assignees = assignees
+    def __init__(self, database: Database, changes: TicketChanges, definitions: FieldDefinitions) -> None:
         self._database = database
         self._changes = changes
         self._definitions = definitions
@@ -81,9 +77,7 @@ class Merges:
             async with self._changes.changing(ids, principal, versions, purpose=ChangePurpose.MERGE) as locked:
                 tickets = _in_order(locked, ids)
                 if _are_chained(tickets):
-                    working = Working(tickets[0]["assignee_id"], tickets[0]["group_id"])
-                    follow_up = continuing(tickets[0], await self._assignees.still_valid(working), visible)
-                    await _undo(locked.connection, tickets, follow_up)
+                    await _undo(locked.connection, tickets, visible)
                     break
         else:
             raise Overloaded("other requests merge these tickets at this moment")
@@ -140,13 +134,14 @@ async def _merge(connection: Session, source: EditedTicket, target: EditedTicket
     target.edit("participants", participants)
 
 
-async def _undo(connection: Session, tickets: Sequence[EditedTicket], follow_up: NewTicket) -> None:
+async def _undo(connection: Session, tickets: Sequence[EditedTicket], visible: Set[str]) -> None:
     """Take the first ticket out of the second one, and out of those that this one was merged into."""
     source, *targets = tickets
     if not await connection.value(sql.IS_RECENT, ticket_id=source.id):
         raise MergeTooOld(source.id)
     source.edit("merged_into", None)
-    source.open_follow_up(follow_up)
+    working = await still_active(connection, Working(source["assignee_id"], source["group_id"]))
+    source.open_follow_up(continuing(source, working, visible))
     merged, addresses = source, [source["email"], *source["participants"]]
     for target in targets:
         rows = await connection.rows(sql.LEAVING, addresses=addresses, source_id=merged.id, target_id=target.id)

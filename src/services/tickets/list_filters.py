@@ -103,7 +103,7 @@ def _add_custom(sent: dict[str, Any], custom: Mapping[str, str], principal: Prin
     for key, text in custom.items():
         field = fields.get(key)
         if field is None or (principal.requester_email is not None and not field.visible_to_requester):
-            raise InvalidFields([(("query", f"custom.{key}"), "unknown field")])
+            raise InvalidFields(Fault("unknown field", "query", f"custom.{key}"))
         texts[key] = filter_text(field, text)
     sent["custom_keys"], sent["custom_texts"] = list(texts), list(texts.values())
     return [f"custom.{key}:{text[:_FACET_LENGTH]}" for key, text in texts.items()]

@@ -7,19 +7,23 @@ from sqlalchemy import Text, bindparam, select
 
 from core.ticket_errors import TooManyParticipants
 from db.postgres.database import Database
-from db.postgres.statements import Statement
+from db.postgres.statements import Row, Statement
 from models import Scope
 from models.ticket import MAX_PARTICIPANTS
 from services.access.email_addresses import email_key
 from services.access.principal import Principal
 from services.fields.definitions import FieldDefinitions
 from services.tickets import permissions
+from services.tickets import statements as sql
 from services.tickets.changes import Decide, TicketChanges, expected_versions
 from services.tickets.edited_ticket import EditedTicket
 from services.tickets.shown_ticket import shown_ticket
 from services.write_result import WriteResult
 
-_KEY_OF: Final = Statement(select(email_key(bindparam("address", type_=Text))))
+_KEY: Final = email_key(bindparam("address", type_=Text))
+_requester: Final = select(email_key(sql.tickets.c.email)).where(sql.tickets.c.id == sql.ticket_id)
+_is_requester: Final = _requester.scalar_subquery() == _KEY
+_KEY_OF: Final = Statement(select(_KEY.label("key"), _is_requester.label("is_requester")))
 
 
 class TicketParticipants:
@@ -38,11 +42,11 @@ class TicketParticipants:
         Raises TicketClosed, TooManyParticipants.
         """
         principal.require(Scope.WRITE)
-        key = await self._key_of(address)
+        found = await self._key_of(address, ticket_id)
 
         def decide(ticket: EditedTicket) -> None:
             permissions.ensure_may_edit(ticket, principal)
-            if key in ticket["participant_keys"] or key == ticket["requester_key"]:
+            if found.is_requester or found.key in ticket["participant_keys"]:
                 return
             if len(ticket["participants"]) >= MAX_PARTICIPANTS:
                 raise TooManyParticipants
@@ -55,7 +59,7 @@ class TicketParticipants:
     ) -> WriteResult:
         """Remove an address, if it participates; return the ticket. Raises TicketClosed."""
         principal.require(Scope.WRITE)
-        key = await self._key_of(address)
+        key = (await self._key_of(address, ticket_id)).key
 
         def decide(ticket: EditedTicket) -> None:
             permissions.ensure_may_edit(ticket, principal)
@@ -70,7 +74,7 @@ class TicketParticipants:
         ticket = await self._changes.change(ticket_id, principal, decide, expected_versions(ticket_id, expected))
         return shown_ticket(ticket.saved, principal, (await self._definitions.current()).visible_keys)
 
-    async def _key_of(self, address: str) -> str:
+    async def _key_of(self, address: str, of_ticket: int) -> Row:
+        """Return the key of an address, and whether it is that of the ticket's requester, which never changes."""
         async with self._database.reading() as connection:
-            key: str = await connection.value(_KEY_OF, address=address)
-        return key
+            return await connection.one(_KEY_OF, address=address, ticket_id=of_ticket)

@@ -44,7 +44,7 @@ _DOCUMENTS: Final = table_of(SearchDocument)
 _RECENT: Final = table_of(RecentWords)
 _HAS_WORDS: Final = f"{_DOCUMENTS.c.words.name} @@ words_wanted(:q)"
 # What requesters find: the words without those of notes. The first part is for the word index, which has no others.
-_HAS_PUBLIC_WORDS: Final = (
+HAS_PUBLIC_WORDS: Final = (
     f"({_HAS_WORDS} OR {_DOCUMENTS.c.public_words.name} IS NOT NULL)"
     f" AND COALESCE({_DOCUMENTS.c.public_words.name}, {_DOCUMENTS.c.words.name}) @@ words_wanted(:q)"
 )
@@ -59,7 +59,7 @@ def search(shape: PageShape) -> TextualSelect:
     merged yet.
     """
     nearest, count, has_words = _nearest(shape)
-    document_has_words = _HAS_PUBLIC_WORDS if shape.is_of_requester else _HAS_WORDS
+    document_has_words = HAS_PUBLIC_WORDS if shape.is_of_requester else _HAS_WORDS
     of_notes = "false" if shape.is_of_requester else "true"
     key = ", ".join(shape.key)
     columns = ", ".join(column.name for column in tickets.c)
@@ -102,7 +102,7 @@ def _nearest(shape: PageShape) -> tuple[str, int, str]:
         nearest = f"SELECT ticket_id AS id, words FROM search_documents {_from_cursor(shape)} {_order(shape)}"
         return f"{nearest} LIMIT {NEAREST_BY_ID}", NEAREST_BY_ID, _HAS_WORDS
     # OFFSET 0 makes the planner check ticket by ticket.
-    document_has_words = _HAS_PUBLIC_WORDS if shape.is_of_requester else _HAS_WORDS
+    document_has_words = HAS_PUBLIC_WORDS if shape.is_of_requester else _HAS_WORDS
     has_words = f"EXISTS (SELECT FROM search_documents WHERE ticket_id = nearest.id AND {document_has_words} OFFSET 0)"
     query = page_query(shape, [tickets.c[name] for name in shape.key], literal_column(str(NEAREST)))
     return _rendered(query), NEAREST, has_words

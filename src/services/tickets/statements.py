@@ -67,11 +67,10 @@ VISIBLE_TO: Final = or_(requester.is_(None), visible_to(requester))
 _EVENT_VISIBLE_TO: Final = or_(requester.is_(None), events.c.audience == constant(Audience.PUBLIC))
 _COMMENT_VISIBLE_TO: Final = or_(requester.is_(None), comments.c.visibility == constant(Audience.PUBLIC))
 
-# Whether the ticket is the requester's own, not one that they participate in; and the keys of the addresses.
+# Whether the ticket is the requester's own, not one that they participate in; and the keys of the participants.
 _IS_OWN: Final = case((requester.is_(None), null()), else_=email_key(tickets.c.email) == email_key(requester))
 _COMPUTED: Final = (
     _IS_OWN.label("is_own"),
-    email_key(tickets.c.email).label("requester_key"),
     # Nearly every ticket has no participants: the function takes longer than the rest of the statement.
     case(
         (func.cardinality(tickets.c.participants) > literal_column("0"), func.email_keys(tickets.c.participants)),

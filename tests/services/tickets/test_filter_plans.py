@@ -14,7 +14,7 @@ from services.tickets.list_filters import list_filters
 from services.tickets.page_query import FEW
 from services.tickets.page_shape import PageShape
 from services.tickets.pages import page_of_tickets
-from services.tickets.search import _HAS_PUBLIC_WORDS
+from services.tickets.search import HAS_PUBLIC_WORDS
 from services.tickets.statements import PAGE_OF_COMMENTS_WITH_MERGED
 from support.factories import NewDatabase
 
@@ -173,7 +173,7 @@ async def test_the_search_of_a_requester_finds_documents_by_indexes(connection: 
         " CASE WHEN id % 100 = 0 THEN to_tsvector('simple', 'public') END FROM tickets"
     )
     await connection.execute("VACUUM ANALYZE search_documents")
-    condition = _HAS_PUBLIC_WORDS.replace("words_wanted(:q)", "'word7'::tsquery")
+    condition = HAS_PUBLIC_WORDS.replace("words_wanted(:q)", "'word7'::tsquery")
     explained = await connection.fetchval(
         f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT ticket_id FROM search_documents WHERE {condition}"
     )
