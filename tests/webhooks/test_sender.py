@@ -114,6 +114,7 @@ async def test_a_response_that_is_not_http_is_a_failure(sender: Sender) -> None:
         (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3000, 3600),
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0, 0),
     ],
+    ids=["seconds", "too-many-seconds", "future", "past"],
 )
 async def test_retry_after_is_a_number_of_seconds_or_a_time(
     sender: Sender, receiver: Receiver, value: str, least_s: float, most_s: float
