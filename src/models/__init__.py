@@ -3,6 +3,7 @@
 from models.api_key import ApiKey
 from models.audience import Audience
 from models.base import Base, table_of
+from models.clock_kind import ClockKind, SlaState
 from models.comment import Comment
 from models.custom_field import CustomField, FieldType, RequiredAt
 from models.event_kind import EventKind
@@ -11,8 +12,11 @@ from models.fence_group import FENCE_GROUPS, FenceGroup, FenceState
 from models.group import Group, GroupMember
 from models.idempotency_key import IdempotencyKey
 from models.principal import PERSON_NUMBERS, Principal, PrincipalKind, Role, RoleSource, Scope
+from models.reminder import Reminder
+from models.rule import Rule
 from models.search_document import RecentWords, SearchDocument
 from models.service_secret import ServiceSecret
+from models.sla_policy import SlaPolicy
 from models.ticket import Priority, Ticket, TicketStatus
 from models.ticket_event import EventType, TicketEvent
 from models.ticket_facet import TicketFacet
@@ -35,6 +39,7 @@ __all__ = [
     "ApiKey",
     "Audience",
     "Base",
+    "ClockKind",
     "Comment",
     "CustomField",
     "DeliveryReason",
@@ -54,13 +59,17 @@ __all__ = [
     "PrincipalKind",
     "Priority",
     "RecentWords",
+    "Reminder",
     "ReplayState",
     "RequiredAt",
     "Role",
     "RoleSource",
+    "Rule",
     "Scope",
     "SearchDocument",
     "ServiceSecret",
+    "SlaPolicy",
+    "SlaState",
     "Ticket",
     "TicketEvent",
     "TicketFacet",

@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, Identity, Index, Integer, Text
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, length_between, one_of
+from models.clock_kind import SlaState
 
 SUBJECT_MAX_LENGTH = 255
 TEXT_MAX_LENGTH = 65_536
@@ -43,6 +44,10 @@ class Ticket(Base):
 
     `comment_count` counts public comments and internal notes, `note_count` the notes alone. `participants` are email
     addresses. A trigger copies what lists filter by to `ticket_facets`.
+
+    `sla` holds the clocks as responses show them, and `sla_terms` the budgets of the policy that were promised. From
+    these come `due_at`, the earliest time at which a running clock is due, and `sla_state`. `timer_at` is the time at
+    which something happens to the ticket by itself: a warning, a breach, or the automatic close at `auto_close_at`.
     """
 
     __tablename__ = "tickets"
@@ -78,6 +83,11 @@ class Ticket(Base):
         Index("ix_tickets_follow_up_of", "follow_up_of", postgresql_where=sql("follow_up_of IS NOT NULL")),
         CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", name="closed_at"),
         one_of("priority", Priority),
+        # For lists sorted by `due_at`, and for the timers that are due.
+        Index("ix_tickets_due_at_id", "due_at", "id", postgresql_where=sql("due_at IS NOT NULL")),
+        Index("ix_tickets_status_due_at_id", "status", "due_at", "id", postgresql_where=sql("due_at IS NOT NULL")),
+        Index("ix_tickets_timer_at", "timer_at", postgresql_where=sql("timer_at IS NOT NULL")),
+        one_of("sla_state", SlaState),
         CheckConstraint("(source IS NULL) = (external_id IS NULL)", name="external_id"),
     )
 
@@ -103,3 +113,10 @@ class Ticket(Base):
     follow_up_of: Mapped[int | None] = mapped_column(BigInteger)
     merged_into: Mapped[int | None] = mapped_column(BigInteger)
     merged_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    sla: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default=sql("'[]'"))
+    sla_terms: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    sla_state: Mapped[SlaState | None] = mapped_column(Text)
+    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    auto_close_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    close_warned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    timer_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

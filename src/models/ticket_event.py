@@ -23,6 +23,10 @@ class EventType(StrEnum):
     NOTED = "noted"
     LINKED = "linked"
     MERGED = "merged"
+    SLA_WARNED = "sla_warned"
+    SLA_BREACHED = "sla_breached"
+    CLOSE_WARNED = "close_warned"
+    REMINDED = "reminded"
 
 
 class TicketEvent(Base):

@@ -1,9 +1,11 @@
 """The details of an event: what changed, and which other tickets the change concerns."""
 
+from datetime import datetime
+
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from models import Priority, TicketStatus
+from models import ClockKind, Priority, TicketStatus
 from schemas.custom_values import CustomValue
 from schemas.tickets import TicketLink
 
@@ -64,6 +66,56 @@ class CustomChange(BaseModel):
     )
 
 
+class TimeChange(BaseModel):
+    """A time before and after a change."""
+
+    before: datetime | None = Field(alias="from", description="The previous time; null if none.", examples=[None])
+    after: datetime | None = Field(
+        alias="to", description="The new time; null if there is none.", examples=["2026-03-09T12:33:41.904112Z"]
+    )
+
+
+class SlaTerms(BaseModel):
+    """What a policy promises, copied when the ticket came under it."""
+
+    policy_id: int = Field(description="The id of the policy.", examples=[1])
+    calendar_id: int = Field(description="The id of the calendar whose working time counts.", examples=[1])
+    first_response_s: int | None = Field(
+        description="The seconds until the first response; null: no such promise.", examples=[3600]
+    )
+    next_response_s: int | None = Field(
+        description="The seconds until the response to a further question; null: no such promise.", examples=[None]
+    )
+    resolution_s: int | None = Field(
+        description="The seconds until the close, without those in `answered`; null: no such promise.", examples=[28800]
+    )
+
+
+class SlaTermsChange(BaseModel):
+    """The terms of service levels before and after a change."""
+
+    before: SlaTerms | None = Field(alias="from", description="The previous terms; null if there were none.")
+    after: SlaTerms | None = Field(alias="to", description="The new terms; null if there are none.")
+
+
+class DueClock(BaseModel):
+    """A clock that is at risk or breached."""
+
+    kind: ClockKind = Field(description="What the clock measures.", examples=["first_response"])
+    policy_id: int = Field(description="The id of the policy.", examples=[1])
+    budget_s: int = Field(description="The budget, in seconds of working time.", examples=[3600])
+    due_at: datetime = Field(
+        description="The time at which the budget is spent.", examples=["2026-03-02T13:31:07.120345Z"]
+    )
+
+
+class DueReminder(BaseModel):
+    """A reminder that is due."""
+
+    principal_id: str = Field(description="Whom it reminds.", examples=["person:17"])
+    note: str = Field(description="The note of the reminder.", examples=["Ask the supplier again"])
+
+
 def _nothing_required(schema: JsonDict) -> None:
     schema.pop("required", None)
 
@@ -98,3 +150,15 @@ class EventData(BaseModel):
     )
     link_added: TicketLink = Field(description="Present if the ticket was linked to another one.")
     link_removed: TicketLink = Field(description="Present if a link to another ticket was removed.")
+    auto_close_at: TimeChange = Field(description="Present if the time of the automatic close was changed.")
+    closes_at: datetime = Field(
+        description="Present in the warning of the automatic close: its time.",
+        examples=["2026-03-09T12:33:41.904112Z"],
+    )
+    sla_terms: SlaTermsChange = Field(description="Present if the ticket came under another policy.")
+    sla_clock: DueClock = Field(description="Present in the warnings and breaches of service levels.")
+    reminder: DueReminder = Field(description="Present if a reminder is due.")
+    applied_rules: list[int] = Field(
+        description="Present if rules took part in the change: their ids, in the order in which they applied.",
+        examples=[[1, 4]],
+    )

@@ -8,6 +8,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from models import Audience, LinkType, Priority, TicketStatus
+from schemas.clocks import SlaClock
 from schemas.custom_values import CustomValue, CustomValues
 from schemas.fields import Email, Subject, Text
 from schemas.numbers import BodyId
@@ -15,7 +16,7 @@ from schemas.pages import NextCursor
 from schemas.working_fields import AssigneeId, ExternalId, GroupId, NewPriority, Source, Tags
 
 INTERNAL_MEMBERS: Final = frozenset(
-    {"assignee_id", "group_id", "tags", "source", "external_id", "note_count", "merged", "links"}
+    {"assignee_id", "group_id", "tags", "source", "external_id", "note_count", "sla", "due_at", "merged", "links"}
 )
 """The members of a ticket that requesters do not get."""
 
@@ -144,7 +145,8 @@ class Comment(BaseModel):
 class Ticket(BaseModel):
     """A ticket.
 
-    Requesters do not get the members `assignee_id`, `group_id`, `tags`, `source`, `external_id` and `note_count`.
+    Requesters do not get the members `assignee_id`, `group_id`, `tags`, `source`, `external_id`, `note_count`, `sla`
+    and `due_at`.
     """
 
     id: int = Field(description="The id of the ticket.", examples=[1])
@@ -192,6 +194,13 @@ class Ticket(BaseModel):
     merged_into: int | None = Field(
         description="The ticket that this one was merged into; null if it was not merged.", examples=[None]
     )
+    auto_close_at: datetime | None = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="The time at which the ticket is closed if its requester does not comment and nobody changes its "
+        "status, in UTC; null if it is not closed by itself.",
+        examples=[None],
+    )
     assignee_id: str | None = Field(
         default=None,
         json_schema_extra=_without_default,
@@ -221,6 +230,17 @@ class Ticket(BaseModel):
     )
     note_count: int = Field(
         default=0, json_schema_extra=_without_default, description="The number of internal notes.", examples=[0]
+    )
+    sla: list[SlaClock] = Field(
+        default=[],
+        json_schema_extra=_without_default,
+        description="The clocks of the policy of service levels that the ticket is under; empty if it is under none.",
+    )
+    due_at: datetime | None = Field(
+        default=None,
+        json_schema_extra=_without_default,
+        description="The earliest `due_at` of the running clocks, in UTC; null if none runs.",
+        examples=["2026-03-02T13:31:07.120345Z"],
     )
 
 

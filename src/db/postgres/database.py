@@ -60,6 +60,13 @@ class Decision:
         return await self._connection.one_or_none(statement, **values)
 
 
+    async def create(self, statement: Statement, /, **values: object) -> Row:
+        """Execute a statement that depends on nothing that was read, as its own transaction, and return its one row."""
+        written = await self.commit(statement, **values)
+        assert written is not None  # noqa: S101 - as above
+        return written
+
+
 class Database:
     """The connection pools to PostgreSQL: one for most work, small ones for searches, probes and background work.
 
@@ -153,17 +160,6 @@ class Database:
         """
         async with attempt() as current, self._main.reading() as connection:
             yield Decision(connection, current)
-
-    async def write(self, statement: Statement, /, **values: object) -> Row:
-        """Execute a statement as its own transaction, which saves BEGIN and COMMIT; return its one row.
-
-        Raises DatabaseUnavailable or DeadlineExceeded, or OutcomeUnknown when the statement was sent and the server
-        did not confirm it.
-        """
-        async with self.deciding() as decision:
-            written = await decision.commit(statement, **values)
-        assert written is not None  # noqa: S101 - it depends on nothing that was read
-        return written
 
     async def in_batches(self, statement: Statement, size: int) -> int:
         """Execute a statement, which returns how much it did, in transactions of its own until it did less than `size`.

@@ -11,6 +11,10 @@ _BY_EVENT: Final = {
     EventType.LINKED: EventKind.LINKED,
     EventType.COMMENTED: EventKind.COMMENTED,
     EventType.NOTED: EventKind.NOTED,
+    EventType.SLA_WARNED: EventKind.SLA_WARNED,
+    EventType.SLA_BREACHED: EventKind.SLA_BREACHED,
+    EventType.CLOSE_WARNED: EventKind.CLOSE_WARNED,
+    EventType.REMINDED: EventKind.REMINDED,
 }
 _BY_MEMBER: Final = {
     "status": EventKind.TRANSITIONED,
@@ -25,10 +29,20 @@ DESCRIPTIONS: Final[Mapping[EventKind, str]] = {
     EventKind.LINKED: "A link to another ticket was added or removed, or a follow-up of the ticket was opened.",
     EventKind.COMMENTED: "A public comment was added, perhaps with a transition.",
     EventKind.NOTED: "An internal note was added. Requesters do not get this event.",
+    EventKind.SLA_WARNED: "A clock of a service level has 20 % of its budget left. Requesters do not get this event.",
+    EventKind.SLA_BREACHED: "The budget of a clock of a service level is spent. Requesters do not get this event.",
+    EventKind.CLOSE_WARNED: "The ticket will be closed at `closes_at` unless its requester comments.",
+    EventKind.REMINDED: "A reminder of an agent is due. Requesters do not get this event.",
     EventKind.TRANSITIONED: "The status changed without a comment.",
     EventKind.ASSIGNED: "The assignee or the group changed. Requesters do not get this event.",
     EventKind.TAGGED: "The tags changed. Requesters do not get this event.",
     EventKind.CHANGED: "Something else of the ticket changed, such as the subject, the priority or a custom field.",
+}
+_CLOCK: Final = {
+    "kind": "first_response",
+    "policy_id": 1,
+    "budget_s": 3600,
+    "due_at": "2026-03-02T13:31:07.120345Z",
 }
 EXAMPLES: Final[Mapping[EventKind, Mapping[str, Any]]] = {
     EventKind.CREATED: {"priority": {"from": None, "to": "high"}},
@@ -36,6 +50,10 @@ EXAMPLES: Final[Mapping[EventKind, Mapping[str, Any]]] = {
     EventKind.LINKED: {"link_added": {"type": "blocks", "ticket_id": 2}},
     EventKind.COMMENTED: {"status": {"from": "open", "to": "answered"}, "comment_id": 1},
     EventKind.NOTED: {"comment_id": 2},
+    EventKind.SLA_WARNED: {"sla_clock": _CLOCK},
+    EventKind.SLA_BREACHED: {"sla_clock": _CLOCK},
+    EventKind.CLOSE_WARNED: {"closes_at": "2026-03-09T12:33:41.904112Z"},
+    EventKind.REMINDED: {"reminder": {"principal_id": "person:17", "note": "Ask the supplier again"}},
     EventKind.TRANSITIONED: {"status": {"from": "open", "to": "closed"}},
     EventKind.ASSIGNED: {"assignee_id": {"from": None, "to": "person:17"}},
     EventKind.TAGGED: {"tags": {"from": [], "to": ["printer"]}},

@@ -14,7 +14,8 @@ from models import Audience, EventType, LinkType, TicketLink, table_of
 from services.access.principal import Principal
 from services.tickets import permissions
 from services.tickets.change_purpose import ChangePurpose
-from services.tickets.changes import TicketChanges, expected_versions
+from services.tickets.changes import TicketChanges
+from services.tickets.locked_tickets import expected_versions
 from services.tickets.edited_ticket import EditedTicket
 from services.tickets.shown_ticket import shown_ticket
 from services.write_result import WriteResult

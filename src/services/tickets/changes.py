@@ -10,41 +10,31 @@ version. This takes one statement instead of a transaction of four. If the versi
 could not be raised, the change is decided again on the locked row.
 """
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, suppress
-from types import MappingProxyType
-from typing import Any, Final
 
 from core import metrics
-from core.errors import DatabaseUnavailable, ServiceError, TicketNotFound, Unavailable, VersionMismatch
+from core.errors import ServiceError, Unavailable
 from core.ticket_errors import ExternalIdTaken
 from db.cache.fence_groups import FenceGroups
 from db.cache.invalidation import Invalidation
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database, Decision
 from db.postgres.failures import raised_for_duplicates
-from db.postgres.session import Session
-from db.postgres.statements import Row, Statement
-from models import Audience, EventType
+from db.postgres.statements import Row
 from services.access.principal import Principal
+from services.automation.completion import complete, completed
+from services.automation.settings import AutomationDefinitions
 from services.idempotency import IdempotentRequest, RequestsInProgress
 from services.tickets import statements as sql
-from services.tickets.change_purpose import SET_PURPOSE, ChangePurpose
+from services.tickets.change_purpose import ChangePurpose
 from services.tickets.commit_signal import CommitSignal
 from services.tickets.edited_ticket import EditedTicket, LockedTickets
+from services.tickets.locked_tickets import EXTERNAL_IDS, NONE_EXPECTED, found, lock, save, saving
 from services.tickets.new_ticket import NewTicket
-from services.tickets.save_statement import save_statement
 from services.tickets.writer_queue import WriterQueue
 
-# The cache's floor lives 30 s. A commit that comes later than this after the floor was raised might outlive it.
-COMMIT_WITHIN_S: Final = 10
-
-_EXTERNAL_IDS: Final = "uq_tickets_external_id_source"
-
 Decide = Callable[[EditedTicket], None]
-
-_NONE_EXPECTED: Final[Mapping[int, Set[int]]] = MappingProxyType({})
 
 
 class _NeedsLock(Exception):
@@ -57,10 +47,13 @@ class TicketChanges:
     `committed` wakes the tasks of this process that wait for changes.
     """
 
-    def __init__(self, database: Database, cache: TicketCache, groups: FenceGroups) -> None:
+    def __init__(
+        self, database: Database, cache: TicketCache, groups: FenceGroups, automation: AutomationDefinitions
+    ) -> None:
         self._database = database
         self._cache = cache
         self._groups = groups
+        self._automation = automation
         self._queue = WriterQueue()
         self._in_progress = RequestsInProgress()
         self.committed = CommitSignal()
@@ -77,13 +70,16 @@ class TicketChanges:
         Raises ExternalIdTaken, DatabaseUnavailable, OutcomeUnknown, and for `request` Replayed, RequestInProgress,
         IdempotencyKeyReused.
         """
-        statement, values = new.saving(principal.id)
-        with raised_for_duplicates(_EXTERNAL_IDS, ExternalIdTaken), self._in_progress.only(request):
+        settings = await self._automation.current()
+        with raised_for_duplicates(EXTERNAL_IDS, ExternalIdTaken), self._in_progress.only(request):
             if request is None:
-                row = await self._database.write(statement, **values)
+                async with self._database.deciding() as decision:
+                    statement, values = (await completed(new, settings, decision.read)).saving(principal.id)
+                    row = await decision.create(statement, **values)
             else:
                 async with self._database.transaction() as connection:
                     await request.begin(connection)
+                    statement, values = (await completed(new, settings, connection.one)).saving(principal.id)
                     row = await connection.one(statement, **values)
                     await request.end(connection, row)
         metrics.tickets_created.inc()
@@ -95,7 +91,7 @@ class TicketChanges:
         ticket_id: int,
         principal: Principal,
         decide: Decide,
-        expected: Mapping[int, Set[int]] = _NONE_EXPECTED,
+        expected: Mapping[int, Set[int]] = NONE_EXPECTED,
         *,
         request: IdempotentRequest | None = None,
     ) -> EditedTicket:
@@ -133,7 +129,7 @@ class TicketChanges:
         self,
         ticket_ids: Iterable[int],
         principal: Principal,
-        expected: Mapping[int, Set[int]] = _NONE_EXPECTED,
+        expected: Mapping[int, Set[int]] = NONE_EXPECTED,
         *,
         purpose: ChangePurpose | None = None,
         request: IdempotentRequest | None = None,
@@ -149,18 +145,21 @@ class TicketChanges:
         IdempotencyKeyReused; for a follow-up ExternalIdTaken.
         """
         ids = sorted(set(ticket_ids))
+        settings = await self._automation.current()
         invalidation: Invalidation | None = None
         with self._in_progress.only(request):
             try:
                 async with self._queue.turn(ids), self._database.transaction() as connection:
                     if request is not None:
                         await request.begin(connection)
-                    tickets = await self._lock(connection, ids, principal, expected, purpose)
+                    tickets = await lock(connection, ids, principal, expected, purpose)
                     yield LockedTickets(tickets, connection)
+                    for ticket in tickets:
+                        complete(ticket, settings, principal)
                     changed = [ticket for ticket in tickets if ticket.is_changed]
                     if changed:
                         invalidation = self.invalidation({ticket.id: ticket.version + 1 for ticket in changed})
-                        await self._save(connection, changed, principal, invalidation)
+                        await save(connection, changed, principal, invalidation, settings)
                     if request is not None:
                         await request.end(connection, tickets)
             except BaseException:
@@ -188,12 +187,14 @@ class TicketChanges:
         self, ticket_id: int, principal: Principal, decide: Decide, expected: Mapping[int, Set[int]]
     ) -> EditedTicket:
         """Change one ticket without a lock. Raises _NeedsLock if it was not saved."""
+        settings = await self._automation.current()
         invalidation: Invalidation | None = None
         try:
             async with self._queue.turn([ticket_id]), self._database.deciding() as decision:
                 row = await decision.read(sql.READ, ticket_id=ticket_id, requester=principal.requester_email)
-                (ticket,) = self._found([ticket_id], [] if row is None else [row], expected)
+                (ticket,) = found([ticket_id], [] if row is None else [row], expected)
                 decide(ticket)
+                complete(ticket, settings, principal)
                 if ticket.is_changed:
                     invalidation = self.invalidation({ticket_id: ticket.version + 1})
                     await self._save_unlocked(decision, ticket, principal, invalidation)
@@ -211,7 +212,7 @@ class TicketChanges:
     ) -> None:
         if not await invalidation.raise_floors():  # a transaction has to mark the group of the ticket
             raise _NeedsLock
-        statement, parameters = self._saving(ticket, principal)
+        statement, parameters = saving(ticket, principal)
         saved = await decision.commit(statement, **parameters)
         if saved is None:
             raise _NeedsLock
@@ -227,61 +228,6 @@ class TicketChanges:
             await self.invalidation(unchanged).after_commit()
         self._count([ticket for ticket in tickets if ticket.is_changed])
 
-    async def _lock(
-        self,
-        connection: Session,
-        ids: Sequence[int],
-        principal: Principal,
-        expected: Mapping[int, Set[int]],
-        purpose: ChangePurpose | None,
-    ) -> tuple[EditedTicket, ...]:
-        if purpose is not None:
-            await connection.run(SET_PURPOSE, purpose=purpose)
-        rows = await connection.rows(sql.LOCK, ticket_ids=ids, requester=principal.requester_email)
-        return self._found(ids, rows, expected, purpose)
-
-    def _found(
-        self,
-        ids: Sequence[int],
-        rows: Sequence[Row],
-        expected: Mapping[int, Set[int]],
-        purpose: ChangePurpose | None = None,
-    ) -> tuple[EditedTicket, ...]:
-        """Return the tickets of these rows. Raises TicketNotFound, VersionMismatch."""
-        found = {row.id for row in rows}
-        for ticket_id in ids:
-            if ticket_id not in found:
-                raise TicketNotFound(ticket_id)
-        for row in rows:
-            if row.id in expected and row.version not in expected[row.id]:
-                raise VersionMismatch(row.version)
-        return tuple(EditedTicket(row, purpose) for row in rows)
-
-    async def _save(
-        self,
-        connection: Session,
-        changed: Sequence[EditedTicket],
-        principal: Principal,
-        invalidation: Invalidation,
-    ) -> None:
-        await invalidation.before_commit(connection)
-        floors_raised_at = time.monotonic()
-        for ticket in changed:
-            if ticket.follow_up is not None:
-                statement, parameters = ticket.follow_up.saving(principal.id)
-                with raised_for_duplicates(_EXTERNAL_IDS, ExternalIdTaken):
-                    ticket.opened = await connection.one(statement, **parameters)
-                ticket.add_fact(EventType.LINKED, "follow_up_id", ticket.opened.id, Audience.PUBLIC)
-            statement, parameters = self._saving(ticket, principal)
-            ticket.saved = await connection.one(statement, **parameters)
-        if time.monotonic() - floors_raised_at > COMMIT_WITHIN_S:
-            raise DatabaseUnavailable("the change took too long to be committed safely")
-
-    def _saving(self, ticket: EditedTicket, principal: Principal) -> tuple[Statement, dict[str, Any]]:
-        """Return the statement that saves the change of a ticket, and its parameters."""
-        statement = save_statement(ticket.changed_fields, comment_in=ticket.comment_in)
-        return statement, ticket.save_parameters(principal.id)
-
     def _count(self, changed: Sequence[EditedTicket]) -> None:
         if not changed:
             return
@@ -290,7 +236,3 @@ class TicketChanges:
                 metrics.transitions.labels(*ticket.transition).inc()
         self.committed.notify()
 
-
-def expected_versions(ticket_id: int, versions: Set[int] | None) -> Mapping[int, Set[int]]:
-    """Return what a condition on one ticket expects; None expects nothing."""
-    return _NONE_EXPECTED if versions is None else {ticket_id: versions}

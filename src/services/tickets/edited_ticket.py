@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Set
+from datetime import datetime
 from typing import Any, Final, Self
 
 from pydantic_core import to_json
@@ -22,7 +23,11 @@ from services.tickets.ticket_status import ensure_allowed, is_final
 EDITABLE: Final = frozenset({"subject", "text", "priority", "assignee_id", "group_id", "tags", "participants"})
 # Only agents see these fields, and their changes.
 INTERNAL_FIELDS: Final = frozenset({"assignee_id", "group_id", "tags", "source", "external_id"})
-if not set(tickets.c.keys()) >= EDITABLE | INTERNAL_FIELDS:  # pragma: no cover - fails at import
+# The clocks and timers, which `services.automation` computes: no member of an event names them.
+AUTOMATIC: Final = frozenset(
+    {"sla", "sla_terms", "sla_state", "due_at", "auto_close_at", "close_warned_at", "timer_at"}
+)
+if not set(tickets.c.keys()) >= EDITABLE | INTERNAL_FIELDS | AUTOMATIC:  # pragma: no cover - fails at import
     raise LookupError(f"not columns of tickets: {(EDITABLE | INTERNAL_FIELDS) - set(tickets.c.keys())}")
 
 
@@ -48,10 +53,28 @@ class EditedTicket:
         self.follow_up: NewTicket | None = None
         self.opened: Row | None = None
         self.saved: Row = row
+        # Whom the event names as its actor; None: the principal that makes the change.
+        self.actor: str | None = None
 
     def __getitem__(self, field: str) -> Any:  # noqa: ANN401 - what the column holds
         """Return the value of a column, with the change collected so far."""
         return self._values[field] if field in self._values else self._before[field]
+
+    @property
+    def at(self) -> datetime:
+        """The time of the change: the database's when it read the row, and at least that of the version before."""
+        at: datetime = max(self._before.read_at, self._before.updated_at)
+        return at
+
+    @property
+    def was_closed(self) -> bool:
+        """Whether the ticket was closed before this change."""
+        return is_final(TicketStatus(self._before.status))
+
+    @property
+    def new_comment(self) -> CommentCreate | None:
+        """The comment that the change adds."""
+        return self._comment
 
     @property
     def comment_added(self) -> Comment:
@@ -114,6 +137,16 @@ class EditedTicket:
         self._refuse_if_closed()
         self._record(field, value)
 
+    def put(self, values: Mapping[str, object]) -> None:
+        """Set clocks and timers. Raises ValueError for other columns."""
+        if not AUTOMATIC >= values.keys():
+            raise ValueError(f"{sorted(values.keys() - AUTOMATIC)} are not automatic")
+        for column, value in values.items():
+            if self._before[column] == value:
+                self._values.pop(column, None)
+            else:
+                self._values[column] = value
+
     def edit_custom(self, values: Mapping[str, object], visible: Set[str]) -> None:
         """Set custom fields, whose values are validated already; None removes a value. Raises TicketClosed.
 
@@ -154,6 +187,10 @@ class EditedTicket:
         self._type = event_type
         self._members[audience][name] = value
 
+    def record(self, name: str, before: object, after: object, audience: Audience) -> None:
+        """Add a member to the event that shows a value before and after the change."""
+        self._members[audience][name] = {"from": before, "to": after}
+
     def save_parameters(self, actor: str) -> dict[str, Any]:
         """Return the parameters of the statement that saves the change: see `save_statement`."""
         parameters: dict[str, Any] = {field_parameter(field): value for field, value in self._values.items()}
@@ -163,10 +200,11 @@ class EditedTicket:
         parameters |= {
             "ticket_id": self.id,
             "version": self.version,
-            "type": self._event_type,
+            "at": self.at,
+            "type": self.event_type,
             "changes": to_json(self._members[audience]).decode(),
             "internal": to_json(internal).decode() if is_mixed else None,
-            "actor": actor,
+            "actor": self.actor or actor,
             "audience": audience,
         }
         if self._comment is not None:
@@ -178,7 +216,8 @@ class EditedTicket:
         return parameters
 
     @property
-    def _event_type(self) -> EventType:
+    def event_type(self) -> EventType:
+        """The type of the event of the change."""
         if "merged_into" in self._values:
             return EventType.MERGED
         if self._comment is not None and self._type is EventType.CHANGED:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -17,6 +18,15 @@ _WITHOUT_EVENT: Final = _CORE | {"source", "external_id", "follow_up_of"}
 
 
 @dataclass(frozen=True, slots=True)
+class Automatic:
+    """What `services.automation` computed for a new ticket: its time, columns, and members of its event for agents."""
+
+    created_at: datetime
+    columns: Mapping[str, Any]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class NewTicket:
     """What a client sent, checked by `services.tickets.working_fields`, and what is decided about it.
 
@@ -28,18 +38,27 @@ class NewTicket:
     visible: Set[str] = frozenset()
     follow_up_of: int | None = None
     participants: Sequence[str] = ()
+    automatic: Automatic | None = None
 
     def saving(self, actor: str) -> tuple[Statement, dict[str, Any]]:
         """Return the statement that inserts the ticket, and its parameters."""
         values = self._values()
-        parameters: dict[str, Any] = {field_parameter(name): value for name, value in values.items()}
-        parameters["actor"] = actor
         shown = values.keys() - _WITHOUT_EVENT
-        if shown:
+        columns = dict(values)
+        has_members = bool(shown)
+        if self.automatic is not None:
+            moment = self.automatic.created_at
+            columns |= self.automatic.columns | {"created_at": moment, "updated_at": moment}
+            has_members |= bool(self.automatic.facts)
+        parameters: dict[str, Any] = {field_parameter(name): value for name, value in columns.items()}
+        parameters["actor"] = actor
+        if has_members:
             public, internal = self._members({name: values[name] for name in sorted(shown)})
+            if self.automatic is not None:
+                internal |= self.automatic.facts
             parameters["changes"] = to_json(public).decode()
             parameters["internal"] = to_json(internal).decode() if internal else None
-        return create_statement(frozenset(values), has_members=bool(shown)), parameters
+        return create_statement(frozenset(columns), has_members=has_members), parameters
 
     def _values(self) -> dict[str, Any]:
         sent = self.sent

@@ -15,7 +15,8 @@ from services.access.principal import Principal
 from services.fields.definitions import FieldDefinitions
 from services.tickets import permissions
 from services.tickets import statements as sql
-from services.tickets.changes import Decide, TicketChanges, expected_versions
+from services.tickets.changes import Decide, TicketChanges
+from services.tickets.locked_tickets import expected_versions
 from services.tickets.edited_ticket import EditedTicket
 from services.tickets.shown_ticket import shown_ticket
 from services.write_result import WriteResult

@@ -35,6 +35,7 @@ from services.tickets.statements import comments, events, ticket_id, tickets
 # One statement for each set of fields that are written together; beyond this many, the least used is built again.
 MAX_SAVE_STATEMENTS: Final = 256
 _ONE: Final = literal_column("1", Integer)
+_AT: Final = bindparam("at", type_=DateTime(timezone=True))
 
 
 def field_parameter(field: str) -> str:
@@ -47,22 +48,20 @@ def save_statement(fields: frozenset[str], *, comment_in: str | None) -> Stateme
     """Return the statement that saves a change of these fields, and returns the ticket's row.
 
     It saves nothing and returns no row unless the ticket has `version`, the version that was read, and is not locked by
-    another transaction. The time of the update is at least that of the version before. Parameters: `ticket_id`,
-    `version`; the fields' new values by `field_parameter`; with a comment `comment_email`, `comment_text` and
+    another transaction. `at` is the time of the change, at least that of the version before. Parameters: `ticket_id`,
+    `version`, `at`; the fields' new values by `field_parameter`; with a comment `comment_email`, `comment_text` and
     `visibility`; of the event `type`, `changes` and `internal` (JSON text), `actor` and `audience`. `comment_in` names
     the column of the event that gets the id of the new comment, `data` or `internal`; without it, no comment is added.
     With a comment the row has `comment_id` and `commented_at` too.
     """
-    moment = select(func.clock_timestamp(type_=DateTime(timezone=True)).label("at")).cte("moment")
-    moment = moment.prefix_with("MATERIALIZED")
     unchanged = _lock_unchanged()
     changes: ColumnElement[Any] = cast(bindparam("changes", type_=Text), JSONB)
     internal: ColumnElement[Any] = cast(bindparam("internal", type_=Text), JSONB)
     if comment_in is None:
-        saved = _update(fields, unchanged, moment, None)
+        saved = _update(fields, unchanged, None)
         return Statement(select(*saved.c).add_cte(_event(saved, changes, internal)))
-    comment = _new_comment(unchanged, moment)
-    saved = _update(fields, unchanged, moment, comment)
+    comment = _new_comment(unchanged)
+    saved = _update(fields, unchanged, comment)
     comment_id = func.jsonb_build_object(constant("comment_id"), comment.c.id, type_=JSONB)
     if comment_in == "data":
         event = _event(saved, changes.op("||")(comment_id), internal, comment)
@@ -79,25 +78,25 @@ def _lock_unchanged() -> CTE:
     return found.with_for_update(key_share=True, skip_locked=True).cte("unchanged")
 
 
-def _new_comment(unchanged: CTE, moment: CTE) -> CTE:
+def _new_comment(unchanged: CTE) -> CTE:
     columns = {
         comments.c.ticket_id: unchanged.c.id,
         comments.c.email: bindparam("comment_email", type_=Text),
         comments.c.text: bindparam("comment_text", type_=Text),
         comments.c.visibility: bindparam("visibility", type_=Text),
-        comments.c.created_at: moment.c.at,
+        comments.c.created_at: _AT,
     }
     new = insert(comments).from_select(list(columns), select(*columns.values()))
     return new.returning(comments.c.id, comments.c.created_at, comments.c.visibility).cte("new_comment")
 
 
-def _update(fields: Set[str], unchanged: CTE, moment: CTE, comment: CTE | None) -> CTE:
+def _update(fields: Set[str], unchanged: CTE, comment: CTE | None) -> CTE:
     """Return the update of the ticket.
 
     It counts the new comment, and so waits until that is inserted: the guard refuses comments on a closed ticket.
     `closed_at` and `merged_at` are the time of this update.
     """
-    updated_at = func.greatest(tickets.c.updated_at, moment.c.at)
+    updated_at = func.greatest(tickets.c.updated_at, _AT)
     values: dict[str, Any] = {field: _new_value(field) for field in sorted(fields)}
     values |= {"version": tickets.c.version + _ONE, "updated_at": updated_at}
     if "status" in fields:

@@ -3,6 +3,7 @@
 READ                  one ticket, if the principal may see it
 LOCK                  locks tickets for this transaction, in ascending id, as far as the principal may see them
 IS_VISIBLE            one row if the principal may see the ticket
+CLOCK                 the time of the database, which decides on everything that happens by itself
 BY_EXTERNAL_ID        one ticket by its id in another system; checks no permission
 PAGE_OF_COMMENTS,     keyset pages: the rows after the last one that was seen;
 PAGE_OF_EVENTS        those of tickets are in `services.tickets.pages`
@@ -17,6 +18,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     CompoundSelect,
+    DateTime,
     Integer,
     Text,
     and_,
@@ -76,6 +78,7 @@ _COMPUTED: Final = (
         (func.cardinality(tickets.c.participants) > literal_column("0"), func.email_keys(tickets.c.participants)),
         else_=tickets.c.participants,
     ).label("participant_keys"),
+    func.service_clock(type_=DateTime(timezone=True)).label("read_at"),
 )
 
 READ: Final = Statement(select(*tickets.c, *_COMPUTED).where(tickets.c.id == ticket_id, VISIBLE_TO))
@@ -132,4 +135,5 @@ BY_EXTERNAL_ID: Final = Statement(
     )
 )
 
+CLOCK: Final = Statement(select(func.service_clock(type_=DateTime(timezone=True)).label("now")))
 IS_VISIBLE: Final = Statement(select(_ONE).where(tickets.c.id == ticket_id, VISIBLE_TO))

@@ -1,0 +1,1 @@
+"""What happens by itself: service levels, automatic closing, rules and reminders."""

@@ -1,0 +1,76 @@
+"""What admins have configured to happen by itself, kept in memory: every new ticket and every change needs it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from db.postgres.database import Database
+from db.postgres.session import Session
+from db.postgres.statements import Row, Statement
+from models import ClockKind, Group, SlaPolicy, table_of
+from schemas.matching import TicketMatch
+from services.automation.auto_close import AutoCloseTimes
+from services.automation.matching import Field, matches
+from services.cached_definitions import CachedDefinitions
+from services.sla.calendar_definitions import read_calendars
+from services.sla.clocks import Terms
+from services.sla.working_time import WorkingTime
+
+_policies: Final = table_of(SlaPolicy)
+_groups: Final = table_of(Group)
+_POLICIES: Final = Statement(
+    select(*_policies.c).where(_policies.c.active).order_by(_policies.c.position, _policies.c.id)
+)
+_CLOSE_TIMES: Final = Statement(
+    select(_groups.c.id, _groups.c.auto_close_after).where(_groups.c.auto_close_after.is_not(None))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An active policy: its conditions, and what it promises."""
+
+    match: TicketMatch
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class AutomationSettings:
+    """The active policies in their order, the calendars by id, and the times of the automatic close."""
+
+    policies: Sequence[Policy]
+    calendars: Mapping[int, WorkingTime]
+    close: AutoCloseTimes
+
+    def terms_for(self, field: Field, custom: Mapping[str, Any]) -> Terms | None:
+        """Return what the first policy that matches a ticket promises."""
+        return next((each.terms for each in self.policies if matches(each.match, field, custom)), None)
+
+
+class AutomationDefinitions:
+    """Returns the settings, at most two seconds old."""
+
+    def __init__(self, database: Database, close: AutoCloseTimes) -> None:
+        self._close = close
+        self._cached = CachedDefinitions(database, self._read)
+
+    async def current(self) -> AutomationSettings:
+        """Return the settings. Raises DatabaseUnavailable, DeadlineExceeded."""
+        return await self._cached.current()
+
+    def forget(self) -> None:
+        """Read the settings again at the next use."""
+        self._cached.forget()
+
+    async def _read(self, connection: Session) -> AutomationSettings:
+        policies = [_policy_of(row) for row in await connection.rows(_POLICIES)]
+        calendars = await read_calendars(connection)
+        by_group = {row.id: row.auto_close_after for row in await connection.rows(_CLOSE_TIMES)}
+        return AutomationSettings(policies, calendars, replace(self._close, by_group=by_group))
+
+
+def _policy_of(row: Row) -> Policy:
+    budgets = {kind: row[f"{kind}_s"] for kind in ClockKind if row[f"{kind}_s"] is not None}
+    return Policy(TicketMatch.model_validate_json(row.match), Terms(row.id, row.calendar_id, budgets))
