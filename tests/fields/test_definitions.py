@@ -12,7 +12,7 @@ from core.errors import DatabaseUnavailable, DeadlineExceeded
 from db.postgres.database import Database
 from fields.conftest import definition
 from models import FieldType
-from services.fields import definitions as module
+from services import definitions as module
 from services.fields.definitions import FieldDefinitions
 
 

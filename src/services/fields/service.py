@@ -22,7 +22,8 @@ from schemas.custom_fields import (
     ensure_options_fit,
 )
 from services.access.principal import Principal
-from services.fields.definitions import FRESH_FOR_S, FieldDefinitions, fields, read_all
+from services.definitions import FRESH_FOR_S
+from services.fields.definitions import FieldDefinitions, fields, read_all
 
 MAX_FIELDS: Final = 100
 
