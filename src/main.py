@@ -46,6 +46,9 @@ from services.access.api_keys import ApiKeys
 from services.access.authentication import Authenticator, TokenVerification
 from services.access.failed_authentications import FailedAuthentications
 from services.access.key_service import KeyService
+from services.automation.auto_close import AutoCloseTimes
+from services.automation.settings import AutomationDefinitions
+from services.automation.timers import TicketTimers
 from services.cursors import StoredCursors
 from services.directory.assignees import Assignees
 from services.directory.groups import Groups
@@ -115,7 +118,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.health = HealthService(database, cache, known_revisions(), shutdown, background)
             app.state.metrics_reporter = MetricsReporter(resources, in_flight)
             _build_access(app.state, resources, settings)
-            _build_tickets(app.state, resources)
+            _build_tickets(app.state, resources, settings)
             sender = Sender(AddressPolicy(settings.webhook_allow or ()))
             stack.push_async_callback(sender.close)
             _build_webhooks(app.state, database, sender)
@@ -137,6 +140,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     database,
                     app.state.publisher,
                     sender,
+                    app.state.timers,
                     max_in_flight=IN_FLIGHT_INLINE,
                     retention_days=settings.event_retention_days,
                 )
@@ -184,10 +188,13 @@ def _build_access(state: State, resources: Resources, settings: Settings) -> Non
     )
 
 
-def _build_tickets(state: State, resources: Resources) -> None:
+def _build_tickets(state: State, resources: Resources, settings: Settings) -> None:
     """Build the services of tickets: all of them write through one TicketChanges."""
     database, cache = resources.database, resources.cache
-    changes = TicketChanges(database, cache, resources.groups)
+    close = AutoCloseTimes(settings.auto_close_after, settings.auto_close_notice)
+    automation = AutomationDefinitions(database, close)
+    changes = TicketChanges(database, cache, resources.groups, automation)
+    state.timers = TicketTimers(database, changes, automation)
     state.publisher = EventPublisher(database, changes.committed)
     definitions, assignees = FieldDefinitions(database), Assignees(database)
     working_fields = WorkingFields(assignees, definitions)

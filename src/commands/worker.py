@@ -2,8 +2,8 @@
 
     ./entrypoint.sh worker
 
-It publishes events and delivers them to webhooks, for services with `WORK=off`. Several workers share the work. SIGTERM
-and SIGINT stop it; requests to webhooks that are in progress have two seconds then.
+It publishes events, delivers them to webhooks and fires timers, for services with `WORK=off`. Several workers share the
+work. SIGTERM and SIGINT stop it; requests to webhooks that are in progress have two seconds then.
 """
 
 import asyncio
@@ -17,9 +17,13 @@ from core import logs
 from core.output import Output
 from core.process import BackgroundState
 from core.settings import Settings
-from db.postgres.database import Database
+from db.resources import open_resources
+from services.automation.auto_close import AutoCloseTimes
+from services.automation.settings import AutomationDefinitions
+from services.automation.timers import TicketTimers
 from services.events.publisher import EventPublisher
-from services.tickets.commit_signal import CommitSignal
+from services.tickets.changes import TicketChanges
+from services.tickets.service import lookup_schema
 from services.webhooks.addresses import AddressPolicy
 from services.webhooks.sender import Sender
 from workers.background import IN_FLIGHT_OF_WORKER, background_work
@@ -36,39 +40,41 @@ def main() -> None:
     try:
         settings = load_settings()
         logs.configure(settings)
-        dsn = _dsn(settings)
+        _ensure_configured(settings)
         migrate_database(settings)
-        asyncio.run(_work(settings, dsn))
+        asyncio.run(_work(settings))
     except CannotServe as reason:
         Output(sys.stderr).write_line(f"tickets: {reason}")
         sys.exit(1)
 
 
-def _dsn(settings: Settings) -> str:
-    if settings.database_dsn is None:
-        raise CannotServe("DATABASE_DSN must be set: a worker starts no embedded server")
-    return settings.database_dsn.get_secret_value()
+def _ensure_configured(settings: Settings) -> None:
+    """Raise CannotServe unless the settings name the servers of the service."""
+    if settings.database_dsn is None or settings.redis_host is None:
+        raise CannotServe("DATABASE_DSN and REDIS_HOST must be set: a worker starts no embedded servers")
 
 
-async def _work(settings: Settings, dsn: str) -> None:
+async def _work(settings: Settings) -> None:
     is_stopped = asyncio.Event()
     for signum in _STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, is_stopped.set)
-    database = Database(dsn, pool_size=settings.database_pool_size)
-    sender = Sender(AddressPolicy(settings.webhook_allow or ()))
-    # No transaction of this process commits a change: it finds those of others by polling.
-    publisher = EventPublisher(database, CommitSignal())
-    works = background_work(
-        database,
-        publisher,
-        sender,
-        max_in_flight=IN_FLIGHT_OF_WORKER,
-        retention_days=settings.event_retention_days,
-    )
-    try:
-        async with Runner(works, BackgroundState()):
-            _log.info("the worker runs")
-            await is_stopped.wait()
-    finally:
-        await sender.close()
-        await database.close()
+    async with open_resources(settings, body_schema=lookup_schema()) as resources:
+        database = resources.database
+        close = AutoCloseTimes(settings.auto_close_after, settings.auto_close_notice)
+        automation = AutomationDefinitions(database, close)
+        changes = TicketChanges(database, resources.cache, resources.groups, automation)
+        sender = Sender(AddressPolicy(settings.webhook_allow or ()))
+        works = background_work(
+            database,
+            EventPublisher(database, changes.committed),
+            sender,
+            TicketTimers(database, changes, automation),
+            max_in_flight=IN_FLIGHT_OF_WORKER,
+            retention_days=settings.event_retention_days,
+        )
+        try:
+            async with Runner(works, BackgroundState()):
+                _log.info("the worker runs")
+                await is_stopped.wait()
+        finally:
+            await sender.close()

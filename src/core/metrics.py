@@ -128,6 +128,18 @@ background_failures: Final = Counter(
     ["work"],
     registry=REGISTRY,
 )
+timers_fired: Final = Counter(
+    "tickets_timers_fired_total",
+    "Timers of tickets that fired, by the type of the event: sla_warned, sla_breached, close_warned, changed (the "
+    "automatic close), reminded.",
+    ["type"],
+    registry=REGISTRY,
+)
+timer_lag: Final = Gauge(
+    "tickets_timer_lag_seconds",
+    "How long the timer has been due that has been due for the longest time, in seconds; 0 if none is due.",
+    registry=REGISTRY,
+)
 webhook_attempts: Final = Counter(
     "tickets_webhook_attempts_total",
     "Attempts to deliver an event to a webhook endpoint, by outcome: delivered, failed (to be retried), dead (the last "

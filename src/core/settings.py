@@ -132,6 +132,8 @@ class Settings(BaseSettings):
     max_streams: int = Field(default=1000, ge=1)
     event_retention_days: int = Field(default=90, ge=1, le=36_500)
     webhook_allow: Annotated[tuple[IPv4Network | IPv6Network, ...] | None, NoDecode, BeforeValidator(_networks)] = None
+    auto_close_after: int = Field(default=604_800, ge=0, le=315_360_000)
+    auto_close_notice: int = Field(default=172_800, ge=0, le=315_360_000)
     work: Literal["inline", "off"] = "inline"
     startup_timeout: float = Field(default=10, ge=0)
     migration_timeout: float = Field(default=60, ge=0)

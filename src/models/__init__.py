@@ -3,6 +3,7 @@
 from models.api_key import ApiKey
 from models.audience import Audience
 from models.base import Base, table_of
+from models.calendar import Calendar
 from models.clock_kind import ClockKind, SlaState
 from models.comment import Comment
 from models.custom_field import CustomField, FieldType, RequiredAt
@@ -39,6 +40,7 @@ __all__ = [
     "ApiKey",
     "Audience",
     "Base",
+    "Calendar",
     "ClockKind",
     "Comment",
     "CustomField",

@@ -32,7 +32,7 @@ class Group(Base):
 
 
 class GroupMember(Base):
-    """One row per group and member. Rules take turns by `assigned_at`, when one last assigned a ticket to the member."""
+    """One row per group and member. `assigned_at` is when a rule last assigned a ticket to the member."""
 
     __tablename__ = "group_members"
     __table_args__ = (Index("ix_group_members_principal_id", "principal_id"),)

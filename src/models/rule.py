@@ -13,7 +13,7 @@ from models.principal import NAME_MAX_LENGTH
 
 
 class Rule(Base):
-    """One row per rule. Active rules apply in the order of `position` and `id`, to the events of the types in `events`."""
+    """One row per rule. Active rules apply in the order of `position` and `id`, to the types of events in `events`."""
 
     __tablename__ = "rules"
     __table_args__ = (

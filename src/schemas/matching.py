@@ -30,7 +30,10 @@ class TicketMatch(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     priority: list[Priority] = Field(
-        default=[], max_length=len(Priority), description="The ticket has one of these priorities.", examples=[["urgent"]]
+        default=[],
+        max_length=len(Priority),
+        description="The ticket has one of these priorities.",
+        examples=[["urgent"]],
     )
     group_id: list[BodyId] = Field(
         default=[], max_length=MAX_VALUES, description="The ticket is assigned to one of these groups.", examples=[[1]]

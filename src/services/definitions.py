@@ -51,14 +51,14 @@ class CachedDefinitions(ABC, Generic[T]):
         self._loading = None
 
     @abstractmethod
-    async def _read(self, connection: Session) -> T:
+    async def read(self, connection: Session) -> T:
         """Return the definitions that are stored now."""
 
     async def _load(self) -> T:
         began_at = time.monotonic()
         # Not from the main pool: while that is exhausted, each request is refused by its own work, not by this query.
         async with self._database.control() as connection:
-            found = await self._read(connection)
+            found = await self.read(connection)
         if self._loading is asyncio.current_task():
             self._known, self._loaded_at = found, began_at
         return found

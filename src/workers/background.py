@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from db.postgres.database import Database
+from services.automation.timers import TicketTimers
 from services.events.publisher import EventPublisher
 from services.events.retention import purge_continually as purge_log_continually
 from services.webhooks.deliverer import Deliverer
@@ -24,7 +25,13 @@ IN_FLIGHT_OF_WORKER: Final = 200
 
 
 def background_work(
-    database: Database, publisher: EventPublisher, sender: Sender, *, max_in_flight: int, retention_days: int
+    database: Database,
+    publisher: EventPublisher,
+    sender: Sender,
+    timers: TicketTimers,
+    *,
+    max_in_flight: int,
+    retention_days: int,
 ) -> Sequence[Work]:
     """Return the work, to be run by a `Runner`."""
     deliverer = Deliverer(database, sender, SecretBox(database), max_in_flight=max_in_flight)
@@ -34,5 +41,6 @@ def background_work(
         Work("purge-event-log", partial(purge_log_continually, database, retention_days=retention_days)),
         Work("feed-webhooks", partial(feeder.run, publisher.published)),
         Work("deliver-webhooks", deliverer.run),
+        Work("fire-timers", timers.run),
         Work("purge-webhooks", partial(purge_webhooks_continually, database)),
     ]

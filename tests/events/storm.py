@@ -16,7 +16,6 @@ import asyncpg
 
 from core.errors import Unavailable
 from core.settings import ROOT, Settings
-from db.cache.fence_groups import FenceGroups
 from db.postgres.database import Database
 from models import Role
 from services.access.principal import Principal
@@ -25,7 +24,7 @@ from services.tickets.changes import TicketChanges
 from services.tickets.commit_signal import CommitSignal
 from services.tickets.edited_ticket import EditedTicket
 from support.event_rows import EQUAL, change, difference, open_ticket
-from support.factories import a_new_ticket, cache_of
+from support.factories import a_new_ticket, cache_of, ticket_changes
 from support.service_process import clean_environment
 
 TICKETS: Final = 100
@@ -68,7 +67,7 @@ async def storm(settings: Settings, plan: Plan) -> Report:
         database = Database(settings.database_dsn.get_secret_value(), pool_size=12)
         stack.push_async_callback(database.close)
         cache = await stack.enter_async_context(cache_of(settings))
-        changes = TicketChanges(database, cache, FenceGroups(database))
+        changes = ticket_changes(database, cache)
         tickets = [await open_ticket(sql) for _ in range(TICKETS)]
         half = plan.writers // 2
         parts = [_write_by_sql(dsn, tickets, next(dice), report, until) for _ in range(half)]

@@ -25,6 +25,8 @@ from db.redis.guard import GuardedRedis
 from main import create_app
 from models import FENCE_GROUPS
 from schemas.tickets import TicketCreate
+from services.automation.auto_close import AutoCloseTimes
+from services.automation.settings import AutomationDefinitions
 from services.directory.assignees import Assignees
 from services.fields.definitions import FieldDefinitions
 from services.tickets.changes import TicketChanges
@@ -167,7 +169,14 @@ def a_new_ticket(**fields: Any) -> NewTicket:
 def ticket_service(database: Database, cache: TicketCache) -> TicketService:
     """Return the service that works on a database and a cache."""
     working_fields = WorkingFields(Assignees(database), FieldDefinitions(database))
-    return TicketService(database, cache, TicketChanges(database, cache, FenceGroups(database)), working_fields)
+    return TicketService(database, cache, ticket_changes(database, cache), working_fields)
+
+
+def ticket_changes(
+    database: Database, cache: TicketCache, close: AutoCloseTimes = AutoCloseTimes(0, 0)
+) -> TicketChanges:
+    """Return the write path on a database and a cache; without `close`, no ticket is closed by itself."""
+    return TicketChanges(database, cache, FenceGroups(database), AutomationDefinitions(database, close))
 
 
 async def open_ticket(client: httpx2.AsyncClient, **fields: Any) -> JSON:

@@ -59,7 +59,6 @@ class Decision:
         self._attempt.is_sent = True
         return await self._connection.one_or_none(statement, **values)
 
-
     async def create(self, statement: Statement, /, **values: object) -> Row:
         """Execute a statement that depends on nothing that was read, as its own transaction, and return its one row."""
         written = await self.commit(statement, **values)

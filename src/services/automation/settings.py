@@ -13,8 +13,8 @@ from models import ClockKind, Group, SlaPolicy, table_of
 from schemas.matching import TicketMatch
 from services.automation.auto_close import AutoCloseTimes
 from services.automation.matching import Field, matches
-from services.cached_definitions import CachedDefinitions
-from services.sla.calendar_definitions import read_calendars
+from services.definitions import CachedDefinitions
+from services.sla.calendar_definitions import Calendars
 from services.sla.clocks import Terms
 from services.sla.working_time import WorkingTime
 
@@ -49,24 +49,20 @@ class AutomationSettings:
         return next((each.terms for each in self.policies if matches(each.match, field, custom)), None)
 
 
-class AutomationDefinitions:
+class AutomationDefinitions(CachedDefinitions[AutomationSettings]):
     """Returns the settings, at most two seconds old."""
 
+    what = "policies, calendars and rules"
+
     def __init__(self, database: Database, close: AutoCloseTimes) -> None:
+        super().__init__(database)
         self._close = close
-        self._cached = CachedDefinitions(database, self._read)
+        self._calendars = Calendars(database)
 
-    async def current(self) -> AutomationSettings:
-        """Return the settings. Raises DatabaseUnavailable, DeadlineExceeded."""
-        return await self._cached.current()
-
-    def forget(self) -> None:
-        """Read the settings again at the next use."""
-        self._cached.forget()
-
-    async def _read(self, connection: Session) -> AutomationSettings:
+    async def read(self, connection: Session) -> AutomationSettings:
+        """Return the settings that are stored now."""
         policies = [_policy_of(row) for row in await connection.rows(_POLICIES)]
-        calendars = await read_calendars(connection)
+        calendars = await self._calendars.read(connection)
         by_group = {row.id: row.auto_close_after for row in await connection.rows(_CLOSE_TIMES)}
         return AutomationSettings(policies, calendars, replace(self._close, by_group=by_group))
 

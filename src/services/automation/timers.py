@@ -82,7 +82,7 @@ class TicketTimers:
         except ServiceError as error:
             _log.warning("cannot fire the timer of ticket %d: %s", ticket_id, type(error).__name__)
             self._leave_alone(ticket_id)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the others go on
             _log.exception("cannot fire the timer of ticket %d", ticket_id)
             self._leave_alone(ticket_id)
 

@@ -44,7 +44,8 @@ class FieldDefinitions(CachedDefinitions[FieldSet]):
 
     what = "the custom fields"
 
-    async def _read(self, connection: Session) -> FieldSet:
+    async def read(self, connection: Session) -> FieldSet:
+        """Return the definitions that are stored now."""
         return await read_all(connection)
 
 

@@ -14,8 +14,8 @@ from services.directory.assignees import Working
 from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets.change_purpose import ChangePurpose
 from services.tickets.changes import TicketChanges
-from services.tickets.locked_tickets import expected_versions
 from services.tickets.edited_ticket import EditedTicket
+from services.tickets.locked_tickets import expected_versions
 from services.tickets.new_ticket import NewTicket
 from services.tickets.shown_ticket import shown_ticket
 from services.tickets.working_fields import WorkingFields

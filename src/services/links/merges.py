@@ -17,8 +17,8 @@ from services.links.follow_ups import continuing, opened
 from services.tickets import permissions
 from services.tickets.change_purpose import ChangePurpose
 from services.tickets.changes import TicketChanges
-from services.tickets.locked_tickets import expected_versions
 from services.tickets.edited_ticket import EditedTicket
+from services.tickets.locked_tickets import expected_versions
 from services.tickets.shown_ticket import shown_ticket
 from services.write_result import WriteResult
 

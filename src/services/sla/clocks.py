@@ -149,9 +149,7 @@ def _under(
     return changed.run(now, times[terms.calendar_id]) if status in _RUNS_IN[kind] else changed
 
 
-def _moved(
-    clock: Clock, source: TicketStatus, target: TicketStatus, now: datetime, times: WorkingTimes
-) -> Clock:
+def _moved(clock: Clock, source: TicketStatus, target: TicketStatus, now: datetime, times: WorkingTimes) -> Clock:
     if clock.met_at is not None:
         return clock
     time = times[clock.calendar_id]

@@ -6,8 +6,8 @@ from core.ticket_errors import AlreadyAssigned
 from services.access.principal import Principal
 from services.tickets import permissions
 from services.tickets.changes import Decide, TicketChanges
-from services.tickets.locked_tickets import expected_versions
 from services.tickets.edited_ticket import EditedTicket
+from services.tickets.locked_tickets import expected_versions
 from services.tickets.shown_ticket import shown_ticket
 from services.write_result import WriteResult
 

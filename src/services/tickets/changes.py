@@ -235,4 +235,3 @@ class TicketChanges:
             if ticket.transition is not None:
                 metrics.transitions.labels(*ticket.transition).inc()
         self.committed.notify()
-

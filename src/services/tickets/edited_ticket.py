@@ -139,7 +139,7 @@ class EditedTicket:
 
     def put(self, values: Mapping[str, object]) -> None:
         """Set clocks and timers. Raises ValueError for other columns."""
-        if not AUTOMATIC >= values.keys():
+        if not values.keys() <= AUTOMATIC:
             raise ValueError(f"{sorted(values.keys() - AUTOMATIC)} are not automatic")
         for column, value in values.items():
             if self._before[column] == value:

@@ -48,7 +48,7 @@ class NewTicket:
         has_members = bool(shown)
         if self.automatic is not None:
             moment = self.automatic.created_at
-            columns |= self.automatic.columns | {"created_at": moment, "updated_at": moment}
+            columns |= {**self.automatic.columns, "created_at": moment, "updated_at": moment}
             has_members |= bool(self.automatic.facts)
         parameters: dict[str, Any] = {field_parameter(name): value for name, value in columns.items()}
         parameters["actor"] = actor

@@ -16,8 +16,8 @@ from services.fields.definitions import FieldDefinitions
 from services.tickets import permissions
 from services.tickets import statements as sql
 from services.tickets.changes import Decide, TicketChanges
-from services.tickets.locked_tickets import expected_versions
 from services.tickets.edited_ticket import EditedTicket
+from services.tickets.locked_tickets import expected_versions
 from services.tickets.shown_ticket import shown_ticket
 from services.write_result import WriteResult
 

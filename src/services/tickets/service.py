@@ -19,9 +19,9 @@ from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets import permissions
 from services.tickets import statements as sql
 from services.tickets.changes import TicketChanges
-from services.tickets.locked_tickets import expected_versions
 from services.tickets.details_statement import SELECT_DETAILS
 from services.tickets.edited_ticket import EditedTicket
+from services.tickets.locked_tickets import expected_versions
 from services.tickets.shown_ticket import shown_ticket
 from services.tickets.working_fields import WorkingFields, ensure_complete_if_closed
 from services.write_result import WriteResult

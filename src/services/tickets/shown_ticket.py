@@ -15,7 +15,11 @@ _NOT_FOR_REQUESTERS: Final = set(INTERNAL_MEMBERS & Ticket.model_fields.keys())
 
 def ticket_of(row: Row) -> Ticket:
     """Return a ticket as agents see it."""
-    computed = {"allowed_transitions": allowed_from(row.status), "custom": json.loads(row.custom), "sla": json.loads(row.sla)}
+    computed = {
+        "allowed_transitions": allowed_from(row.status),
+        "custom": json.loads(row.custom),
+        "sla": json.loads(row.sla),
+    }
     return Ticket.model_validate(dict(row) | computed)
 
 

@@ -7,8 +7,8 @@ from models.ticket import MAX_TAGS
 from services.access.principal import Principal
 from services.tickets import permissions
 from services.tickets.changes import TicketChanges
-from services.tickets.locked_tickets import expected_versions
 from services.tickets.edited_ticket import EditedTicket
+from services.tickets.locked_tickets import expected_versions
 from services.tickets.shown_ticket import shown_ticket
 from services.write_result import WriteResult
 

@@ -20,7 +20,7 @@ from core.settings import async_dsn
 from db.postgres import connections as postgres_connections
 from db.postgres.database import Database
 from db.postgres.session import Session
-from db.postgres.statements import Statement
+from db.postgres.statements import Row, Statement
 from support.factories import new_database
 
 PID = Statement(text("SELECT pg_backend_pid()"))
@@ -85,6 +85,11 @@ async def write_in_block(database: Database, name: str, then: Callable[[Session]
         await then(connection)
 
 
+async def write_alone(database: Database, name: str, statement: Statement = WRITE) -> Row:
+    async with database.deciding() as decision:
+        return await decision.create(statement, name=name)
+
+
 async def sleep(connection: Session) -> None:
     await connection.run(SLEEP, seconds=5)
 
@@ -99,7 +104,7 @@ async def ignore_a_failure(connection: Session) -> None:
 
 
 async def test_a_write_is_committed_when_it_returns(database: Database, dsn: str) -> None:
-    row = await database.write(WRITE, name="first")
+    row = await write_alone(database, "first")
     assert (row.id, row.name, dict(row)) == (1, "first", {"id": 1, "name": "first"})
     with pytest.raises(AttributeError):
         row.color  # noqa: B018 - a missing column must not be None
@@ -108,7 +113,7 @@ async def test_a_write_is_committed_when_it_returns(database: Database, dsn: str
     await other.close()
 
 
-@pytest.mark.parametrize("write", [lambda database, name: database.write(WRITE, name=name), write_in_block])
+@pytest.mark.parametrize("write", [write_alone, write_in_block])
 @pytest.mark.parametrize(("name", "error"), [("conflict", DatabaseUnavailable), ("lost", OutcomeUnknown)])
 async def test_a_failed_commit_raises_according_to_the_response_of_the_server(
     database: Database, write: Callable[[Database, str], Awaitable[object]], name: str, error: type[Exception]
@@ -122,7 +127,7 @@ async def test_a_failed_commit_raises_according_to_the_response_of_the_server(
 async def test_a_wrong_statement_is_not_an_outage(database: Database) -> None:
     before = await pid(database)
     with pytest.raises(CheckViolationError):
-        await database.write(WRITE, name="forbidden")
+        await write_alone(database, "forbidden")
     for acquire in (database.reading, database.transaction):
         with pytest.raises(UndefinedTableError):
             async with acquire() as connection:
@@ -137,7 +142,7 @@ async def test_a_write_without_a_response_in_time_has_an_unknown_outcome(
     database = Database(async_dsn(dsn), pool_size=1)
     before = await pid(database)
     with pytest.raises(OutcomeUnknown):
-        await database.write(SLOW_WRITE, name="slow")
+        await write_alone(database, "slow", SLOW_WRITE)
     with pytest.raises(DatabaseUnavailable):
         async with database.reading() as connection:
             await connection.rows(SLEEP, seconds=5)
@@ -149,7 +154,7 @@ async def test_a_deadline_raises_according_to_what_was_sent(database: Database) 
     before = await pid(database)
     token = deadline.begin(0.2)
     with pytest.raises(OutcomeUnknown):
-        await database.write(SLOW_WRITE, name="slow")
+        await write_alone(database, "slow", SLOW_WRITE)
     deadline.end(token)
     after = await pid(database)
     assert after != before
@@ -164,7 +169,7 @@ async def test_a_write_that_waits_for_a_connection_was_not_sent(database: Databa
     async with database.reading():
         token = deadline.begin(0.1)
         with pytest.raises(DeadlineExceeded):
-            await database.write(WRITE, name="waits")
+            await write_alone(database, "waits")
         deadline.end(token)
     assert database.pools["main"].waiting == 0
     assert await names(database) == []
@@ -216,7 +221,7 @@ async def test_a_cancelled_transaction_does_not_leak_to_the_next_caller(database
     await asyncio.wait([task])
     assert task.cancelled()
     assert await names(database) == []
-    await database.write(WRITE, name="next")
+    await write_alone(database, "next")
     assert await names(database) == ["next"]
 
 
@@ -233,7 +238,7 @@ async def test_a_search_times_out_while_it_waits_and_while_it_runs(database: Dat
 async def test_listeners_receive_each_statement_and_cause_no_other(database: Database) -> None:
     statements: list[str] = []
     database.add_statement_listener(lambda query: statements.append(query.query))
-    await database.write(WRITE, name="first")
+    await write_alone(database, "first")
     async with database.transaction() as connection:
         await connection.rows(ALL)
     await asyncio.sleep(0)

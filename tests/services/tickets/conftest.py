@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from core.settings import Settings
-from db.cache.fence_groups import FenceGroups
 from db.postgres.database import Database
 from services.tickets.changes import TicketChanges
-from support.factories import cache_of
+from support.factories import cache_of, ticket_changes
 
 
 @pytest.fixture
@@ -22,4 +21,4 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
 @pytest.fixture
 async def changes(settings: Settings, database: Database) -> AsyncIterator[TicketChanges]:
     async with cache_of(settings) as cache:
-        yield TicketChanges(database, cache, FenceGroups(database))
+        yield ticket_changes(database, cache)

@@ -10,7 +10,6 @@ import pytest
 
 from core.errors import IllegalTransition, RequestInProgress, TicketClosed, TicketNotFound, VersionMismatch
 from core.settings import Settings
-from db.cache.fence_groups import FenceGroups
 from db.postgres.database import Database
 from models import Role, TicketStatus
 from schemas.lists import Paging
@@ -24,7 +23,7 @@ from services.tickets.edited_ticket import EditedTicket
 from services.tickets.lists import TicketLists
 from services.tickets.save_statement import save_statement
 from services.write_result import WriteResult
-from support.factories import a_comment, a_new_ticket, open_ticket, ticket_in
+from support.factories import a_comment, a_new_ticket, open_ticket, ticket_changes, ticket_in
 
 AGENT = Principal("key:agent", Role.AGENT)
 ALICE = Principal("key:alice", Role.REQUESTER, "alice@example.com")
@@ -93,7 +92,7 @@ async def test_changes_of_the_same_tickets_in_any_order_never_deadlock(
     ids = [(await open_ticket(client))["id"] for _ in range(2)]
     assert settings.database_dsn is not None
     other_process = Database(settings.database_dsn.get_secret_value(), pool_size=2)
-    others = TicketChanges(other_process, changes._cache, FenceGroups(other_process))  # noqa: SLF001 - two processes share one cache
+    others = ticket_changes(other_process, changes._cache)  # noqa: SLF001 - two processes share one cache
 
     async def change(changes: TicketChanges, ids: list[int], number: int) -> None:
         async with changes.changing(ids, AGENT) as tickets:

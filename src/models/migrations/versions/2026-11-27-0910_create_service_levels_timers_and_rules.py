@@ -12,7 +12,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "d1e84b7a3c06"
-down_revision: str | None = "c7d20f94ab51"
+down_revision: str | None = "d81f3b6ce420"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -126,16 +126,15 @@ def upgrade() -> None:
             op.add_column(table, column)
     op.create_check_constraint(op.f("ck_groups_auto_close_after"), "groups", "auto_close_after >= 0")
     op.execute(
-        "ALTER TABLE tickets ADD CONSTRAINT ck_tickets_sla_state"
-        " CHECK (sla_state IN ('at_risk', 'breached')) NOT VALID"
+        "ALTER TABLE tickets ADD CONSTRAINT ck_tickets_sla_state CHECK (sla_state IN ('at_risk', 'breached')) NOT VALID"
     )
     _check_event_types(f"{_EVENT_TYPES}, {_NEW_EVENT_TYPES}")
-    facets = _earlier()
+    facets_of, changed, has_facets = _earlier()
     ending = ") AS facets (facet)"
-    op.execute(facets._FACETS_OF.replace("CREATE", "CREATE OR REPLACE").replace(ending, f"{_SLA_FACET}\n    {ending}"))
+    op.execute(facets_of.replace(ending, f"{_SLA_FACET}\n    {ending}"))
     _create_triggers(
-        f"{facets._FACETS_CHANGED} OR OLD.sla_state IS DISTINCT FROM NEW.sla_state",
-        facets._HAS_FACETS[:-1] + " OR {row}.sla_state IS NOT NULL)",
+        f"{changed} OR OLD.sla_state IS DISTINCT FROM NEW.sla_state",
+        has_facets[:-1] + " OR {row}.sla_state IS NOT NULL)",
     )
 
 
@@ -143,10 +142,10 @@ def downgrade() -> None:
     """Put the facets of before back, and drop tables, columns and the function; refused if there are new events."""
     op.execute("LOCK TABLE tickets, ticket_events IN ACCESS EXCLUSIVE MODE")
     op.execute(_REFUSE_UNKNOWN_EVENTS)
-    facets = _earlier()
+    facets_of, changed, has_facets = _earlier()
     op.execute("DELETE FROM ticket_facets WHERE facet LIKE 'sla:%'")
-    op.execute(facets._FACETS_OF.replace("CREATE", "CREATE OR REPLACE"))
-    _create_triggers(facets._FACETS_CHANGED, facets._HAS_FACETS)
+    op.execute(facets_of)
+    _create_triggers(changed, has_facets)
     _check_event_types(_EVENT_TYPES)
     for table, columns in _columns().items():
         for column in columns:
@@ -156,11 +155,13 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _earlier() -> Any:  # noqa: ANN401 - the module of a migration
-    """Return the migration that made the facets."""
+def _earlier() -> tuple[str, str, str]:
+    """Return the function of before, and the conditions of its triggers."""
     script = op.get_context().script
     assert script is not None  # noqa: S101 - the script that runs this
-    return script.get_revision(_FACETS).module
+    module = script.get_revision(_FACETS).module
+    facets_of = module._FACETS_OF.replace("CREATE", "CREATE OR REPLACE")  # noqa: SLF001
+    return facets_of, module._FACETS_CHANGED, module._HAS_FACETS  # noqa: SLF001
 
 
 def _create_triggers(changed: str, has_facets: str) -> None:
