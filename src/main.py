@@ -68,6 +68,8 @@ from services.links.merges import Merges
 from services.operation.health import HealthService
 from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
+from services.sla.policies import SlaPolicies
+from services.sla.recompute import Recomputation
 from services.tickets.assignment import Assignment
 from services.tickets.changes import TicketChanges
 from services.tickets.counts import TicketCounter
@@ -194,6 +196,9 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     close = AutoCloseTimes(settings.auto_close_after, settings.auto_close_notice)
     automation = AutomationDefinitions(database, close)
     changes = TicketChanges(database, cache, resources.groups, automation)
+    state.automation = automation
+    state.policies = SlaPolicies(database, automation)
+    state.recomputation = Recomputation(database, changes, state.policies, automation)
     state.timers = TicketTimers(database, changes, automation)
     state.publisher = EventPublisher(database, changes.committed)
     definitions, assignees = FieldDefinitions(database), Assignees(database)

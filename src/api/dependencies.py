@@ -1,5 +1,6 @@
 """The dependencies of the routes: services, the principal, and the parameters that several routes share."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
@@ -23,6 +24,8 @@ from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
 from services.links.merges import Merges
 from services.operation.health import HealthService
+from services.sla.policies import SlaPolicies
+from services.sla.recompute import Recomputation
 from services.tickets.assignment import Assignment
 from services.tickets.counts import TicketCounter
 from services.tickets.lists import TicketLists
@@ -35,114 +38,13 @@ from services.webhooks.endpoints import WebhookService
 from services.webhooks.replays import WebhookReplays
 
 
-async def _tickets(request: Request) -> TicketService:
-    service: TicketService = request.app.state.tickets
-    return service
+def _provided(name: str) -> Callable[[Request], Awaitable[Any]]:
+    """Return the dependency on what `main` has built under this name in the state of the application."""
 
+    async def provide(request: Request) -> Any:  # noqa: ANN401 - the annotation of each dependency names its type
+        return getattr(request.app.state, name)
 
-async def _lists(request: Request) -> TicketLists:
-    lists: TicketLists = request.app.state.lists
-    return lists
-
-
-async def _assignments(request: Request) -> Assignment:
-    assignment: Assignment = request.app.state.assignment
-    return assignment
-
-
-async def _tags(request: Request) -> TicketTags:
-    tags: TicketTags = request.app.state.ticket_tags
-    return tags
-
-
-async def _participants(request: Request) -> TicketParticipants:
-    participants: TicketParticipants = request.app.state.participants
-    return participants
-
-
-async def _links(request: Request) -> TicketLinks:
-    links: TicketLinks = request.app.state.links
-    return links
-
-
-async def _merges(request: Request) -> Merges:
-    merges: Merges = request.app.state.merges
-    return merges
-
-
-async def _follow_ups(request: Request) -> FollowUps:
-    follow_ups: FollowUps = request.app.state.follow_ups
-    return follow_ups
-
-
-async def _fields(request: Request) -> FieldService:
-    fields: FieldService = request.app.state.fields
-    return fields
-
-
-async def _counter(request: Request) -> TicketCounter:
-    counter: TicketCounter = request.app.state.counter
-    return counter
-
-
-async def _all_tags(request: Request) -> TagList:
-    tags: TagList = request.app.state.tag_list
-    return tags
-
-
-async def _hand_overs(request: Request) -> HandOvers:
-    hand_overs: HandOvers = request.app.state.hand_overs
-    return hand_overs
-
-
-async def _health(request: Request) -> HealthService:
-    service: HealthService = request.app.state.health
-    return service
-
-
-async def _people(request: Request) -> People:
-    people: People = request.app.state.people
-    return people
-
-
-async def _groups(request: Request) -> Groups:
-    groups: Groups = request.app.state.groups
-    return groups
-
-
-async def _principals(request: Request) -> Principals:
-    principals: Principals = request.app.state.principals
-    return principals
-
-
-async def _keys(request: Request) -> KeyService:
-    keys: KeyService = request.app.state.keys
-    return keys
-
-
-async def _webhooks(request: Request) -> WebhookService:
-    webhooks: WebhookService = request.app.state.webhooks
-    return webhooks
-
-
-async def _deliveries(request: Request) -> WebhookDeliveries:
-    deliveries: WebhookDeliveries = request.app.state.webhook_deliveries
-    return deliveries
-
-
-async def _replays(request: Request) -> WebhookReplays:
-    replays: WebhookReplays = request.app.state.webhook_replays
-    return replays
-
-
-async def _feed(request: Request) -> EventFeed:
-    feed: EventFeed = request.app.state.feed
-    return feed
-
-
-async def _streams(request: Request) -> EventStreams:
-    streams: EventStreams = request.app.state.streams
-    return streams
+    return provide
 
 
 async def _caller(request: Request) -> Principal:
@@ -154,28 +56,30 @@ def _id(description: str, example: str) -> Any:  # noqa: ANN401 - FastAPI's own 
     return Path(description=description, examples=[example], max_length=ID_MAX_LENGTH, pattern=r"^[^\x00]+$")
 
 
-Tickets = Annotated[TicketService, Depends(_tickets)]
-Lists = Annotated[TicketLists, Depends(_lists)]
-Assignments = Annotated[Assignment, Depends(_assignments)]
-Tags = Annotated[TicketTags, Depends(_tags)]
-Participants = Annotated[TicketParticipants, Depends(_participants)]
-Links = Annotated[TicketLinks, Depends(_links)]
-MergesOf = Annotated[Merges, Depends(_merges)]
-FollowUpsOf = Annotated[FollowUps, Depends(_follow_ups)]
-Health = Annotated[HealthService, Depends(_health)]
-AllHandOvers = Annotated[HandOvers, Depends(_hand_overs)]
-AllFields = Annotated[FieldService, Depends(_fields)]
-Counter = Annotated[TicketCounter, Depends(_counter)]
-AllTags = Annotated[TagList, Depends(_all_tags)]
-AllPeople = Annotated[People, Depends(_people)]
-AllGroups = Annotated[Groups, Depends(_groups)]
-AllPrincipals = Annotated[Principals, Depends(_principals)]
-AllKeys = Annotated[KeyService, Depends(_keys)]
-AllWebhooks = Annotated[WebhookService, Depends(_webhooks)]
-AllDeliveries = Annotated[WebhookDeliveries, Depends(_deliveries)]
-AllReplays = Annotated[WebhookReplays, Depends(_replays)]
-Feed = Annotated[EventFeed, Depends(_feed)]
-Streams = Annotated[EventStreams, Depends(_streams)]
+Tickets = Annotated[TicketService, Depends(_provided("tickets"))]
+Lists = Annotated[TicketLists, Depends(_provided("lists"))]
+Assignments = Annotated[Assignment, Depends(_provided("assignment"))]
+Tags = Annotated[TicketTags, Depends(_provided("ticket_tags"))]
+Participants = Annotated[TicketParticipants, Depends(_provided("participants"))]
+Links = Annotated[TicketLinks, Depends(_provided("links"))]
+MergesOf = Annotated[Merges, Depends(_provided("merges"))]
+FollowUpsOf = Annotated[FollowUps, Depends(_provided("follow_ups"))]
+Health = Annotated[HealthService, Depends(_provided("health"))]
+AllHandOvers = Annotated[HandOvers, Depends(_provided("hand_overs"))]
+AllFields = Annotated[FieldService, Depends(_provided("fields"))]
+Counter = Annotated[TicketCounter, Depends(_provided("counter"))]
+AllTags = Annotated[TagList, Depends(_provided("tag_list"))]
+AllPeople = Annotated[People, Depends(_provided("people"))]
+AllGroups = Annotated[Groups, Depends(_provided("groups"))]
+AllPrincipals = Annotated[Principals, Depends(_provided("principals"))]
+AllKeys = Annotated[KeyService, Depends(_provided("keys"))]
+AllWebhooks = Annotated[WebhookService, Depends(_provided("webhooks"))]
+AllDeliveries = Annotated[WebhookDeliveries, Depends(_provided("webhook_deliveries"))]
+AllReplays = Annotated[WebhookReplays, Depends(_provided("webhook_replays"))]
+AllPolicies = Annotated[SlaPolicies, Depends(_provided("policies"))]
+PolicyRecomputation = Annotated[Recomputation, Depends(_provided("recomputation"))]
+Feed = Annotated[EventFeed, Depends(_provided("feed"))]
+Streams = Annotated[EventStreams, Depends(_provided("streams"))]
 Caller = Annotated[Principal, Depends(_caller)]
 # The bounds precede the validator, so that they are part of the documented schema.
 TicketId = Annotated[
@@ -193,6 +97,12 @@ GroupId = Annotated[
     Field(ge=1, le=ID_MAX),
     BeforeValidator(plain_number),
     Path(description="The id of the group.", examples=[1]),
+]
+PolicyId = Annotated[
+    int,
+    Field(ge=1, le=ID_MAX),
+    BeforeValidator(plain_number),
+    Path(description="The id of the policy.", examples=[1]),
 ]
 Page = Annotated[Paging, Query()]
 CommentsPage = Annotated[CommentPaging, Query()]

@@ -16,6 +16,8 @@ ServiceError
 ├── WebhookNotFound       no webhook has this id
 ├── DeliveryNotFound      the webhook has no delivery with this id
 ├── ReplayNotFound        the webhook has no replay with this id
+├── PolicyNotFound        no policy of service levels has this id
+├── TooManyPolicies       there are as many policies of service levels as there may be
 ├── TooManyWebhooks       there are as many webhooks as there may be
 ├── TooManyFields         there are as many custom fields as there may be
 ├── InvalidFields         values do not fit their custom fields
@@ -146,6 +148,14 @@ class ReplayNotFound(ServiceError):
 
 class TooManyWebhooks(ServiceError):
     """There are as many webhooks as there may be."""
+
+
+class PolicyNotFound(ServiceError):
+    """No policy of service levels has this id."""
+
+
+class TooManyPolicies(ServiceError):
+    """There are as many policies of service levels as there may be."""
 
 
 class TooManyFields(ServiceError):

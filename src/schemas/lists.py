@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from models import Priority, TicketStatus
+from models import Priority, SlaState, TicketStatus
 from models.ticket import EXTERNAL_ID_MAX_LENGTH, SOURCE_MAX_LENGTH
 from schemas.fields import EMAIL_MAX_LENGTH, ID_MAX, Storable, normal_email, plain_number, text_schema
 from schemas.pages import CURSOR_EXAMPLE
@@ -26,7 +26,7 @@ from schemas.working_fields import PRINCIPAL_ID_MAX_LENGTH, Tag
 
 QUERY_MAX_LENGTH = 255
 
-Sort = Literal["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at", "priority"]
+Sort = Literal["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at", "priority", "due"]
 MAX_ALTERNATIVES: Final = 20
 _CUSTOM: Final = "custom."
 
@@ -190,6 +190,16 @@ class TicketFilters(BaseModel):
     merged_into: IdFilter | None = Field(
         default=None, description="Tickets that were merged into this ticket, not over others.", examples=[2]
     )
+    due_before: Timestamp | None = Field(
+        default=None, description="Tickets with a running clock that is due before this time.", examples=[_EVENING]
+    )
+    sla: list[SlaState] = Field(
+        default=[],
+        max_length=len(SlaState),
+        description="Tickets with a clock that is `breached`, whether it was met later or not, or with a running one "
+        "that is `at_risk`: less than 20 % of its budget is left. Repeat the parameter for either.",
+        examples=[["breached", "at_risk"]],
+    )
     _custom: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
@@ -219,6 +229,6 @@ class TicketQuery(TicketFilters, Paging):
     sort: Sort = Field(
         default="-id",
         description="The field to sort by; with `-` in descending order. `priority`: the most urgent first, then the "
-        "oldest.",
+        "oldest. `due`: by `due_at`, for agents; only tickets that have one.",
         examples=["-updated_at"],
     )

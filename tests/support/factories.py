@@ -35,6 +35,7 @@ from services.tickets.service import TicketService
 from services.tickets.working_fields import WorkingFields
 
 JSON = dict[str, Any]
+NO_AUTO_CLOSE = AutoCloseTimes(0, 0)
 
 # Creates a database and drops it at the end of the block.
 NewDatabase = Callable[[], AbstractAsyncContextManager[str]]
@@ -172,9 +173,7 @@ def ticket_service(database: Database, cache: TicketCache) -> TicketService:
     return TicketService(database, cache, ticket_changes(database, cache), working_fields)
 
 
-def ticket_changes(
-    database: Database, cache: TicketCache, close: AutoCloseTimes = AutoCloseTimes(0, 0)
-) -> TicketChanges:
+def ticket_changes(database: Database, cache: TicketCache, close: AutoCloseTimes = NO_AUTO_CLOSE) -> TicketChanges:
     """Return the write path on a database and a cache; without `close`, no ticket is closed by itself."""
     return TicketChanges(database, cache, FenceGroups(database), AutomationDefinitions(database, close))
 

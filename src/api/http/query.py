@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from fastapi.exceptions import RequestValidationError
 
-REPEATABLE: Final = frozenset({"status", "assignee", "group", "priority", "tag", "types"})
+REPEATABLE: Final = frozenset({"status", "assignee", "group", "priority", "sla", "tag", "types"})
 ONCE: Final = "must be given once"
 
 _NOT_UTF_8: Final = "must be percent-encoded UTF-8"

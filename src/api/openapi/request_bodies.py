@@ -18,12 +18,14 @@ from api.openapi.directory_examples import (
     PERSON_PATCH,
 )
 from api.openapi.examples import MERGE, NEW_COMMENT, NEW_TICKET, RENAME_TAG, TICKET_PATCH
+from api.openapi.sla_examples import NEW_POLICY, POLICY_PATCH, RECOMPUTE
 from api.openapi.webhook_examples import NEW_REPLAY, NEW_WEBHOOK, WEBHOOK_PATCH
 from schemas.custom_fields import CustomFieldCreate, CustomFieldPatch
 from schemas.groups import GroupCreate, GroupPatch
 from schemas.hand_over import HandOver
 from schemas.keys import ApiKeyCreate
 from schemas.people import PersonCreate, PersonPatch
+from schemas.sla_policies import Recompute, SlaPolicyCreate, SlaPolicyPatch
 from schemas.tags import TagRename
 from schemas.tickets import CommentCreate, TicketCreate, TicketMerge, TicketPatch
 from schemas.webhook_deliveries import ReplayCreate
@@ -44,11 +46,15 @@ GroupChange = Annotated[GroupPatch, Body(openapi_examples=GROUP_PATCH)]
 NewKey = Annotated[ApiKeyCreate, Body(openapi_examples=NEW_KEY)]
 NewWebhook = Annotated[WebhookCreate, Body(openapi_examples=NEW_WEBHOOK)]
 WebhookChange = Annotated[WebhookPatch, Body(openapi_examples=WEBHOOK_PATCH)]
+NewPolicy = Annotated[SlaPolicyCreate, Body(openapi_examples=NEW_POLICY)]
+PolicyChange = Annotated[SlaPolicyPatch, Body(openapi_examples=POLICY_PATCH)]
+RecomputeRequest = Annotated[Recompute, Body(openapi_examples=RECOMPUTE)]
 NewReplay = Annotated[ReplayCreate, Body(openapi_examples=NEW_REPLAY)]
 
 _BODIES: Final = (
     *(NewTicket, NewComment, TagNames, MergeTarget, Patch, NewAssignee, NewPerson, PersonChange),
     *(NewField, FieldChange, NewGroup, GroupChange, NewKey, NewWebhook, WebhookChange, NewReplay),
+    *(NewPolicy, PolicyChange, RecomputeRequest),
 )
 EXAMPLES: Final[Mapping[str, JSON]] = {model.__name__: body.openapi_examples for model, body in map(get_args, _BODIES)}
 """The examples of each body, by the name of its model."""
@@ -65,3 +71,4 @@ PATCHES_PERSON: Final = _merge_patch(PersonPatch, PERSON_PATCH)
 PATCHES_FIELD: Final = _merge_patch(CustomFieldPatch, FIELD_PATCH)
 PATCHES_GROUP: Final = _merge_patch(GroupPatch, GROUP_PATCH)
 PATCHES_WEBHOOK: Final = _merge_patch(WebhookPatch, WEBHOOK_PATCH)
+PATCHES_POLICY: Final = _merge_patch(SlaPolicyPatch, POLICY_PATCH)

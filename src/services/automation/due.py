@@ -17,7 +17,7 @@ TIMERS: Final = Principal("system:timers", Role.ADMIN, name="Timers")
 SLA: Final = "system:sla"
 AUTO_CLOSE: Final = "system:auto-close"
 
-_CLOCK_FACT: Final = "sla_clock"
+CLOCK_FACT: Final = "sla_clock"
 _CLOSES_FACT: Final = "closes_at"
 
 
@@ -40,7 +40,7 @@ def _fire_clock(ticket: EditedTicket, clock: Clock, settings: AutomationSettings
     is_warning = clock.warned_at is None
     event_type = EventType.SLA_WARNED if is_warning else EventType.SLA_BREACHED
     fact = {"kind": clock.kind, "policy_id": clock.policy_id, "budget_s": clock.budget_s, "due_at": clock.due_at}
-    ticket.add_fact(event_type, _CLOCK_FACT, fact, Audience.INTERNAL)
+    ticket.add_fact(event_type, CLOCK_FACT, fact, Audience.INTERNAL)
     changed = (warn if is_warning else breach)(clocks_of(ticket["sla"]), clock.kind, ticket.at)
     put_clocks(ticket, changed, terms_of(ticket["sla_terms"]))
     put_timer(ticket, settings)

@@ -23,9 +23,13 @@ def clocks_of(stored: str) -> tuple[Clock, ...]:
 
 def terms_of(stored: str | None) -> Terms | None:
     """Return the terms in the column `sla_terms`."""
-    if stored is None:
+    return None if stored is None else terms_of_json(from_json(stored))
+
+
+def terms_of_json(terms: Mapping[str, Any] | None) -> Terms | None:
+    """Return the terms that a member of an event has."""
+    if terms is None:
         return None
-    terms: dict[str, Any] = from_json(stored)
     budgets = {kind: terms[f"{kind}_s"] for kind in ClockKind if terms[f"{kind}_s"] is not None}
     return Terms(terms["policy_id"], terms["calendar_id"], budgets)
 

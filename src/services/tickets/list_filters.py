@@ -17,7 +17,7 @@ ME: Final = "me"
 NONE: Final = "none"
 # The facets of custom fields are cut at this length. The conditions compare the whole value.
 _FACET_LENGTH: Final = 200
-_OF_AGENTS: Final = ("assignee", "group", "tag", "external_id", "source")
+_OF_AGENTS: Final = ("assignee", "group", "tag", "external_id", "source", "due_before", "sla")
 _NOT_FILTERS: Final = frozenset({"limit", "cursor", "sort", "by"})
 
 
@@ -58,7 +58,7 @@ def list_filters(query: TicketFilters, principal: Principal, fields: FieldSet | 
         sent["status"] = sorted(set(sent["status"]))
     single = [f"tag:{tag}" for tag in sent.get("tag", ())]
     several: list[list[str]] = []
-    for name in ("assignee", "group", "priority"):
+    for name in ("assignee", "group", "priority", "sla"):
         if name in sent:
             facets = _split(sent, name, principal)
             if len(facets) == 1:
@@ -75,6 +75,12 @@ def list_filters(query: TicketFilters, principal: Principal, fields: FieldSet | 
     if several:
         return ListFilters(sent, tuple(several[0]), Driving.ALL)
     return ListFilters(sent, (), Driving.NONE)
+
+
+def ensure_may_sort_by_due(principal: Principal) -> None:
+    """Raise Forbidden for a requester, who does not see when a ticket is due."""
+    if principal.requester_email is not None:
+        raise Forbidden("a requester may not sort by due", Fault("only agents sort by this", "query", "sort"))
 
 
 def _ensure_permitted(sent: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from services.access.principal import Principal
 from services.cursors import Cursors
 from services.fields.definitions import FieldDefinitions
 from services.tickets import statements as sql
-from services.tickets.list_filters import list_filters
+from services.tickets.list_filters import ensure_may_sort_by_due, list_filters
 from services.tickets.page_shape import PageShape
 from services.tickets.pages import page_of_tickets
 
@@ -27,7 +27,9 @@ _secrets: Final = table_of(ServiceSecret)
 _SECRET: Final = Statement(select(_secrets.c.secret).where(_secrets.c.name == constant("cursors")))
 
 
-_TIMES: Final = frozenset({"created_at", "updated_at"})
+_TIMES: Final = frozenset({"created_at", "updated_at", "due_at"})
+# The columns of orders that have another name.
+_COLUMNS: Final = {"due": "due_at"}
 
 
 class TicketLists:
@@ -46,11 +48,13 @@ class TicketLists:
         principal.require(Scope.READ)
         fields = await self._definitions.current() if query.custom else None
         filters = list_filters(query, principal, fields)
+        if query.sort == "due":
+            ensure_may_sort_by_due(principal)
         list_key = f"tickets {query.sort} {filters.list_key}"
         cursors = await self._cursors()
         after_id, after_value = (None, None) if query.cursor is None else cursors.unseal(list_key, query.cursor)
         shape = PageShape(
-            column=query.sort.removeprefix("-"),
+            column=_COLUMNS.get(query.sort, query.sort.removeprefix("-")),
             is_descending=query.sort.startswith("-"),
             is_first=query.cursor is None,
             filters=frozenset(filters.values),

@@ -75,6 +75,9 @@ def page_query(shape: PageShape, columns: Columns, limit: Limit) -> SelectBase:
         return _of_address(shape, columns, limit, email_key(_EMAIL))
     if shape.driving is not Driving.NONE:
         return _driven(shape, columns, limit)
+    if "due_before" in shape.filters and shape.column != "due_at":
+        candidates = select(_named.c.id).where(_named.c.due_at < FILTERS["due_before"].right)
+        return _of_few_candidates(shape, columns, limit, candidates)
     return _undriven(shape, columns, limit)
 
 
@@ -146,7 +149,11 @@ def _of_address(shape: PageShape, columns: Columns, limit: Limit, address: Colum
         rows = select(*columns).where(is_theirs, has_wanted_status(shape), shape.conditions)
         order = _ADDRESS.desc() if shape.is_descending else _ADDRESS.asc()
         return rows.order_by(order, *shape.order(tickets)).limit(limit)
-    candidates = select(_named.c.id).where(email_key(_named.c.email) == address)
+    return _of_few_candidates(shape, columns, limit, select(_named.c.id).where(email_key(_named.c.email) == address))
+
+
+def _of_few_candidates(shape: PageShape, columns: Columns, limit: Limit, candidates: Select[Any]) -> Select[Any]:
+    """Return the rows of candidates that an index finds, or by the order's index if they are many."""
     counted = candidates.limit(literal_column(str(FEW + 1))).subquery("counted")
     counts = select((func.count() <= _FEW).label("are_few")).select_from(counted).cte("few").prefix_with("MATERIALIZED")
     are_few = select(counts.c.are_few).scalar_subquery()

@@ -54,6 +54,8 @@ FILTERS: Final[dict[str, ColumnElement[bool]]] = {
     "group": tickets.c.group_id == any_(cast(bindparam("group", type_=ARRAY(BigInteger)), ARRAY(BigInteger))),
     "no_group": tickets.c.group_id.is_(None),
     "priority": tickets.c.priority == any_(_texts("priority")),
+    "sla": tickets.c.sla_state == any_(_texts("sla")),
+    "due_before": tickets.c.due_at < _time("due_before"),
     "tag": tickets.c.tags.op("@>")(_texts("tag")),
     "custom_keys": func.custom_matches(tickets.c.custom, _texts("custom_keys"), _texts("custom_texts")),
     "participant": email_key(bindparam("participant", type_=Text))
@@ -79,7 +81,7 @@ class Driving(Enum):
 
 
 # The filters whose facets are exact.
-_EXACT: Final = frozenset({"assignee", "group", "priority", "tag", "participant"})
+_EXACT: Final = frozenset({"assignee", "group", "priority", "sla", "tag", "participant"})
 _FOUND: Final = _EXACT | {"status"}
 
 
@@ -144,6 +146,8 @@ class PageShape:
             if names.issuperset(pair):
                 names -= set(pair)
                 conditions.append(or_(*(FILTERS[name] for name in pair)))
+        if self.column == "due_at":
+            conditions.append(tickets.c.due_at.is_not(None))
         conditions += [condition for name, condition in FILTERS.items() if name in names]
         return and_(true(), *conditions)
 

@@ -71,7 +71,7 @@ _COMMENT_VISIBLE_TO: Final = or_(requester.is_(None), comments.c.visibility == c
 
 # Whether the ticket is the requester's own, not one that they participate in; and the keys of the participants.
 _IS_OWN: Final = case((requester.is_(None), null()), else_=email_key(tickets.c.email) == email_key(requester))
-_COMPUTED: Final = (
+COMPUTED: Final = (
     _IS_OWN.label("is_own"),
     # Nearly every ticket has no participants: the function takes longer than the rest of the statement.
     case(
@@ -81,9 +81,9 @@ _COMPUTED: Final = (
     func.service_clock(type_=DateTime(timezone=True)).label("read_at"),
 )
 
-READ: Final = Statement(select(*tickets.c, *_COMPUTED).where(tickets.c.id == ticket_id, VISIBLE_TO))
+READ: Final = Statement(select(*tickets.c, *COMPUTED).where(tickets.c.id == ticket_id, VISIBLE_TO))
 LOCK: Final = Statement(
-    select(*tickets.c, *_COMPUTED)
+    select(*tickets.c, *COMPUTED)
     .where(tickets.c.id == func.any(bindparam("ticket_ids", type_=ARRAY(BigInteger))), VISIBLE_TO)
     .order_by(tickets.c.id)
     .with_for_update(key_share=True)

@@ -1,0 +1,119 @@
+"""The clocks of tickets: what starts, pauses, resumes and meets them."""
+
+from datetime import datetime, timedelta
+
+from automation.conftest import HOUR, OFFICE, Automated, clock_of
+
+
+async def test_a_new_ticket_is_under_the_first_policy_that_matches_it(automated: Automated) -> None:
+    await automated.policy(first_response_s=HOUR, match={"priority": ["urgent"]})
+    standard = await automated.policy(first_response_s=8 * HOUR)
+    ticket = await automated.ticket()
+    clock = clock_of(ticket, "first_response")
+    assert (clock["policy_id"], clock["state"], clock["remaining_s"]) == (standard["id"], "running", 8 * HOUR)
+    assert datetime.fromisoformat(clock["due_at"]) == datetime.fromisoformat(ticket["created_at"]) + timedelta(hours=8)
+    assert ticket["due_at"] == clock["due_at"]
+    assert clock_of(await automated.ticket(priority="urgent"), "first_response")["budget_s"] == HOUR
+
+
+async def test_a_ticket_without_a_policy_has_no_clocks(automated: Automated) -> None:
+    await automated.policy(first_response_s=HOUR, match={"tag": ["vip"]})
+    ticket = await automated.ticket()
+    assert (ticket["sla"], ticket["due_at"]) == ([], None)
+    changed = await automated.change(ticket, tags=["vip"])
+    assert clock_of(changed, "first_response")["state"] == "running"
+
+
+async def test_the_lookup_the_list_and_the_response_show_the_same_clocks(automated: Automated) -> None:
+    await automated.policy(first_response_s=HOUR, resolution_s=8 * HOUR)
+    created = await automated.ticket()
+    found = await automated.call("GET", "/tickets?limit=1", 200)
+    assert found["items"][0] == created
+    read = await automated.read(created)
+    assert {name: read[name] for name in created} == created
+
+
+async def test_an_answer_meets_the_response_and_pauses_the_resolution(automated: Automated) -> None:
+    await automated.policy(first_response_s=HOUR, next_response_s=HOUR, resolution_s=8 * HOUR)
+    ticket = await automated.ticket()
+    await automated.pass_time(600)
+    answered = await automated.change(ticket, status="answered")
+    assert clock_of(answered, "first_response")["state"] == "met"
+    resolution = clock_of(answered, "resolution")
+    assert (resolution["state"], resolution["due_at"], answered["due_at"]) == ("paused", None, None)
+    assert 600 <= resolution["spent_s"] < 660
+    await automated.pass_time(5 * HOUR)
+    asked = await automated.change(ticket, status="awaiting_reply")
+    assert clock_of(asked, "resolution")["spent_s"] == resolution["spent_s"]
+    assert clock_of(asked, "next_response")["state"] == "running"
+    closed = await automated.change(ticket, status="closed")
+    assert {clock["kind"]: clock["state"] for clock in closed["sla"]} == {
+        "first_response": "met",
+        "next_response": "met",
+        "resolution": "met",
+    }
+
+
+async def test_a_further_question_has_a_budget_of_its_own(automated: Automated) -> None:
+    await automated.policy(next_response_s=HOUR)
+    ticket = await automated.ticket()
+    assert ticket["sla"] == []
+    for status in ("answered", "awaiting_reply"):
+        changed = await automated.change(ticket, status=status)
+    await automated.pass_time(1800)
+    for status in ("answered", "awaiting_reply"):
+        changed = await automated.change(ticket, status=status)
+    clock = clock_of(changed, "next_response")
+    assert (clock["state"], clock["spent_s"]) == ("running", 0)
+
+
+async def test_another_policy_keeps_the_time_that_was_spent(automated: Automated) -> None:
+    await automated.policy(first_response_s=HOUR, match={"priority": ["urgent"]})
+    await automated.policy(first_response_s=8 * HOUR)
+    ticket = await automated.ticket()
+    await automated.pass_time(1800)
+    clock = clock_of(await automated.change(ticket, priority="urgent"), "first_response")
+    assert clock["budget_s"] == HOUR
+    assert 1800 <= clock["spent_s"] < 1860
+    (event,) = [event for event in await automated.events(ticket) if event["version"] == 2]
+    assert event["data"]["sla_terms"]["to"]["first_response_s"] == HOUR
+
+
+async def test_an_edited_policy_keeps_what_it_promised_until_it_is_recomputed(automated: Automated) -> None:
+    policy = await automated.policy(first_response_s=HOUR)
+    ticket = await automated.ticket()
+    path = f"/sla-policies/{policy['id']}"
+    await automated.call("PATCH", path, 200, json={"first_response_s": 2 * HOUR})
+    changed = await automated.change(ticket, priority="low")
+    assert clock_of(changed, "first_response")["budget_s"] == HOUR
+    after = {"after_ticket_id": ticket["id"] - 1}
+    proposed = await automated.call("POST", f"{path}/recompute", 200, json=after)
+    assert [item["ticket_id"] for item in proposed["items"]] == [ticket["id"]]
+    assert clock_of(await automated.read(ticket), "first_response")["budget_s"] == HOUR
+    await automated.call("POST", f"{path}/recompute", 200, json=after | {"dry_run": False})
+    assert clock_of(await automated.read(ticket), "first_response")["budget_s"] == 2 * HOUR
+    again = await automated.call("POST", f"{path}/recompute", 200, json=after | {"dry_run": False})
+    assert again["items"] == []
+
+
+async def test_only_working_time_counts(automated: Automated) -> None:
+    await automated.policy(first_response_s=8 * HOUR, calendar_id=await automated.calendar(OFFICE, "Europe/Berlin"))
+    ticket = await automated.ticket()
+    due = datetime.fromisoformat(clock_of(ticket, "first_response")["due_at"])
+    created = datetime.fromisoformat(ticket["created_at"])
+    assert due - created >= timedelta(hours=8)
+
+
+async def test_a_requester_sees_neither_clocks_nor_their_events(automated: Automated) -> None:
+    await automated.policy(first_response_s=HOUR)
+    ticket = await automated.ticket(email="alice@example.com")
+    await automated.pass_time(2 * HOUR)
+    await automated.fire()
+    headers = {"Authorization": f"Bearer {await automated.requester_key('alice@example.com')}"}
+    read = await automated.call("GET", f"/tickets/{ticket['id']}", 200, headers=headers)
+    assert not {"sla", "due_at"} & read.keys()
+    history = await automated.call("GET", f"/tickets/{ticket['id']}/history", 200, headers=headers)
+    assert [event["type"] for event in history["items"]] == ["created"]
+    assert "sla_terms" not in history["items"][0]["data"]
+    for query in ("sla=breached", "sort=due", "due_before=2030-01-01T00:00:00Z"):
+        await automated.call("GET", f"/tickets?{query}", 403, headers=headers)
