@@ -23,6 +23,7 @@ from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
 from services.links.merges import Merges
 from services.operation.health import HealthService
+from services.sla.calendars import CalendarService
 from services.tickets.assignment import Assignment
 from services.tickets.counts import TicketCounter
 from services.tickets.lists import TicketLists
@@ -78,6 +79,11 @@ async def _follow_ups(request: Request) -> FollowUps:
 async def _fields(request: Request) -> FieldService:
     fields: FieldService = request.app.state.fields
     return fields
+
+
+async def _calendars(request: Request) -> CalendarService:
+    calendars: CalendarService = request.app.state.calendars
+    return calendars
 
 
 async def _counter(request: Request) -> TicketCounter:
@@ -165,6 +171,7 @@ FollowUpsOf = Annotated[FollowUps, Depends(_follow_ups)]
 Health = Annotated[HealthService, Depends(_health)]
 AllHandOvers = Annotated[HandOvers, Depends(_hand_overs)]
 AllFields = Annotated[FieldService, Depends(_fields)]
+AllCalendars = Annotated[CalendarService, Depends(_calendars)]
 Counter = Annotated[TicketCounter, Depends(_counter)]
 AllTags = Annotated[TagList, Depends(_all_tags)]
 AllPeople = Annotated[People, Depends(_people)]

@@ -9,6 +9,7 @@ ServiceError
 ├── TicketClosed          the ticket is closed and accepts neither edits nor comments
 ├── IllegalTransition     the status machine does not have this transition
 ├── …                     the rules on tags, links, merges and so on: see `core.ticket_errors`
+├── …                     the rules on service levels: see `core.service_level_errors`
 ├── PrincipalNotFound     no principal has this id, or the caller may not see it
 ├── GroupNotFound         no group has this id
 ├── KeyNotFound           no API key has this id

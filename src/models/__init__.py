@@ -3,6 +3,7 @@
 from models.api_key import ApiKey
 from models.audience import Audience
 from models.base import Base, table_of
+from models.calendar import Calendar
 from models.comment import Comment
 from models.custom_field import CustomField, FieldType, RequiredAt
 from models.event_kind import EventKind
@@ -35,6 +36,7 @@ __all__ = [
     "ApiKey",
     "Audience",
     "Base",
+    "Calendar",
     "Comment",
     "CustomField",
     "DeliveryReason",

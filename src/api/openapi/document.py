@@ -70,6 +70,10 @@ TAGS: Final = [
     {"name": "links", "description": "Links between tickets, merges, and follow-ups of closed tickets."},
     {"name": "fields", "description": "The definitions of custom fields. Admins manage them."},
     {
+        "name": "calendars",
+        "description": "Calendars of working hours, and the arithmetic of working time. Admins write, agents read.",
+    },
+    {
         "name": "webhooks",
         "description": "Webhooks, which send events to the addresses of other programs, their deliveries and replays. "
         "For admins.",

@@ -11,6 +11,7 @@ from api.problems.event_types import EVENT_PROBLEMS
 from api.problems.field_types import FIELD_PROBLEMS
 from api.problems.problem_type import ProblemType
 from api.problems.server_types import MALFORMED, UNKNOWN_CODING
+from api.problems.service_level_types import SERVICE_LEVEL_PROBLEMS
 from api.problems.ticket_types import TICKET_PROBLEM_TYPES
 from api.problems.webhook_types import WEBHOOK_PROBLEMS
 from core import errors
@@ -191,6 +192,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
     ),
     **TICKET_PROBLEM_TYPES,
     **FIELD_PROBLEMS,
+    **SERVICE_LEVEL_PROBLEMS,
     **WEBHOOK_PROBLEMS,
     **EVENT_PROBLEMS,
 }

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 
 from api.routes import (
     assignment,
+    calendars,
     comments,
     counts,
     docs,
@@ -46,6 +47,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     groups.router,
     keys.router,
     fields.router,
+    calendars.router,
     events.router,
     webhooks.router,
     workflow.router,

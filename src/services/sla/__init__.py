@@ -1,0 +1,1 @@
+"""Service levels: calendars of working hours, and the arithmetic of working time."""
