@@ -172,7 +172,7 @@ class Due(BaseModel):
 
     due_at: datetime = Field(
         description="The first time at which the working seconds have passed, in UTC.",
-        examples=["2026-03-02T13:00:00Z"],
+        examples=["2026-03-02T14:00:00Z"],
     )
 
 
@@ -199,7 +199,7 @@ class WorkedQuery(BaseModel):
 class Worked(BaseModel):
     """The working time of a span."""
 
-    seconds: int = Field(description="The number of whole working seconds in the span.", examples=[27000])
+    seconds: int = Field(description="The number of whole working seconds in the span.", examples=[23400])
 
 
 class HolidayQuery(BaseModel):

@@ -11,7 +11,9 @@ from support.webhooks import new_replay, new_webhook, webhook_with_delivery
 
 # The values of the examples that must be unique, by the operations whose bodies have them.
 _UNIQUE = ("alice@example.com", "Network", "crm", "device", "Support")
-_CREATING = frozenset({"create_person", "create_group", "change_group", "create_key", "create_field", "create_calendar"})
+_CREATING = frozenset(
+    {"create_person", "create_group", "change_group", "create_key", "create_field", "create_calendar"}
+)
 
 
 async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, parameters: dict[str, Any]) -> str:

@@ -44,7 +44,7 @@ async def merge_again(dsn: str) -> None:
 
 
 async def restore_limited(dsn: str) -> None:
-    """Restore the webhook that another test may have deleted, and delete what other tests have created up to a limit."""
+    """Restore the webhook that another test may have deleted, and delete what they created up to a limit."""
     connection = await asyncpg.connect(dsn)
     await connection.execute(
         "UPDATE webhook_endpoints SET deleted_at = CASE WHEN id > 2 THEN coalesce(deleted_at, now()) END"

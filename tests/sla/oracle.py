@@ -1,8 +1,8 @@
 """Working time by counting minutes: an independent oracle of `services.sla.working_time`, around one moment of a zone.
 
-It asks the zone for the local time of each minute in UTC, never for the instant of a local time. From that it knows when
-each local time exists: the first minute that shows it, and for a local time in a gap the minute as far behind the gap as
-the local time is behind its beginning.
+It asks the zone for the local time of each minute in UTC, never for the instant of a local time. From that it knows the
+instant of each local time: the first minute that shows it, and for a local time in a gap the minute as far behind the
+gap as the local time is behind the beginning of the gap.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

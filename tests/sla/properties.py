@@ -40,9 +40,7 @@ def check(draw: st.DataObject, zone: str, moment: datetime) -> None:
     _check_deadline(calendar, oracle, start, draw.draw(st.integers(1, 200_000), "seconds"))
 
 
-def _check_spans(
-    calendar: WorkingTime, oracle: MinuteOracle, start: datetime, middle: datetime, end: datetime
-) -> None:
+def _check_spans(calendar: WorkingTime, oracle: MinuteOracle, start: datetime, middle: datetime, end: datetime) -> None:
     whole, first, second = (
         microseconds(calendar.worked(since, until)) for since, until in ((start, end), (start, middle), (middle, end))
     )

@@ -1,7 +1,7 @@
 """Compare working time with the minutes that an oracle counts, around every change of every zone from 2000 to 2040.
 
-`--examples 3` calendars for each change; `--zones Europe` only zones whose names begin so. The exit status is 1 if there
-are differences.
+`--examples 3` calendars for each change; `--zones Europe` only zones whose names begin so. The exit status is 1 if
+there are differences.
 """
 
 import argparse

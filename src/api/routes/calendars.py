@@ -44,9 +44,7 @@ async def list_calendars(calendars: AllCalendars, principal: Caller) -> Calendar
     status_code=status.HTTP_201_CREATED,
     responses=responses(WRITES, docs.CALENDAR_CREATED, AlreadyExists, TooManyCalendars, InvalidCalendar),
 )
-async def create_calendar(
-    new: NewCalendar, calendars: AllCalendars, principal: Caller, response: Response
-) -> Calendar:
+async def create_calendar(new: NewCalendar, calendars: AllCalendars, principal: Caller, response: Response) -> Calendar:
     """Create a calendar.
 
     At most 100 calendars exist. A calendar is never deleted.
@@ -113,9 +111,7 @@ async def get_worked(calendar_id: _CalendarId, query: _Span, calendars: AllCalen
     return await calendars.worked(calendar_id, query, principal)
 
 
-@router.get(
-    "/{calendar_id}/holidays", responses=responses(READS, docs.HOLIDAYS, CalendarNotFound, InvalidReference)
-)
+@router.get("/{calendar_id}/holidays", responses=responses(READS, docs.HOLIDAYS, CalendarNotFound, InvalidReference))
 async def propose_holidays(
     calendar_id: _CalendarId, query: _Year, calendars: AllCalendars, principal: Caller
 ) -> HolidayProposal:
