@@ -27,8 +27,8 @@ SERVICE_LEVEL_PROBLEMS: Final[Mapping[type[Exception], ProblemType]] = {
         "invalid-calendar",
         "Invalid calendar",
         "The calendar would have no hours, intervals that overlap, or too many exceptions.",
-        "Each entry of `errors` names a place in the calendar as it would be after the request. An interval that ends on "
-        "the next day may not overlap the intervals of that day, be it a weekday or an exception.",
+        "Each entry of `errors` names a place in the calendar as it would be after the request. An interval that ends "
+        "on the next day may not overlap the intervals of that day, be it a weekday or an exception.",
         extensions={"errors": [{"detail": "must not overlap another interval", "pointer": "#/weekly/mon/1"}]},
     ),
 }
