@@ -68,6 +68,8 @@ from services.links.merges import Merges
 from services.operation.health import HealthService
 from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
+from services.sla.calendar_definitions import Calendars
+from services.sla.calendars import CalendarService
 from services.sla.policies import SlaPolicies
 from services.sla.recompute import Recomputation
 from services.tickets.assignment import Assignment
@@ -204,6 +206,7 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     definitions, assignees = FieldDefinitions(database), Assignees(database)
     working_fields = WorkingFields(assignees, definitions)
     state.fields = FieldService(database, definitions, resources.groups)
+    state.calendars = CalendarService(database, Calendars(database))
     state.tickets = TicketService(database, cache, changes, working_fields)
     state.lists = TicketLists(database, definitions)
     state.counter = TicketCounter(database, definitions)

@@ -24,6 +24,7 @@ from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
 from services.links.merges import Merges
 from services.operation.health import HealthService
+from services.sla.calendars import CalendarService
 from services.sla.policies import SlaPolicies
 from services.sla.recompute import Recomputation
 from services.tickets.assignment import Assignment
@@ -80,6 +81,7 @@ AllPolicies = Annotated[SlaPolicies, Depends(_provided("policies"))]
 PolicyRecomputation = Annotated[Recomputation, Depends(_provided("recomputation"))]
 Feed = Annotated[EventFeed, Depends(_provided("feed"))]
 Streams = Annotated[EventStreams, Depends(_provided("streams"))]
+AllCalendars = Annotated[CalendarService, Depends(_provided("calendars"))]
 Caller = Annotated[Principal, Depends(_caller)]
 # The bounds precede the validator, so that they are part of the documented schema.
 TicketId = Annotated[

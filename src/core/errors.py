@@ -9,6 +9,7 @@ ServiceError
 ├── TicketClosed          the ticket is closed and accepts neither edits nor comments
 ├── IllegalTransition     the status machine does not have this transition
 ├── …                     the rules on tags, links, merges and so on: see `core.ticket_errors`
+├── …                     the rules on service levels: see `core.service_level_errors`
 ├── PrincipalNotFound     no principal has this id, or the caller may not see it
 ├── GroupNotFound         no group has this id
 ├── KeyNotFound           no API key has this id
@@ -16,8 +17,6 @@ ServiceError
 ├── WebhookNotFound       no webhook has this id
 ├── DeliveryNotFound      the webhook has no delivery with this id
 ├── ReplayNotFound        the webhook has no replay with this id
-├── PolicyNotFound        no policy of service levels has this id
-├── TooManyPolicies       there are as many policies of service levels as there may be
 ├── TooManyWebhooks       there are as many webhooks as there may be
 ├── TooManyFields         there are as many custom fields as there may be
 ├── InvalidFields         values do not fit their custom fields
@@ -148,14 +147,6 @@ class ReplayNotFound(ServiceError):
 
 class TooManyWebhooks(ServiceError):
     """There are as many webhooks as there may be."""
-
-
-class PolicyNotFound(ServiceError):
-    """No policy of service levels has this id."""
-
-
-class TooManyPolicies(ServiceError):
-    """There are as many policies of service levels as there may be."""
 
 
 class TooManyFields(ServiceError):

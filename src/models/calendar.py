@@ -12,6 +12,9 @@ from models.base import Base, length_between
 from models.principal import NAME_MAX_LENGTH
 
 ZONE_MAX_LENGTH = 64
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MAX_SPAN_DAYS = 3_660
+"""Ten years: the longest span in which a deadline is searched, and whose working time can be asked for."""
 
 
 class Calendar(Base):

@@ -58,7 +58,7 @@ class Automated:
 
     async def requester_key(self, email: str) -> str:
         key, _ = await self.keys.create(f"requester {secrets.token_hex(4)}", Role.REQUESTER, email)
-        return key
+        return str(key)
 
     async def pass_time(self, seconds: float) -> None:
         await self.sql.execute("UPDATE moved_clock SET shift = shift + make_interval(secs => $1)", float(seconds))

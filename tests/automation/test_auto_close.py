@@ -118,9 +118,9 @@ async def test_of_a_comment_and_a_close_at_the_same_moment_exactly_one_wins(auto
         )
         return response.status_code
 
-    statuses, *_ = await asyncio.gather(
-        asyncio.gather(*(comment(ticket) for ticket in tickets)), *(automated.fire() for _ in range(3))
-    )
+    firing = asyncio.gather(*(automated.fire() for _ in range(3)))
+    statuses = await asyncio.gather(*(comment(ticket) for ticket in tickets))
+    await firing
     for ticket, status in zip(tickets, statuses, strict=True):
         read = await automated.read(ticket)
         if status == 201:

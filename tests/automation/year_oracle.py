@@ -49,7 +49,8 @@ def _works(local: datetime, weekly: JSON, exceptions: JSON) -> int:
 
 
 def _hours(local: datetime, weekly: JSON, exceptions: JSON) -> list[list[str]]:
-    hours: list[list[str]] = exceptions.get(f"{local:%Y-%m-%d}", weekly.get(f"{local:%a}".lower(), []))
+    usual: list[list[str]] = weekly.get(f"{local:%a}".lower(), [])
+    hours: list[list[str]] = exceptions.get(f"{local:%Y-%m-%d}", usual)
     return hours
 
 

@@ -54,6 +54,11 @@ _TOGETHER: Final = {
     "must be in the future",
     "must have either from or after",
     "to must be later than from",
+    "must not be earlier than from",
+    "must be at most 3,660 days after from",
+    "must begin before 24:00",
+    "must not end when it begins: a whole day is from 00:00 to 24:00",
+    "must be a date that exists",
 }
 _MIN_UNIQUE_LENGTH: Final = 16
 _SPECIAL_USE: Final = tuple(f".{domain}" for domain in SPECIAL_USE_DOMAIN_NAMES)

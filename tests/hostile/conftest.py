@@ -35,6 +35,8 @@ async def add_directory(dsn: str) -> None:
         INSERT INTO principals (id, kind, name, role) VALUES ('person:1', 'person', 'Alice', 'agent');
         INSERT INTO groups (name) VALUES ('Network');
         SELECT nextval('person_numbers');
+        INSERT INTO calendars (name, zone, weekly) VALUES ('Support', 'UTC',
+            '{"mon": [["09:00", "17:30"]], "tue": [], "wed": [], "thu": [], "fri": [], "sat": [], "sun": []}');
         INSERT INTO fields (key, label, type) VALUES ('device', 'Device', 'text');
         INSERT INTO tickets (subject, text, email)
         SELECT 'subject', 'text', 'alice@example.com' FROM generate_series(1, 6);

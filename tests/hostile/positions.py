@@ -26,6 +26,7 @@ _EXISTING: Final = {
     "{principal_id}": "key:hostile",
     "{key_id}": OTHER_KEY_ID,
     "{key}": "device",
+    "{calendar_id}": "1",
     "{webhook_id}": "1",
     "{delivery_id}": "1",
     "{replay_id}": "1",
@@ -49,7 +50,7 @@ def _valid(operation: str, field: str) -> object:
     if operation == "start_replay":
         return {"from": "2026-01-01T00:00:00Z"}[field]
     values = {"name": unique, "role": "agent", "members": [], "active": True, "status": "answered"}
-    values |= {"url": "https://hooks.example.com/"}
+    values |= {"url": "https://hooks.example.com/", "zone": "UTC", "weekly": {"mon": [["09:00", "17:30"]]}}
     values |= {"into": 2, "from": "old", "to": "new", "assignee_id": None, "label": "Device"}
     return (a_ticket() | values)[field]
 

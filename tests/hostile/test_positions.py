@@ -12,12 +12,17 @@ Endure = Callable[[Iterable[Request]], Awaitable[list[Response]]]
 
 
 # Required parameters.
-QUERIES = {"count_tickets": b"?by=status"}
+QUERIES = {
+    "count_tickets": b"?by=status",
+    "get_due": b"?from=2026-03-02T09:00:00Z&seconds=1",
+    "get_worked": b"?from=2026-03-02T09:00:00Z&until=2026-03-03T09:00:00Z",
+    "propose_holidays": b"?country=DE&year=2026",
+}
 
 
 async def test_a_valid_request_succeeds(endure: Endure, document: JSON, hostile_dsn: str) -> None:
     await merge_again(hostile_dsn)
-    await restore_webhooks(hostile_dsn)
+    await restore_limited(hostile_dsn)
     called = operations(document)
     responses = await endure(
         operation.request(target=operation.target() + QUERIES.get(operation.id, b"")) for operation in called
@@ -38,12 +43,13 @@ async def merge_again(dsn: str) -> None:
     await connection.close()
 
 
-async def restore_webhooks(dsn: str) -> None:
-    """Restore the webhook that another test may have deleted, and delete those that other tests have created."""
+async def restore_limited(dsn: str) -> None:
+    """Restore the webhook that another test may have deleted, and delete what they created up to a limit."""
     connection = await asyncpg.connect(dsn)
     await connection.execute(
         "UPDATE webhook_endpoints SET deleted_at = CASE WHEN id > 2 THEN coalesce(deleted_at, now()) END"
     )
+    await connection.execute("DELETE FROM calendars WHERE id > 1")
     await connection.close()
 
 

@@ -33,6 +33,7 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
     new_field = {"key": f"f{secrets.token_hex(6)}", "label": "Field", "type": "text", "visible_to_requester": True}
     field = (await created(client, "/fields", new_field, admin))["key"]
     await archive_other_fields(client, field, admin)
+    calendar = await existing_calendar(client, admin)
     member = f"/groups/{group}/members/{person}"
     # A principal that wrote on the ticket, so that its requester may see the name.
     await client.post(f"{ticket}/comments", json=a_comment(), headers=admin)
@@ -77,6 +78,13 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
         "create_field": ("POST", "/fields", {"key": f"k{secrets.token_hex(6)}", "label": "Kind", "type": "text"}),
         "get_field": ("GET", f"/fields/{field}", None),
         "change_field": ("PATCH", f"/fields/{field}", {"label": "Sort"}),
+        "list_calendars": ("GET", "/calendars", None),
+        "create_calendar": ("POST", "/calendars", a_calendar()),
+        "get_calendar": ("GET", calendar, None),
+        "change_calendar": ("PATCH", calendar, {"weekly": {"sat": [["09:00", "12:00"]]}}),
+        "get_due": ("GET", f"{calendar}/due?from=2026-03-02T09:00:00Z&seconds=3600", None),
+        "get_worked": ("GET", f"{calendar}/worked?from=2026-03-02T09:00:00Z&until=2026-03-03T09:00:00Z", None),
+        "propose_holidays": ("GET", f"{calendar}/holidays?country=DE&year=2026", None),
         "count_tickets": ("GET", "/tickets/counts?by=status", None),
         "list_tags": ("GET", "/tags", None),
         "rename_tag": ("POST", "/tags/rename", {"from": "old", "to": "new"}),
@@ -110,6 +118,18 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
     }
 
 
+def a_calendar(**fields: object) -> JSON:
+    """Return the body of a new calendar with a name of its own."""
+    return {"name": secrets.token_hex(6), "zone": "Europe/Berlin", "weekly": {"mon": [["09:00", "17:30"]]}} | fields
+
+
+async def existing_calendar(client: httpx2.AsyncClient, admin: dict[str, str] | None = None) -> str:
+    """Return the path of a calendar. One is created only if there is none: their number is limited."""
+    calendars = (await client.get("/calendars", headers=admin)).json()["items"]
+    calendar = calendars[0] if calendars else await created(client, "/calendars", a_calendar(), admin)
+    return f"/calendars/{calendar['id']}"
+
+
 async def archive_other_fields(client: httpx2.AsyncClient, key: str, admin: dict[str, str]) -> None:
     """Archive all fields but one: the number of the others is limited."""
     for field in (await client.get("/fields?archived=false", headers=admin)).json()["items"]:
@@ -118,7 +138,7 @@ async def archive_other_fields(client: httpx2.AsyncClient, key: str, admin: dict
             assert archived.status_code == 200
 
 
-async def created(client: httpx2.AsyncClient, path: str, body: JSON, headers: dict[str, str]) -> JSON:
+async def created(client: httpx2.AsyncClient, path: str, body: JSON, headers: dict[str, str] | None) -> JSON:
     """Create a resource and return it."""
     response = await client.post(path, json=body, headers=headers)
     assert response.status_code == 201, response.text

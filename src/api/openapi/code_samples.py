@@ -16,6 +16,9 @@ _QUERIES: Final = {
     "list_tickets": "?status=open&sort=-updated_at",
     "list_comments": "?limit=20",
     "count_tickets": "?by=status",
+    "get_due": "?from=2026-03-02T09:00:00Z&seconds=14400",
+    "get_worked": "?from=2026-03-02T09:00:00Z&until=2026-03-03T09:00:00Z",
+    "propose_holidays": "?country=DE&subdivision=BY&year=2026",
 }
 
 

@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from api.openapi import JSON, directory_examples, event_examples, examples, sla_examples, webhook_examples
+from api.openapi import (
+    JSON,
+    calendar_examples,
+    directory_examples,
+    event_examples,
+    examples,
+    sla_examples,
+    webhook_examples,
+)
 from api.openapi.headers import HEADERS
 from api.openapi.responses import shared_responses
 from api.openapi.schemas import complete_schemas
@@ -12,6 +20,7 @@ from api.problems.types import ALL_PROBLEM_TYPES
 _RESPONSES: Final = (
     examples.RESPONSES
     | directory_examples.RESPONSES
+    | calendar_examples.RESPONSES
     | webhook_examples.WEBHOOK_RESPONSES
     | sla_examples.SLA_RESPONSES
     | event_examples.EVENT_RESPONSES

@@ -74,6 +74,10 @@ TAGS: Final = [
         "description": "Policies, which promise tickets times. Admins write, agents read.",
     },
     {
+        "name": "calendars",
+        "description": "Calendars of working hours, and the arithmetic of working time. Admins write, agents read.",
+    },
+    {
         "name": "webhooks",
         "description": "Webhooks, which send events to the addresses of other programs, their deliveries and replays. "
         "For admins.",

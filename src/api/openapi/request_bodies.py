@@ -7,6 +7,7 @@ from fastapi import Body
 from pydantic import BaseModel
 
 from api.openapi import JSON
+from api.openapi.calendar_examples import CALENDAR_PATCH, NEW_CALENDAR
 from api.openapi.directory_examples import (
     FIELD_PATCH,
     GROUP_PATCH,
@@ -20,6 +21,7 @@ from api.openapi.directory_examples import (
 from api.openapi.examples import MERGE, NEW_COMMENT, NEW_TICKET, RENAME_TAG, TICKET_PATCH
 from api.openapi.sla_examples import NEW_POLICY, POLICY_PATCH, RECOMPUTE
 from api.openapi.webhook_examples import NEW_REPLAY, NEW_WEBHOOK, WEBHOOK_PATCH
+from schemas.calendars import CalendarCreate, CalendarPatch
 from schemas.custom_fields import CustomFieldCreate, CustomFieldPatch
 from schemas.groups import GroupCreate, GroupPatch
 from schemas.hand_over import HandOver
@@ -41,6 +43,8 @@ NewPerson = Annotated[PersonCreate, Body(openapi_examples=NEW_PERSON)]
 PersonChange = Annotated[PersonPatch, Body(openapi_examples=PERSON_PATCH)]
 NewField = Annotated[CustomFieldCreate, Body(openapi_examples=NEW_FIELD)]
 FieldChange = Annotated[CustomFieldPatch, Body(openapi_examples=FIELD_PATCH)]
+NewCalendar = Annotated[CalendarCreate, Body(openapi_examples=NEW_CALENDAR)]
+CalendarChange = Annotated[CalendarPatch, Body(openapi_examples=CALENDAR_PATCH)]
 NewGroup = Annotated[GroupCreate, Body(openapi_examples=NEW_GROUP)]
 GroupChange = Annotated[GroupPatch, Body(openapi_examples=GROUP_PATCH)]
 NewKey = Annotated[ApiKeyCreate, Body(openapi_examples=NEW_KEY)]
@@ -55,6 +59,7 @@ _BODIES: Final = (
     *(NewTicket, NewComment, TagNames, MergeTarget, Patch, NewAssignee, NewPerson, PersonChange),
     *(NewField, FieldChange, NewGroup, GroupChange, NewKey, NewWebhook, WebhookChange, NewReplay),
     *(NewPolicy, PolicyChange, RecomputeRequest),
+    *(NewCalendar, CalendarChange),
 )
 EXAMPLES: Final[Mapping[str, JSON]] = {model.__name__: body.openapi_examples for model, body in map(get_args, _BODIES)}
 """The examples of each body, by the name of its model."""
@@ -69,6 +74,7 @@ def _merge_patch(model: type[BaseModel], examples: JSON) -> JSON:
 TAKES_MERGE_PATCH: Final = _merge_patch(TicketPatch, TICKET_PATCH)
 PATCHES_PERSON: Final = _merge_patch(PersonPatch, PERSON_PATCH)
 PATCHES_FIELD: Final = _merge_patch(CustomFieldPatch, FIELD_PATCH)
+PATCHES_CALENDAR: Final = _merge_patch(CalendarPatch, CALENDAR_PATCH)
 PATCHES_GROUP: Final = _merge_patch(GroupPatch, GROUP_PATCH)
 PATCHES_WEBHOOK: Final = _merge_patch(WebhookPatch, WEBHOOK_PATCH)
 PATCHES_POLICY: Final = _merge_patch(SlaPolicyPatch, POLICY_PATCH)

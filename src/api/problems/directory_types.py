@@ -35,7 +35,7 @@ DIRECTORY_PROBLEMS: Final[Mapping[type[Exception], ProblemType]] = {
         "Already exists",
         "Another resource has this value, which must be unique.",
         "The `pointer` in `errors` names the field. The comparison ignores case. Find the other resource with "
-        "`GET /people?q=` or `GET /groups`, and change it, or choose another value.",
+        "`GET /people?q=`, `GET /groups` or `GET /calendars`, and change it, or choose another value.",
         extensions={"errors": [{"detail": "must be unique", "pointer": "#/email"}]},
     ),
     errors.InvalidReference: ProblemType(

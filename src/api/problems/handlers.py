@@ -16,7 +16,7 @@ from api.middleware.security_headers import secured
 from api.problems.messages import message_of
 from api.problems.problem_type import ProblemType
 from api.problems.types import PROBLEM_TYPES, STATUS_PROBLEMS, problem_type_for
-from core import errors, ticket_errors
+from core import errors, service_level_errors, ticket_errors
 from core.logs import FAILURE_KEY
 from schemas.problem import MAX_PARTS, InvalidPart, Problem
 
@@ -98,7 +98,12 @@ def _parts_of(error: Exception) -> list[InvalidPart]:
     match error:
         case errors.AlreadyExists():
             return [InvalidPart(detail="must be unique", pointer=f"#/{error.field}")]
-        case errors.InvalidReference() | errors.Forbidden() | errors.InvalidFields():
+        case (
+            errors.InvalidReference()
+            | errors.Forbidden()
+            | errors.InvalidFields()
+            | service_level_errors.InvalidCalendar()
+        ):
             return [_part_at(fault.steps, fault.detail) for fault in error.faults]
         case errors.FieldsRequired():
             detail = f"is required to {error.at} the ticket"

@@ -11,7 +11,7 @@ from api.problems.event_types import EVENT_PROBLEMS
 from api.problems.field_types import FIELD_PROBLEMS
 from api.problems.problem_type import ProblemType
 from api.problems.server_types import MALFORMED, UNKNOWN_CODING
-from api.problems.sla_types import SLA_PROBLEMS
+from api.problems.service_level_types import SERVICE_LEVEL_PROBLEMS
 from api.problems.ticket_types import TICKET_PROBLEM_TYPES
 from api.problems.webhook_types import WEBHOOK_PROBLEMS
 from core import errors
@@ -192,8 +192,8 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
     ),
     **TICKET_PROBLEM_TYPES,
     **FIELD_PROBLEMS,
+    **SERVICE_LEVEL_PROBLEMS,
     **WEBHOOK_PROBLEMS,
-    **SLA_PROBLEMS,
     **EVENT_PROBLEMS,
 }
 

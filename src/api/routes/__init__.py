@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 
 from api.routes import (
     assignment,
+    calendars,
     comments,
     counts,
     docs,
@@ -48,6 +49,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     keys.router,
     fields.router,
     sla_policies.router,
+    calendars.router,
     events.router,
     webhooks.router,
     workflow.router,

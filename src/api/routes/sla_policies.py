@@ -9,7 +9,8 @@ from api.http.headers import etag_of, location_of
 from api.openapi import sla_responses as docs
 from api.openapi.request_bodies import PATCHES_POLICY, NewPolicy, PolicyChange, RecomputeRequest
 from api.openapi.responses import READS, WRITES, responses
-from core.errors import AlreadyExists, InvalidReference, PolicyNotFound, TooManyPolicies, VersionMismatch
+from core.errors import AlreadyExists, InvalidReference, VersionMismatch
+from core.service_level_errors import PolicyNotFound, TooManyPolicies
 from schemas.sla_policies import Recomputed, SlaPolicy, SlaPolicyList
 
 router = APIRouter(prefix="/sla-policies", tags=["service levels"], route_class=CheckedRoute)

@@ -36,6 +36,7 @@ class Calendars(CachedDefinitions[Mapping[int, WorkingTime]]):
         self._kept: dict[int, tuple[_Revision, WorkingTime]] = {}
 
     async def read(self, connection: Session) -> Mapping[int, WorkingTime]:
+        """Return the calendars that are stored now."""
         kept = self._kept
         revisions = {row.id: _revision_of(row) for row in await connection.rows(_REVISIONS)}
         changed = [each for each, revision in revisions.items() if each not in kept or kept[each][0] != revision]

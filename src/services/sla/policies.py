@@ -10,10 +10,9 @@ from core.errors import (
     AlreadyExists,
     Fault,
     InvalidReference,
-    PolicyNotFound,
-    TooManyPolicies,
     VersionMismatch,
 )
+from core.service_level_errors import PolicyNotFound, TooManyPolicies
 from db.postgres.database import Database
 from db.postgres.failures import raised_for_duplicates
 from db.postgres.session import Session

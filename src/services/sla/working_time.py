@@ -1,16 +1,16 @@
 """The arithmetic of working time: when so many working seconds have passed, and how many passed between two instants.
 
-A calendar names its hours in local time, which is no line: a day may have 23 or 25 hours, and a local time may not exist
-or exist twice. So the hours become instants first, and only instants are subtracted:
+A calendar names its hours in local time. A local day may have 23 or 25 hours, and a local time may not exist, or exist
+twice. So the hours become instants first, and only instants are subtracted:
 
 1. Each local date has intervals: those of its exception, else those of its weekday. `to` at or before `from` means the
-   next day. An exception replaces the intervals that begin on its date; the end of a night shift of the day before stays.
-2. Both ends of an interval become microseconds since 1970 in UTC, by the offset that zoneinfo has for them (`fold=0`): a
-   local time that exists twice is the first one, and one in the gap of a change lands as far behind the gap as it is
-   behind its beginning. An interval that ends before it begins, because its end alone was moved, is empty.
+   next day. An exception replaces the intervals that begin on its date. A night shift of the day before ends as usual.
+2. Both ends of an interval become microseconds since 1970 in UTC, by the offset that zoneinfo has for `fold=0`. A local
+   time that exists twice is the first one. One in the gap of a change is as far behind the gap as it is behind the
+   beginning of the gap. An interval whose beginning alone was moved, behind its end, is empty.
 3. The intervals are cut into weeks of UTC, and those of a week are merged where they overlap. A second is counted once.
 
-Weeks have no meaning here other than to be computed once, kept, and skipped as a whole.
+Weeks only bound the work: each is computed once and kept, and a deadline skips those that are too short as a whole.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,7 @@ from itertools import count
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MAX_DAYS: Final = 3_660
-"""A deadline is searched in so many days, ten years."""
+from models.calendar import MAX_SPAN_DAYS, WEEKDAYS
 
 Hours = Sequence[Sequence[str]]
 """The intervals of a date: pairs of local times, `HH:MM`, the end up to `24:00`."""
@@ -66,12 +64,12 @@ class WorkingTime:
     def due(self, start: datetime, seconds: float) -> datetime | None:
         """Return the first instant, in UTC, at which so many working seconds have passed since `start`.
 
-        It is `start` if `seconds` is not positive. None if there are not so many within MAX_DAYS.
+        It is `start` if `seconds` is not positive. None if there are not so many within MAX_SPAN_DAYS.
         """
         begin, left = _microseconds(start), round(seconds * _SECOND_US)
         if left <= 0:
             return start.astimezone(UTC)
-        last = begin + MAX_DAYS * _DAY_US
+        last = begin + MAX_SPAN_DAYS * _DAY_US
         for number in count(begin // _WEEK_US):
             if number * _WEEK_US >= last:
                 return None
