@@ -113,7 +113,7 @@ class Ticket(Base):
     follow_up_of: Mapped[int | None] = mapped_column(BigInteger)
     merged_into: Mapped[int | None] = mapped_column(BigInteger)
     merged_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    sla: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default=sql("'[]'"))
+    sla: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
     sla_terms: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     sla_state: Mapped[SlaState | None] = mapped_column(Text)
     due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

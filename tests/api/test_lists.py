@@ -146,6 +146,8 @@ async def test_history_has_one_event_for_each_version(client: httpx2.AsyncClient
         response = await client.get(url)
         events += response.json()["items"]
         url = response.links.get("next", {}).get("url")
+    planned = [event["data"].pop("auto_close_at") for event in events[1:]]  # the automatic close of an answered ticket
+    assert planned[0]["to"] == planned[1]["from"] is not None
     assert [(event["version"], event["type"], event["data"]) for event in events] == [
         (1, "created", {}),
         (2, "commented", {"comment_id": comment["id"], "status": {"from": "open", "to": "answered"}}),
@@ -157,7 +159,7 @@ async def test_history_has_one_event_for_each_version(client: httpx2.AsyncClient
     ]
     assert all(event["actor"] == "anonymous" for event in events)
     # The members keep the order of PostgreSQL's jsonb: by length, then by their bytes.
-    data = f'"data":{{"status":{{"to":"answered","from":"open"}},"comment_id":{comment["id"]}}}'
+    data = f'"data":{{"status":{{"to":"answered","from":"open"}},"comment_id":{comment["id"]},"auto_close_at":'
     assert data in (await client.get(f"{path}/history")).text
     missing = await client.get(f"/tickets/{2**63 - 1}/history")
     assert missing.status_code == 404

@@ -52,6 +52,10 @@ def test_every_response_documents_its_headers(document: JSON) -> None:
         ("get_field", 200): {"ETag"},
         ("change_field", 200): {"ETag"},
         ("change_field", 412): {"ETag"},
+        ("create_sla_policy", 201): {"Location", "ETag"},
+        ("get_sla_policy", 200): {"ETag"},
+        ("change_sla_policy", 200): {"ETag"},
+        ("change_sla_policy", 412): {"ETag"},
         ("create_calendar", 201): {"Location", "ETag"},
         ("get_calendar", 200): {"ETag"},
         ("change_calendar", 200): {"ETag"},
@@ -114,6 +118,7 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
         "create_comment": {"Idempotency-Key", "If-Match", "If-None-Match"},
         "change_ticket": {"If-Match", "If-None-Match"},
         "change_field": {"If-Match", "If-None-Match"},
+        "change_sla_policy": {"If-Match", "If-None-Match"},
         "change_calendar": {"If-Match", "If-None-Match"},
         **{
             name: {"If-Match", "If-None-Match"}

@@ -146,6 +146,8 @@ NOT_CAUSED_HERE = {
         "too-many-links",
         "merge-too-old",
         "too-many-fields",
+        "policy-not-found",
+        "too-many-policies",
         "calendar-not-found",
         "too-many-calendars",
         "invalid-calendar",

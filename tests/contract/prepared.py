@@ -5,14 +5,22 @@ from typing import Any
 
 import httpx2
 
-from support.api_calls import a_person, existing_calendar
+from support.api_calls import a_person, a_policy, existing_calendar
 from support.factories import JSON, a_ticket
 from support.webhooks import new_replay, new_webhook, webhook_with_delivery
 
 # The values of the examples that must be unique, by the operations whose bodies have them.
-_UNIQUE = ("alice@example.com", "Network", "crm", "device", "Support")
+_UNIQUE = ("alice@example.com", "Network", "crm", "device", "Support", "Urgent", "Standard")
 _CREATING = frozenset(
-    {"create_person", "create_group", "change_group", "create_key", "create_field", "create_calendar"}
+    {
+        "create_person",
+        "create_group",
+        "change_group",
+        "create_key",
+        "create_field",
+        "create_calendar",
+        "create_sla_policy",
+    }
 )
 
 
@@ -22,22 +30,20 @@ async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, p
     The client is an admin's.
     """
     values = dict(parameters)
-    if "{ticket_id}" in path:
-        values["ticket_id"] = await _ticket_for(client, operation)
-    if "{other_id}" in path:
-        values["other_id"] = await _new(client, "/tickets", a_ticket())
-    for name in ("person_id", "principal_id"):
+    makers = {
+        "ticket_id": lambda: _ticket_for(client, operation),
+        "other_id": lambda: _new(client, "/tickets", a_ticket()),
+        "person_id": lambda: _new(client, "/people", a_person()),
+        "principal_id": lambda: _new(client, "/people", a_person()),
+        "group_id": lambda: _new(client, "/groups", {"name": secrets.token_hex(6)}),
+        "key_id": lambda: _new(client, "/keys", {"name": secrets.token_hex(6), "role": "agent"}),
+        "key": lambda: _new(client, "/fields", a_field(), "key"),
+        "calendar_id": lambda: _calendar(client),
+        "policy_id": lambda: _policy(client),
+    }
+    for name, make in makers.items():
         if f"{{{name}}}" in path:
-            values[name] = await _new(client, "/people", a_person())
-    if "{group_id}" in path:
-        values["group_id"] = await _new(client, "/groups", {"name": secrets.token_hex(6)})
-    if "{key_id}" in path:
-        values["key_id"] = await _new(client, "/keys", {"name": secrets.token_hex(6), "role": "agent"})
-    if "{key}" in path:
-        new = {"key": f"f{secrets.token_hex(6)}", "label": "Field", "type": "text"}
-        values["key"] = await _new(client, "/fields", new, "key")
-    if "{calendar_id}" in path:
-        values["calendar_id"] = (await existing_calendar(client)).rpartition("/")[2]
+            values[name] = await make()
     if "{webhook_id}" in path:
         values |= await _webhook_for(client, path)
     return path.format_map(values)
@@ -50,6 +56,8 @@ async def prepared_body(client: httpx2.AsyncClient, operation: str, body: JSON |
     if "into" in body:
         return {"into": await _new(client, "/tickets", a_ticket())}
     prepared: JSON = unique(operation, body)
+    if "calendar_id" in body:
+        prepared["calendar_id"] = await _calendar(client)
     return prepared
 
 
@@ -69,6 +77,20 @@ def examples_of(operation: JSON) -> dict[str, Any]:
     """Return the first example of each parameter of a path."""
     parameters = operation.get("parameters", ())
     return {each["name"]: each["schema"]["examples"][0] for each in parameters if each["in"] == "path"}
+
+
+def a_field() -> JSON:
+    """Return the body of a new field with a key of its own."""
+    return {"key": f"f{secrets.token_hex(6)}", "label": "Field", "type": "text"}
+
+
+async def _calendar(client: httpx2.AsyncClient) -> int:
+    return int((await existing_calendar(client)).rpartition("/")[2])
+
+
+async def _policy(client: httpx2.AsyncClient) -> int:
+    policy_id: int = await _new(client, "/sla-policies", a_policy(await existing_calendar(client)))
+    return policy_id
 
 
 async def _ticket_for(client: httpx2.AsyncClient, operation: str) -> int:

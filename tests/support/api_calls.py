@@ -34,6 +34,7 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
     field = (await created(client, "/fields", new_field, admin))["key"]
     await archive_other_fields(client, field, admin)
     calendar = await existing_calendar(client, admin)
+    policy = await existing_policy(client, admin)
     member = f"/groups/{group}/members/{person}"
     # A principal that wrote on the ticket, so that its requester may see the name.
     await client.post(f"{ticket}/comments", json=a_comment(), headers=admin)
@@ -85,6 +86,11 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
         "get_due": ("GET", f"{calendar}/due?from=2026-03-02T09:00:00Z&seconds=3600", None),
         "get_worked": ("GET", f"{calendar}/worked?from=2026-03-02T09:00:00Z&until=2026-03-03T09:00:00Z", None),
         "propose_holidays": ("GET", f"{calendar}/holidays?country=DE&year=2026", None),
+        "list_sla_policies": ("GET", "/sla-policies", None),
+        "create_sla_policy": ("POST", "/sla-policies", a_policy(calendar)),
+        "get_sla_policy": ("GET", policy, None),
+        "change_sla_policy": ("PATCH", policy, {"first_response_s": 7200}),
+        "recompute_sla_policy": ("POST", f"{policy}/recompute", {"dry_run": True}),
         "count_tickets": ("GET", "/tickets/counts?by=status", None),
         "list_tags": ("GET", "/tags", None),
         "rename_tag": ("POST", "/tags/rename", {"from": "old", "to": "new"}),
@@ -128,6 +134,22 @@ async def existing_calendar(client: httpx2.AsyncClient, admin: dict[str, str] | 
     calendars = (await client.get("/calendars", headers=admin)).json()["items"]
     calendar = calendars[0] if calendars else await created(client, "/calendars", a_calendar(), admin)
     return f"/calendars/{calendar['id']}"
+
+
+def a_policy(calendar: str, **fields: object) -> JSON:
+    """Return the body of a new policy with a name of its own, which no ticket of other tests comes under."""
+    calendar_id = int(calendar.rpartition("/")[2])
+    body = {"name": secrets.token_hex(6), "calendar_id": calendar_id, "first_response_s": 3600}
+    return body | {"match": {"tag": ["under-a-policy"]}} | fields
+
+
+async def existing_policy(client: httpx2.AsyncClient, admin: dict[str, str] | None = None) -> str:
+    """Return the path of a policy. One is created only if there is none: their number is limited."""
+    policies = (await client.get("/sla-policies", headers=admin)).json()["items"]
+    if policies:
+        return f"/sla-policies/{policies[0]['id']}"
+    body = a_policy(await existing_calendar(client, admin))
+    return f"/sla-policies/{(await created(client, '/sla-policies', body, admin))['id']}"
 
 
 async def archive_other_fields(client: httpx2.AsyncClient, key: str, admin: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from api.openapi import responses as docs
 from api.openapi.responses import PROTECTED, responses
-from schemas.tickets import Workflow
+from schemas.workflow import Workflow
 from services.tickets.ticket_status import workflow
 
 router = APIRouter(tags=["workflow"])

@@ -71,7 +71,7 @@ def complete(ticket: EditedTicket, settings: AutomationSettings, principal: Prin
     auto_close.replan(ticket, settings.close, principal)
     if changed & MATCHED and (settings.policies or ticket["sla_terms"] is not None):
         reassign(ticket, settings)
-    if ticket.transition is not None and (ticket["sla"] != "[]" or ticket["sla_terms"] is not None):
+    if ticket.transition is not None and (ticket["sla"] or ticket["sla_terms"]):
         source, target = map(TicketStatus, ticket.transition)
         terms = terms_of(ticket["sla_terms"])
         put_clocks(ticket, move(clocks_of(ticket["sla"]), terms, source, target, ticket.at, settings.calendars), terms)

@@ -59,7 +59,7 @@ class Recomputation:
             examined += 1
             ticket = await self._recomputed(row, policy_id, settings, principal, dry_run=request.dry_run)
             if ticket is not None and ticket.is_changed:
-                before, after = (json.loads(sla) for sla in (row.sla, ticket["sla"]))
+                before, after = (json.loads(sla or "[]") for sla in (row.sla, ticket["sla"]))
                 items.append(RecomputedTicket(ticket_id=row.id, before=before, after=after))
         is_last = examined == len(rows) < MAX_RECOMPUTED
         return Recomputed(examined=examined, items=items, next_after=None if is_last else rows[examined - 1].id)

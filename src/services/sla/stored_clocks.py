@@ -14,9 +14,9 @@ _CLOCKS: Final = TypeAdapter(list[SlaClock])
 _COMPUTED: Final = {"state", "remaining_s"}
 
 
-def clocks_of(stored: str) -> tuple[Clock, ...]:
+def clocks_of(stored: str | None) -> tuple[Clock, ...]:
     """Return the clocks in the column `sla`."""
-    if stored == "[]":  # as nearly every ticket without service levels has it
+    if stored is None:
         return ()
     return tuple(Clock(**clock.model_dump(exclude=_COMPUTED)) for clock in _CLOCKS.validate_json(stored))
 
@@ -47,7 +47,7 @@ def columns_of(clocks: Clocks, terms: Terms | None) -> Mapping[str, Any]:
     promised = terms_as_json(terms)
     running = [clock.due_at for clock in clocks if clock.due_at is not None]
     return {
-        "sla": _CLOCKS.dump_json([_shown(clock) for clock in clocks]).decode(),
+        "sla": _CLOCKS.dump_json([_shown(clock) for clock in clocks]).decode() if clocks else None,
         "sla_terms": None if promised is None else to_json(promised).decode(),
         "sla_state": _worst_of(clocks),
         "due_at": min(running, default=None),

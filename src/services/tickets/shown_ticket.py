@@ -18,7 +18,7 @@ def ticket_of(row: Row) -> Ticket:
     computed = {
         "allowed_transitions": allowed_from(row.status),
         "custom": json.loads(row.custom),
-        "sla": json.loads(row.sla),
+        "sla": json.loads(row.sla or "[]"),
     }
     return Ticket.model_validate(dict(row) | computed)
 

@@ -74,6 +74,8 @@ def _members(names: Iterable[str], rows: FromClause, computed: Mapping[str, Memb
 
 def _member(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a column as JSON shows it: a time in UTC (RFC 3339), independent of the time zone of the session."""
+    if column.key == "sla":
+        return func.coalesce(column, cast(constant("[]"), JSON)).label(column.key)
     if isinstance(column.type, DateTime):
         in_utc = func.timezone(constant("UTC"), column)
         return func.to_char(in_utc, constant(_TIME_FORMAT)).label(column.key)

@@ -5,7 +5,7 @@ from typing import Final
 
 from core.errors import IllegalTransition
 from models import TicketStatus
-from schemas.tickets import Workflow
+from schemas.workflow import Workflow
 
 INITIAL: Final = TicketStatus.OPEN
 

@@ -46,7 +46,7 @@ def _columns() -> dict[str, list[sa.Column[Any]]]:
 
     return {
         "tickets": [
-            sa.Column("sla", postgresql.JSON(), server_default=sa.text("'[]'"), nullable=False),
+            sa.Column("sla", postgresql.JSON(), nullable=True),
             sa.Column("sla_terms", postgresql.JSON(), nullable=True),
             sa.Column("sla_state", sa.Text(), nullable=True),
             time("due_at"),
@@ -118,9 +118,9 @@ def _create_tables() -> None:
 
 def upgrade() -> None:
     """Add tables, columns and a function; the columns have constant defaults, so that no row is rewritten."""
+    op.execute("LOCK TABLE tickets, ticket_events IN ACCESS EXCLUSIVE MODE")
     _create_tables()
     op.execute(_SERVICE_CLOCK)
-    op.execute("LOCK TABLE tickets, ticket_events IN ACCESS EXCLUSIVE MODE")
     for table, columns in _columns().items():
         for column in columns:
             op.add_column(table, column)
