@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from support.api_calls import a_person, existing_calendar
+from support.api_calls import a_calendar, a_person, existing_calendar
 from support.factories import JSON, a_ticket
 from support.webhooks import new_replay, new_webhook, webhook_with_delivery
 
@@ -37,7 +37,7 @@ async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, p
         new = {"key": f"f{secrets.token_hex(6)}", "label": "Field", "type": "text"}
         values["key"] = await _new(client, "/fields", new, "key")
     if "{calendar_id}" in path:
-        values["calendar_id"] = (await existing_calendar(client)).rpartition("/")[2]
+        values["calendar_id"] = await _calendar_for(client, operation)
     if "{webhook_id}" in path:
         values |= await _webhook_for(client, path)
     return path.format_map(values)
@@ -79,6 +79,13 @@ async def _ticket_for(client: httpx2.AsyncClient, operation: str) -> int:
         into = {"into": await _new(client, "/tickets", a_ticket())}
         assert (await client.post(f"/tickets/{ticket_id}/merge", json=into)).is_success
     return ticket_id
+
+
+async def _calendar_for(client: httpx2.AsyncClient, operation: str) -> Any:
+    """Return the id of a calendar: a new one for a change, which the example expects at its first version."""
+    if operation == "change_calendar":
+        return await _new(client, "/calendars", a_calendar())
+    return (await existing_calendar(client)).rpartition("/")[2]
 
 
 async def _webhook_for(client: httpx2.AsyncClient, path: str) -> dict[str, int]:
