@@ -196,7 +196,8 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     """Build the services of tickets: all of them write through one TicketChanges."""
     database, cache = resources.database, resources.cache
     close = AutoCloseTimes(settings.auto_close_after, settings.auto_close_notice)
-    automation = AutomationDefinitions(database, close)
+    calendars = Calendars(database)
+    automation = AutomationDefinitions(database, close, calendars)
     changes = TicketChanges(database, cache, resources.groups, automation)
     state.automation = automation
     state.policies = SlaPolicies(database, automation)
@@ -206,7 +207,7 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     definitions, assignees = FieldDefinitions(database), Assignees(database)
     working_fields = WorkingFields(assignees, definitions)
     state.fields = FieldService(database, definitions, resources.groups)
-    state.calendars = CalendarService(database, Calendars(database))
+    state.calendars = CalendarService(database, calendars)
     state.tickets = TicketService(database, cache, changes, working_fields)
     state.lists = TicketLists(database, definitions)
     state.counter = TicketCounter(database, definitions)

@@ -60,14 +60,19 @@ _EXCEPTIONS: Final = (
 )
 
 
-def _by_weekday(hours: dict[str, Any], **others: Any) -> WithJsonSchema:  # noqa: ANN401 - any keyword of JSON Schema
-    properties = dict.fromkeys(WEEKDAYS, hours)
-    return WithJsonSchema({"type": "object", "properties": properties, "additionalProperties": False} | others)
+def _by_weekday(hours: dict[str, Any]) -> WithJsonSchema:
+    names = {"type": "string", "enum": list(WEEKDAYS)}
+    return WithJsonSchema({"type": "object", "propertyNames": names, "additionalProperties": hours})
 
 
 def _by_date(hours: dict[str, Any]) -> WithJsonSchema:
     names = {"type": "string", "pattern": _DATE_PATTERN}
     return WithJsonSchema({"type": "object", "propertyNames": names, "additionalProperties": hours})
+
+
+def _whole_week() -> WithJsonSchema:
+    days = dict.fromkeys(WEEKDAYS, _HOURS)
+    return WithJsonSchema({"type": "object", "properties": days, "required": list(WEEKDAYS)})
 
 
 def _interval(ends: list[str]) -> list[str]:
@@ -137,7 +142,7 @@ class Calendar(BaseModel):
     id: int = Field(description="The id of the calendar.", examples=[1])
     name: str = Field(description="The name.", examples=["Support"])
     zone: str = Field(description=_ZONE, examples=["Europe/Berlin"])
-    weekly: Annotated[dict[str, list[list[str]]], _by_weekday(_HOURS, required=list(WEEKDAYS))] = Field(
+    weekly: Annotated[dict[str, list[list[str]]], _whole_week()] = Field(
         description=_WEEKLY, examples=[_WHOLE_WEEK_EXAMPLE]
     )
     exceptions: Annotated[dict[str, list[list[str]]], _by_date(_HOURS)] = Field(

@@ -1,11 +1,12 @@
 """Resources in the state in which an operation of the document succeeds."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
 
-from support.api_calls import a_person, a_policy, existing_calendar
+from support.api_calls import a_calendar, a_person, a_policy, existing_calendar
 from support.factories import JSON, a_ticket
 from support.webhooks import new_replay, new_webhook, webhook_with_delivery
 
@@ -30,7 +31,7 @@ async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, p
     The client is an admin's.
     """
     values = dict(parameters)
-    makers = {
+    makers: dict[str, Callable[[], Awaitable[Any]]] = {
         "ticket_id": lambda: _ticket_for(client, operation),
         "other_id": lambda: _new(client, "/tickets", a_ticket()),
         "person_id": lambda: _new(client, "/people", a_person()),
@@ -38,7 +39,7 @@ async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, p
         "group_id": lambda: _new(client, "/groups", {"name": secrets.token_hex(6)}),
         "key_id": lambda: _new(client, "/keys", {"name": secrets.token_hex(6), "role": "agent"}),
         "key": lambda: _new(client, "/fields", a_field(), "key"),
-        "calendar_id": lambda: _calendar(client),
+        "calendar_id": lambda: _calendar(client, operation),
         "policy_id": lambda: _policy(client),
     }
     for name, make in makers.items():
@@ -84,7 +85,11 @@ def a_field() -> JSON:
     return {"key": f"f{secrets.token_hex(6)}", "label": "Field", "type": "text"}
 
 
-async def _calendar(client: httpx2.AsyncClient) -> int:
+async def _calendar(client: httpx2.AsyncClient, operation: str = "") -> int:
+    """Return the id of a calendar: a new one for a change, which the example expects at its first version."""
+    if operation == "change_calendar":
+        calendar_id: int = await _new(client, "/calendars", a_calendar())
+        return calendar_id
     return int((await existing_calendar(client)).rpartition("/")[2])
 
 

@@ -2,13 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import pytest
 
 from directory.conftest import Directory, problem
 from services.sla import calendars as module
-from sla.conftest import OFFICE_HOURS, a_calendar
+from sla.conftest import OFFICE_HOURS
+from support import api_calls
 from support.factories import JSON
+
+
+def a_calendar(**fields: object) -> JSON:
+    """Return the body of a new calendar with office hours."""
+    return api_calls.a_calendar(weekly=OFFICE_HOURS) | fields
 
 
 async def created(directory: Directory, **fields: object) -> str:
@@ -260,11 +265,3 @@ async def test_holidays_are_proposed_and_may_be_sent_as_they_are(directory: Dire
     changed = await directory.admin.patch(path, json={"exceptions": proposal["exceptions"]})
     assert changed.json()["exceptions"] == proposal["exceptions"] | {"2026-12-25": [["09:00", "10:00"]]}
     assert (await directory.agent.get(target)).json() == {"exceptions": {}, "names": {}}
-
-
-async def test_the_database_refuses_two_calendars_of_one_name(
-    directory: Directory, directory_sql: asyncpg.Connection
-) -> None:
-    await created(directory, name="Straße")
-    with pytest.raises(asyncpg.UniqueViolationError):
-        await directory_sql.execute("INSERT INTO calendars (name, zone, weekly) VALUES ('STRASSE', 'UTC', '{}')")

@@ -105,7 +105,7 @@ def test_there_is_no_working_time_at_the_ends_of_the_calendar(zone: str) -> None
 
 
 def test_near_deadlines_are_computed_in_microseconds() -> None:
-    """A hundred times slower than measured, for busy machines: a walk by minutes would be slower still."""
+    """The limit is twenty times what was measured, for busy machines. A walk by minutes would be slower still."""
     calendar = WorkingTime(BERLIN, OFFICE, {})
     start = at("2026-03-02T09:00")
     began_at = time.process_time()

@@ -50,6 +50,30 @@ NEW_COMMENT: Final = {
 }
 
 # The members of a ticket come from the schema, each with its own example, so that a new field needs no edit here.
+_CLOCK: Final = {
+    "kind": "first_response",
+    "state": "running",
+    "due_at": "2026-03-02T13:31:07.120345Z",
+    "remaining_s": 3600,
+    "policy_id": 1,
+    "calendar_id": 1,
+    "budget_s": 3600,
+    "spent_s": 0.0,
+    "running_since": "2026-03-02T12:31:07.120345Z",
+    "warn_at": "2026-03-02T13:19:07.120345Z",
+    "warned_at": None,
+    "breached_at": None,
+    "met_at": None,
+}
+_MET: Final = {
+    "state": "met",
+    "due_at": None,
+    "remaining_s": 3445,
+    "spent_s": 154.783767,
+    "running_since": None,
+    "warn_at": None,
+    "met_at": "2026-03-02T12:33:41.904112Z",
+}
 _NEW: Final[dict[str, Any]] = {name: (field.examples or [None])[0] for name, field in Ticket.model_fields.items()} | {
     "closed_at": None,
     "participants": [],
@@ -59,6 +83,9 @@ _NEW: Final[dict[str, Any]] = {name: (field.examples or [None])[0] for name, fie
     "tags": [],
     "source": None,
     "external_id": None,
+    "auto_close_at": None,
+    "sla": [_CLOCK],
+    "due_at": _CLOCK["due_at"],
 }
 _COMMENT: Final = {
     "id": 1,
@@ -74,6 +101,9 @@ _ANSWERED: Final = _NEW | {
     "version": 2,
     "comment_count": 1,
     "updated_at": _COMMENT["created_at"],
+    "auto_close_at": "2026-03-09T12:33:41.904112Z",
+    "sla": [_CLOCK | _MET],
+    "due_at": None,
 }
 _CLOSED: Final = _ANSWERED | {
     "status": "closed",
@@ -81,20 +111,28 @@ _CLOSED: Final = _ANSWERED | {
     "version": 3,
     "updated_at": "2026-03-02T13:02:15.002731Z",
     "closed_at": "2026-03-02T13:02:15.002731Z",
+    "auto_close_at": None,
 }
 _HISTORY: Final = [
     {"version": 1, "type": "created", "data": {}, "actor": "key:crm", "created_at": _NEW["created_at"]},
     {
         "version": 2,
         "type": "commented",
-        "data": {"comment_id": 1, "status": {"from": "open", "to": "answered"}},
+        "data": {
+            "comment_id": 1,
+            "status": {"from": "open", "to": "answered"},
+            "auto_close_at": {"from": None, "to": "2026-03-09T12:33:41.904112Z"},
+        },
         "actor": "key:crm",
         "created_at": _COMMENT["created_at"],
     },
     {
         "version": 3,
         "type": "changed",
-        "data": {"status": {"from": "answered", "to": "closed"}},
+        "data": {
+            "status": {"from": "answered", "to": "closed"},
+            "auto_close_at": {"from": "2026-03-09T12:33:41.904112Z", "to": None},
+        },
         "actor": "key:crm",
         "created_at": _CLOSED["closed_at"],
     },

@@ -54,10 +54,10 @@ class AutomationDefinitions(CachedDefinitions[AutomationSettings]):
 
     what = "policies, calendars and rules"
 
-    def __init__(self, database: Database, close: AutoCloseTimes) -> None:
+    def __init__(self, database: Database, close: AutoCloseTimes, calendars: Calendars | None = None) -> None:
         super().__init__(database)
         self._close = close
-        self._calendars = Calendars(database)
+        self._calendars = calendars or Calendars(database)
 
     async def read(self, connection: Session) -> AutomationSettings:
         """Return the settings that are stored now."""
