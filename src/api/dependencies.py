@@ -12,6 +12,7 @@ from schemas.lists import CommentPaging, Paging, TicketQuery
 from schemas.people import PeopleQuery
 from services.access.key_service import KeyService
 from services.access.principal import Principal
+from services.automation.reminders import Reminders
 from services.directory.groups import Groups
 from services.directory.hand_over import HandOvers
 from services.directory.people import People
@@ -95,6 +96,11 @@ async def _hand_overs(request: Request) -> HandOvers:
     return hand_overs
 
 
+async def _reminders(request: Request) -> Reminders:
+    reminders: Reminders = request.app.state.reminders
+    return reminders
+
+
 async def _health(request: Request) -> HealthService:
     service: HealthService = request.app.state.health
     return service
@@ -162,6 +168,7 @@ Participants = Annotated[TicketParticipants, Depends(_participants)]
 Links = Annotated[TicketLinks, Depends(_links)]
 MergesOf = Annotated[Merges, Depends(_merges)]
 FollowUpsOf = Annotated[FollowUps, Depends(_follow_ups)]
+AllReminders = Annotated[Reminders, Depends(_reminders)]
 Health = Annotated[HealthService, Depends(_health)]
 AllHandOvers = Annotated[HandOvers, Depends(_hand_overs)]
 AllFields = Annotated[FieldService, Depends(_fields)]

@@ -32,18 +32,22 @@ DIRECTORY: Final = PathSet("/people", "/groups")
 FIELDS: Final = PathSet("/fields")
 KEYS: Final = PathSet("/keys")
 EVENTS: Final = PathSet("/events")
+REMINDERS: Final = PathSet("/reminders")
 WEBHOOKS: Final = PathSet("/webhooks")
 PRINCIPALS: Final = PathSet("/me", "/principals")
 
+_RESOURCES: Final = TICKETS | EVENTS | REMINDERS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS
+_READ_BY_STAFF: Final = DIRECTORY | TAGS | REMINDERS
+
 # Respond in JSON only.
-JSON_ONLY: Final = TICKETS | EVENTS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | PathSet("/workflow")
+JSON_ONLY: Final = _RESOURCES | PathSet("/workflow")
 # Require no authentication, and take no body.
 PUBLIC: Final = PROBES | DOCS | PathSet("/openapi.json", "/problems")
 # Requested by load balancers and Prometheus every few seconds.
 POLLED: Final = PROBES | METRICS
 # Caches must not store them: tickets, people and keys contain personal texts, addresses and secrets, and the others are
 # of this moment.
-NOT_STORED: Final = TICKETS | EVENTS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | POLLED
+NOT_STORED: Final = _RESOURCES | POLLED
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
 UNLIMITED: Final = POLLED | DOCS
@@ -54,6 +58,7 @@ _METRICS_ROLES: Final[Set[Role]] = _STAFF | {Role.MONITOR}
 _ADMINS: Final[Set[Role]] = {Role.ADMIN}
 _READING: Final = frozenset({"GET", "HEAD"})
 _COMMENTS: Final = "/comments"
+_REMINDER: Final = "/reminder"
 # What agents do with tickets, by the paths of requests and of the document.
 _OF_STAFF: Final = re.compile("/tickets/(by-external-id/.+|[^/]+/(take|release|merge|tags/.+|links/.+))")
 
@@ -66,10 +71,11 @@ def is_of_events(path: str) -> bool:
 def roles_for(path: str, method: str) -> Set[Role]:
     """Return the roles that have access to a path that is not public."""
     if path in TICKETS:
-        return _STAFF if method not in _READING and _OF_STAFF.fullmatch(path) else _TICKET_ROLES
+        is_of_staff = path.endswith(_REMINDER) or (method not in _READING and _OF_STAFF.fullmatch(path))
+        return _STAFF if is_of_staff else _TICKET_ROLES
     if path in METRICS:
         return _METRICS_ROLES
-    if path in DIRECTORY or path in TAGS:
+    if path in _READ_BY_STAFF:
         return _STAFF if method in _READING else _ADMINS
     if path in FIELDS:
         return _TICKET_ROLES if method in _READING else _ADMINS

@@ -22,9 +22,9 @@ AutoCloseAfter = Annotated[int, Field(ge=0, le=MAX_AUTO_CLOSE_AFTER_S), BeforeVa
 
 _MEMBERS: Final = "The ids of the members: active agents and admins, people or service accounts."
 _AUTO_CLOSE_AFTER: Final = (
-    "After how many seconds in the status `answered` the tickets of the group are closed. 0: never. Null: after the time "
-    "that the service is configured with. A new time applies from the next reply or transition of a ticket on, and 0 at "
-    "once."
+    "After how many seconds in the status `answered` the tickets of the group are closed. 0: never. Null: after the "
+    "time that the service is configured with. A new time applies from the next reply or transition of a ticket on, "
+    "and 0 at once."
 )
 
 

@@ -54,9 +54,7 @@ class Groups:
         async with self._database.transaction() as connection:
             await connection.run(LOCK)
             await _ensure_allowed(connection, 0, new.model_dump())
-            group_id = await connection.value(
-                sql.CREATE_GROUP, name=new.name, auto_close_after=new.auto_close_after
-            )
+            group_id = await connection.value(sql.CREATE_GROUP, name=new.name, auto_close_after=new.auto_close_after)
             await connection.run(sql.ADD_MEMBERS, group_id=group_id, ids=new.members)
             return _group_of(await _found(connection, group_id))
 

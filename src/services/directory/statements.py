@@ -186,9 +186,7 @@ NAME_IS_TAKEN: Final = Statement(
     select(exists().where(email_key(groups.c.name) == email_key(given(groups.c.name)), groups.c.id != _GROUP_ID))
 )
 CREATE_GROUP: Final = Statement(
-    insert(groups)
-    .values({name: given(groups.c[name]) for name in ("name", "auto_close_after")})
-    .returning(groups.c.id)
+    insert(groups).values({name: given(groups.c[name]) for name in ("name", "auto_close_after")}).returning(groups.c.id)
 )
 SAVE_GROUP: Final = Statement(
     update(groups)
