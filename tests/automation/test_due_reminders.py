@@ -174,6 +174,7 @@ async def test_killed_workers_remind_exactly_once(
     for ticket_id in ids:
         await remind(own_sql, ticket_id)
     assert own_settings.database_dsn is not None
+    assert own_settings.redis_host is not None
     environment = clean_environment(
         DATABASE_DSN=own_settings.database_dsn.get_secret_value(),
         REDIS_HOST=own_settings.redis_host,
@@ -205,3 +206,24 @@ async def test_killed_workers_remind_exactly_once(
             worker.wait()
     for ticket_id in ids:
         assert [each[0] for each in await events(own_sql, ticket_id)] == [2]
+
+
+async def test_what_is_due_is_found_by_an_index_range(own_sql: asyncpg.Connection) -> None:
+    await own_sql.execute("SET session_replication_role = replica")
+    await own_sql.execute(
+        "INSERT INTO reminders (ticket_id, principal_id, remind_at, reminded_at)"
+        " SELECT n, 'key:a', now() + (n - 20) * interval '1 minute', CASE WHEN n % 2 = 0 THEN now() END"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    await own_sql.execute("VACUUM ANALYZE reminders")
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        await own_sql.execute(f"SET plan_cache_mode = {mode}")
+        await own_sql.execute(f"PREPARE due AS {module.DUE.sql}")
+        given = {"failed": "'{7}'", "limit": "100"}
+        explained = await own_sql.fetchval(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE due({', '.join(given[name] for name in module.DUE.names)})"
+        )
+        await own_sql.execute("DEALLOCATE due")
+        (scan,) = json.loads(explained)[0]["Plan"]["Plans"][-1:]
+        assert (scan["Index Name"], scan["Actual Rows"]) == ("ix_reminders_remind_at", 9)
+        assert scan["Rows Removed by Filter"] == 1

@@ -37,7 +37,7 @@ _CLOCK: Final = func.service_clock(type_=DateTime(timezone=True))
 # A subquery: an index cannot be searched for a value that might change from row to row.
 _NOW: Final = select(_CLOCK).scalar_subquery()
 _IS_NEW: Final = _reminders.c.reminded_at.is_(None)
-_DUE: Final = Statement(
+DUE: Final = Statement(
     select(_reminders.c.ticket_id, _reminders.c.principal_id)
     .where(
         _IS_NEW,
@@ -86,7 +86,7 @@ class DueReminders:
         now = asyncio.get_running_loop().time()
         self._failed = {ticket_id: until for ticket_id, until in self._failed.items() if until > now}
         async with self._database.working_singly() as connection:
-            rows = await connection.rows(_DUE, failed=list(self._failed), limit=BATCH)
+            rows = await connection.rows(DUE, failed=list(self._failed), limit=BATCH)
         # Each process begins elsewhere: two that change one ticket would only wait for each other.
         for row in random.sample(rows, len(rows)):
             await self._try(row.ticket_id, row.principal_id)
