@@ -47,8 +47,8 @@ from services.access.authentication import Authenticator, TokenVerification
 from services.access.failed_authentications import FailedAuthentications
 from services.access.key_service import KeyService
 from services.automation.auto_close import AutoCloseTimes
+from services.automation.reminders import Reminders
 from services.automation.settings import AutomationDefinitions
-from services.automation.timers import TicketTimers
 from services.cursors import StoredCursors
 from services.directory.assignees import Assignees
 from services.directory.groups import Groups
@@ -89,7 +89,7 @@ from services.webhooks.maintenance import measure_continually
 from services.webhooks.replays import WebhookReplays
 from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
-from workers.background import IN_FLIGHT_INLINE, background_work
+from workers.background import IN_FLIGHT_INLINE, automation_work, background_work
 from workers.runner import Runner, Work
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -144,7 +144,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     database,
                     app.state.publisher,
                     sender,
-                    app.state.timers,
+                    app.state.automation_work,
                     max_in_flight=IN_FLIGHT_INLINE,
                     retention_days=settings.event_retention_days,
                 )
@@ -199,10 +199,11 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     calendars = Calendars(database)
     automation = AutomationDefinitions(database, close, calendars)
     changes = TicketChanges(database, cache, resources.groups, automation)
-    state.automation = automation
+    state.automation, state.changes = automation, changes
+    state.automation_work = automation_work(database, changes, automation)
     state.policies = SlaPolicies(database, automation)
     state.recomputation = Recomputation(database, changes, state.policies, automation)
-    state.timers = TicketTimers(database, changes, automation)
+    state.reminders = Reminders(database, StoredCursors(database))
     state.publisher = EventPublisher(database, changes.committed)
     definitions, assignees = FieldDefinitions(database), Assignees(database)
     working_fields = WorkingFields(assignees, definitions)

@@ -13,6 +13,7 @@ from schemas.lists import CommentPaging, Paging, TicketQuery
 from schemas.people import PeopleQuery
 from services.access.key_service import KeyService
 from services.access.principal import Principal
+from services.automation.reminders import Reminders
 from services.directory.groups import Groups
 from services.directory.hand_over import HandOvers
 from services.directory.people import People
@@ -82,6 +83,7 @@ PolicyRecomputation = Annotated[Recomputation, Depends(_provided("recomputation"
 Feed = Annotated[EventFeed, Depends(_provided("feed"))]
 Streams = Annotated[EventStreams, Depends(_provided("streams"))]
 AllCalendars = Annotated[CalendarService, Depends(_provided("calendars"))]
+AllReminders = Annotated[Reminders, Depends(_provided("reminders"))]
 Caller = Annotated[Principal, Depends(_caller)]
 # The bounds precede the validator, so that they are part of the documented schema.
 TicketId = Annotated[

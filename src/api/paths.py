@@ -33,9 +33,12 @@ FIELDS: Final = PathSet("/fields")
 SERVICE_LEVELS: Final = PathSet("/calendars", "/sla-policies")
 KEYS: Final = PathSet("/keys")
 EVENTS: Final = PathSet("/events")
+REMINDERS: Final = PathSet("/reminders")
 WEBHOOKS: Final = PathSet("/webhooks")
 PRINCIPALS: Final = PathSet("/me", "/principals")
-_RESOURCES: Final = TICKETS | EVENTS | TAGS | DIRECTORY | FIELDS | SERVICE_LEVELS | KEYS | WEBHOOKS | PRINCIPALS
+AUTOMATION: Final = SERVICE_LEVELS | REMINDERS
+_RESOURCES: Final = TICKETS | EVENTS | AUTOMATION | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS
+_READ_BY_STAFF: Final = DIRECTORY | TAGS | AUTOMATION
 
 # Respond in JSON only.
 JSON_ONLY: Final = _RESOURCES | PathSet("/workflow")
@@ -56,6 +59,7 @@ _METRICS_ROLES: Final[Set[Role]] = _STAFF | {Role.MONITOR}
 _ADMINS: Final[Set[Role]] = {Role.ADMIN}
 _READING: Final = frozenset({"GET", "HEAD"})
 _COMMENTS: Final = "/comments"
+_REMINDER: Final = "/reminder"
 # What agents do with tickets, by the paths of requests and of the document.
 _OF_STAFF: Final = re.compile("/tickets/(by-external-id/.+|[^/]+/(take|release|merge|tags/.+|links/.+))")
 
@@ -68,10 +72,11 @@ def is_of_events(path: str) -> bool:
 def roles_for(path: str, method: str) -> Set[Role]:
     """Return the roles that have access to a path that is not public."""
     if path in TICKETS:
-        return _STAFF if method not in _READING and _OF_STAFF.fullmatch(path) else _TICKET_ROLES
+        is_of_staff = path.endswith(_REMINDER) or (method not in _READING and _OF_STAFF.fullmatch(path))
+        return _STAFF if is_of_staff else _TICKET_ROLES
     if path in METRICS:
         return _METRICS_ROLES
-    if path in DIRECTORY or path in TAGS or path in SERVICE_LEVELS:
+    if path in _READ_BY_STAFF:
         return _STAFF if method in _READING else _ADMINS
     if path in FIELDS:
         return _TICKET_ROLES if method in _READING else _ADMINS

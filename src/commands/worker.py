@@ -2,8 +2,8 @@
 
     ./entrypoint.sh worker
 
-It publishes events, delivers them to webhooks and fires timers, for services with `WORK=off`. Several workers share the
-work. SIGTERM and SIGINT stop it; requests to webhooks that are in progress have two seconds then.
+It publishes events, delivers them to webhooks, fires timers and reminds, for services with `WORK=off`. Several workers
+share the work. SIGTERM and SIGINT stop it; requests to webhooks that are in progress have two seconds then.
 """
 
 import asyncio
@@ -20,13 +20,12 @@ from core.settings import Settings
 from db.resources import open_resources
 from services.automation.auto_close import AutoCloseTimes
 from services.automation.settings import AutomationDefinitions
-from services.automation.timers import TicketTimers
 from services.events.publisher import EventPublisher
 from services.tickets.changes import TicketChanges
 from services.tickets.service import lookup_schema
 from services.webhooks.addresses import AddressPolicy
 from services.webhooks.sender import Sender
-from workers.background import IN_FLIGHT_OF_WORKER, background_work
+from workers.background import IN_FLIGHT_OF_WORKER, automation_work, background_work
 from workers.runner import Runner
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -68,7 +67,7 @@ async def _work(settings: Settings) -> None:
             database,
             EventPublisher(database, changes.committed),
             sender,
-            TicketTimers(database, changes, automation),
+            automation_work(database, changes, automation),
             max_in_flight=IN_FLIGHT_OF_WORKER,
             retention_days=settings.event_retention_days,
         )

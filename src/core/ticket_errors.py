@@ -1,4 +1,4 @@
-"""The errors of what agents do with tickets: assignment, tags, participants, links, merges and follow-ups.
+"""The errors of what agents do with tickets: assignment, tags, participants, links, merges, follow-ups and reminders.
 
 Like those of `core.errors`, they do not depend on HTTP.
 """
@@ -39,6 +39,17 @@ class TooManyParticipants(ServiceError):
 
 class TooManyLinks(ServiceError):
     """One of the tickets has the maximum number of links."""
+
+
+class ReminderNotFound(ServiceError):
+    """The caller has no reminder on the ticket."""
+
+    def __init__(self, ticket_id: int) -> None:
+        super().__init__(f"no reminder on ticket {ticket_id}")
+
+
+class RemindAtRefused(ServiceError):
+    """The time of a reminder is not in the future, or too far ahead."""
 
 
 class LinkToItself(ServiceError):

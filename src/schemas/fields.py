@@ -14,6 +14,7 @@ EMAIL_MAX_LENGTH = ticket.EMAIL_MAX_LENGTH
 
 # At most as many digits as an id can have, without a leading zero.
 _PLAIN_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+_TRUTH: Final = re.compile("true|false")
 
 # email-validator rejects this domain because the public Internet cannot deliver to it; many private networks use it.
 _PRIVATE_DOMAIN = "local"
@@ -64,6 +65,13 @@ def plain_number(value: object) -> object:
     """Refuse other spellings that Python reads as a number (`+1`, `1_0`, ` 1`, `1.0`): each number has one spelling."""
     if isinstance(value, str) and not _PLAIN_NUMBER.fullmatch(value):
         raise PydanticCustomError("number", "must be a whole number in plain digits")
+    return value
+
+
+def plain_truth(value: object) -> object:
+    """Refuse other spellings that pydantic reads as a boolean (`1`, `yes`, `on`): each value has one spelling."""
+    if isinstance(value, str) and not _TRUTH.fullmatch(value):
+        raise PydanticCustomError("boolean", "must be true or false")
     return value
 
 

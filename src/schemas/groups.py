@@ -3,19 +3,29 @@
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from models.principal import ID_MAX_LENGTH
 from schemas.fields import Name
+from schemas.numbers import whole_number
 from schemas.pages import NextCursor
 from schemas.request_body import MergePatch, RequestBody, without_default
 
 MAX_MEMBERS: Final = 900
+# Ten years.
+MAX_AUTO_CLOSE_AFTER_S: Final = 315_360_000
 
 PrincipalId = Annotated[str, StringConstraints(min_length=1, max_length=ID_MAX_LENGTH, pattern=r"^[^\x00]*$")]
 Members = Annotated[list[PrincipalId], Field(max_length=MAX_MEMBERS)]
+# The bounds precede the validator, so that they are part of the documented schema.
+AutoCloseAfter = Annotated[int, Field(ge=0, le=MAX_AUTO_CLOSE_AFTER_S), BeforeValidator(whole_number)]
 
 _MEMBERS: Final = "The ids of the members: active agents and admins, people or service accounts."
+_AUTO_CLOSE_AFTER: Final = (
+    "After how many seconds in the status `answered` the tickets of the group are closed. 0: never. Null: after the "
+    "time that the service is configured with. A new time applies from the next reply or transition of a ticket on, "
+    "and 0 at once."
+)
 
 
 class GroupCreate(RequestBody):
@@ -23,6 +33,7 @@ class GroupCreate(RequestBody):
 
     name: Annotated[Name, Field(description="The name. No two groups have the same one, whatever its case.")]
     members: Members = Field(default=[], description=_MEMBERS, examples=[["person:1"]])
+    auto_close_after: AutoCloseAfter | None = Field(default=None, description=_AUTO_CLOSE_AFTER, examples=[1_209_600])
 
 
 class GroupPatch(MergePatch):
@@ -37,6 +48,9 @@ class GroupPatch(MergePatch):
     )
     members: Members = Field(
         default=[], json_schema_extra=without_default, description=f"{_MEMBERS} Replaces all members.", examples=[[]]
+    )
+    auto_close_after: AutoCloseAfter | None = Field(
+        default=None, json_schema_extra=without_default, description=_AUTO_CLOSE_AFTER, examples=[0]
     )
 
 
@@ -55,6 +69,7 @@ class Group(GroupName):
         description="The ids of the members, sorted. Members that were deactivated later stay listed.",
         examples=[["key:crm", "person:1"]],
     )
+    auto_close_after: int | None = Field(description=_AUTO_CLOSE_AFTER, examples=[1_209_600])
     version: int = Field(
         description="Starts at 1. Each change of the group or of its members adds 1. Also sent as the `ETag`.",
         examples=[1],

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from models import Priority, SlaState, TicketStatus
 from models.ticket import EXTERNAL_ID_MAX_LENGTH, SOURCE_MAX_LENGTH
-from schemas.fields import EMAIL_MAX_LENGTH, ID_MAX, Storable, normal_email, plain_number, text_schema
+from schemas.fields import EMAIL_MAX_LENGTH, ID_MAX, Storable, normal_email, plain_number, plain_truth, text_schema
 from schemas.pages import CURSOR_EXAMPLE
 from schemas.working_fields import PRINCIPAL_ID_MAX_LENGTH, Tag
 
@@ -199,6 +199,11 @@ class TicketFilters(BaseModel):
         description="Tickets with a clock that is `breached`, whether it was met later or not, or with a running one "
         "that is `at_risk`: less than 20 % of its budget is left. Repeat the parameter for either.",
         examples=[["breached", "at_risk"]],
+    )
+    snoozed: Annotated[bool, BeforeValidator(plain_truth)] | None = Field(
+        default=None,
+        description="False: without the tickets that the caller has snoozed with a reminder. True: these tickets only.",
+        examples=[False],
     )
     _custom: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -1,6 +1,5 @@
 """People, in requests and in responses."""
 
-import re
 import zoneinfo
 from datetime import datetime
 from functools import lru_cache
@@ -11,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from models import Role, RoleSource
 from models.principal import NAME_MAX_LENGTH
-from schemas.fields import ID_MAX, Email, Name, Storable, plain_number, text_schema
+from schemas.fields import ID_MAX, Email, Name, Storable, plain_number, plain_truth, text_schema
 from schemas.lists import Paging
 from schemas.pages import NextCursor
 from schemas.request_body import MergePatch, RequestBody, without_default
@@ -21,7 +20,6 @@ LANGUAGE_MAX_LENGTH: Final = 35
 
 # Files of a system that name no zone of the IANA.
 _NO_ZONES: Final = frozenset({"localtime", "Factory"})
-_TRUTH: Final = re.compile("true|false")
 
 
 @lru_cache(maxsize=1)
@@ -32,13 +30,6 @@ def _zones() -> frozenset[str]:
 def _zone(value: str) -> str:
     if value not in _zones():
         raise PydanticCustomError("zone", "must be a time zone of the IANA database, such as Europe/Berlin")
-    return value
-
-
-def plain_truth(value: object) -> object:
-    """Refuse other spellings that pydantic reads as a boolean (`1`, `yes`, `on`): each value has one spelling."""
-    if isinstance(value, str) and not _TRUTH.fullmatch(value):
-        raise PydanticCustomError("boolean", "must be true or false")
     return value
 
 

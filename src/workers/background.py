@@ -9,9 +9,12 @@ from functools import partial
 from typing import Final
 
 from db.postgres.database import Database
+from services.automation.due_reminders import DueReminders
+from services.automation.settings import AutomationDefinitions
 from services.automation.timers import TicketTimers
 from services.events.publisher import EventPublisher
 from services.events.retention import purge_continually as purge_log_continually
+from services.tickets.changes import TicketChanges
 from services.webhooks.deliverer import Deliverer
 from services.webhooks.feeder import Feeder
 from services.webhooks.maintenance import purge_continually as purge_webhooks_continually
@@ -24,11 +27,19 @@ IN_FLIGHT_INLINE: Final = 20
 IN_FLIGHT_OF_WORKER: Final = 200
 
 
+def automation_work(database: Database, changes: TicketChanges, definitions: AutomationDefinitions) -> Sequence[Work]:
+    """Return the work that changes tickets by itself."""
+    return [
+        Work("fire-timers", TicketTimers(database, changes, definitions).run),
+        Work("remind", DueReminders(database, changes).run),
+    ]
+
+
 def background_work(
     database: Database,
     publisher: EventPublisher,
     sender: Sender,
-    timers: TicketTimers,
+    automation: Sequence[Work],
     *,
     max_in_flight: int,
     retention_days: int,
@@ -41,6 +52,6 @@ def background_work(
         Work("purge-event-log", partial(purge_log_continually, database, retention_days=retention_days)),
         Work("feed-webhooks", partial(feeder.run, publisher.published)),
         Work("deliver-webhooks", deliverer.run),
-        Work("fire-timers", timers.run),
+        *automation,
         Work("purge-webhooks", partial(purge_webhooks_continually, database)),
     ]

@@ -94,7 +94,7 @@ def test_every_response_documents_its_headers(document: JSON) -> None:
                 *("add_group_member", "remove_group_member"),
             )
         },
-        **{(name, 200): {"Link"} for name in ("list_people", "list_groups", "list_keys")},
+        **{(name, 200): {"Link"} for name in ("list_people", "list_groups", "list_keys", "list_reminders")},
         **{(name, 412): {"ETag"} for name in ("change_person", "change_group")},
         ("create_ticket", 409): {"Retry-After"},
         ("create_comment", 409): {"Retry-After"},

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -25,11 +26,14 @@ class ProtectedService:
     credentials: dict[str, dict[str, str]]
     restricted: dict[Scope, dict[str, str]]
     ticket_id: int
+    dsn: str
 
     async def call(self, name: str, headers: dict[str, str]) -> httpx2.Response:
         """Call an operation with valid parameters."""
         admin = self.credentials["admin"]
         method, path, body = (await calls(self.client, self.ticket_id, ALICE, admin))[name]
+        if name.endswith("_reminder"):
+            await remind_every_principal(self.dsn, self.ticket_id)
         return await self.client.request(method, path, json=body, headers=headers)
 
 
@@ -50,7 +54,18 @@ async def service(migrated_database: NewDatabase, redis_address: tuple[str, int]
             client.headers.update(credentials["agent"])
             ticket = await open_ticket(client, email=ALICE)
             del client.headers["Authorization"]
-            yield ProtectedService(app.openapi(), client, credentials, restricted, ticket["id"])
+            yield ProtectedService(app.openapi(), client, credentials, restricted, ticket["id"], dsn)
+
+
+async def remind_every_principal(dsn: str, ticket_id: int) -> None:
+    """Give every principal a reminder on the ticket: nobody sees those of others."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "INSERT INTO reminders (ticket_id, principal_id, remind_at) SELECT $1, id, '2035-03-02Z' FROM principals"
+        " ON CONFLICT DO NOTHING",
+        ticket_id,
+    )
+    await connection.close()
 
 
 # The scope that each operation requires; None for any. A new operation must be added here.
@@ -71,6 +86,10 @@ SCOPES: dict[str, Scope | None] = {
     "remove_participant": Scope.WRITE,
     "add_link": Scope.WRITE,
     "remove_link": Scope.WRITE,
+    "set_reminder": Scope.WRITE,
+    "get_reminder": Scope.READ,
+    "delete_reminder": Scope.WRITE,
+    "list_reminders": Scope.READ,
     "merge_ticket": Scope.WRITE,
     "undo_merge": Scope.WRITE,
     "open_follow_up": Scope.WRITE,

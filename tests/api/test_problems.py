@@ -179,6 +179,8 @@ async def causes(client: httpx2.AsyncClient) -> list[tuple[str, str, JSON]]:
         ("POST", f"{path}/merge", {"json": {"into": fresh["id"]}}),
         ("DELETE", f"{path}/merge", {}),
         ("POST", f"{path}/follow-ups", {"json": a_ticket()}),
+        ("GET", f"{path}/reminder", {}),
+        ("PUT", f"{path}/reminder", {"json": {"remind_at": "2020-01-01T00:00:00Z"}}),
         ("GET", "/fields/unknown", {}),
         ("GET", "/nothing", {}),
         ("DELETE", "/tickets", {}),

@@ -14,10 +14,15 @@ from fastapi import FastAPI
 
 from core.settings import Settings
 from db.postgres.database import Database
+from directory.conftest import directory, directory_sql
 from models import Role
 from services.access.api_keys import ApiKeys
+from services.automation.due_reminders import DueReminders
 from services.automation.timers import TicketTimers
-from support.factories import JSON, NewDatabase, open_ticket, running, settings_for
+from services.tickets.changes import TicketChanges
+from support.factories import JSON, NewDatabase, cache_of, open_ticket, running, settings_for, ticket_changes
+
+__all__ = ["directory", "directory_sql"]
 
 HOUR = 3_600
 DAY = 24 * HOUR
@@ -49,12 +54,12 @@ class Automated:
     client: httpx2.AsyncClient
     sql: asyncpg.Connection
     keys: ApiKeys
+    database: Database
     names: list[str] = field(default_factory=list)
 
     @property
     def timers(self) -> TicketTimers:
-        timers: TicketTimers = self.app.state.timers
-        return timers
+        return TicketTimers(self.database, self.app.state.changes, self.app.state.automation)
 
     async def requester_key(self, email: str) -> str:
         key, _ = await self.keys.create(f"requester {secrets.token_hex(4)}", Role.REQUESTER, email)
@@ -132,7 +137,7 @@ async def automated_of_module(automated_settings: Settings) -> AsyncIterator[Aut
     admin, _ = await keys.create("admin", Role.ADMIN, None)
     async with running(automated_settings) as (app, client):
         client.headers["Authorization"] = f"Bearer {admin}"
-        yield Automated(app, client, sql, keys)
+        yield Automated(app, client, sql, keys, database)
     await sql.close()
     await database.close()
 
@@ -151,3 +156,35 @@ def clock_of(ticket: JSON, kind: str) -> JSON:
     (clock,) = [each for each in ticket["sla"] if each["kind"] == kind]
     found: JSON = clock
     return found
+
+
+@pytest.fixture
+async def own_sql(own_database_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to a database on which no service runs."""
+    connection = await asyncpg.connect(own_database_dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def own_settings(own_database_dsn: str, redis_address: tuple[str, int]) -> Settings:
+    """The settings of a service on that database that fires nothing."""
+    return settings_for(own_database_dsn, *redis_address, work="off")
+
+
+@pytest.fixture
+async def own_database(own_database_dsn: str) -> AsyncIterator[Database]:
+    database = Database(own_database_dsn, pool_size=5)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def changes(own_settings: Settings, own_database: Database) -> AsyncIterator[TicketChanges]:
+    async with cache_of(own_settings) as cache:
+        yield ticket_changes(own_database, cache)
+
+
+@pytest.fixture
+def due_reminders(own_database: Database, changes: TicketChanges) -> DueReminders:
+    return DueReminders(own_database, changes)

@@ -142,7 +142,7 @@ async def facts_of(automated: Automated, ticket: JSON) -> list[tuple[str, str, i
 async def ensure_rebuilt(automated: Automated, tickets: list[JSON]) -> None:
     """Check that the events of each ticket lead to the columns that are stored."""
     settings = await automated.app.state.automation.current()
-    async with automated.app.state.health._database.reading() as connection:  # noqa: SLF001 - of the service under test
+    async with automated.database.reading() as connection:
         for ticket in tickets:
             rows = await connection.rows(EVENTS, ticket_id=ticket["id"])
             columns = ", ".join(AUTOMATIC)

@@ -102,10 +102,18 @@ async def _ticket_for(client: httpx2.AsyncClient, operation: str) -> int:
     ticket_id: int = await _new(client, "/tickets", a_ticket())
     if operation == "open_follow_up":
         assert (await client.patch(f"/tickets/{ticket_id}", json={"status": "closed"})).is_success
+    if operation in {"get_reminder", "delete_reminder"}:
+        await remind(client, ticket_id)
     if operation == "undo_merge":
         into = {"into": await _new(client, "/tickets", a_ticket())}
         assert (await client.post(f"/tickets/{ticket_id}/merge", json=into)).is_success
     return ticket_id
+
+
+async def remind(client: httpx2.AsyncClient, ticket_id: int) -> None:
+    """Set a reminder of the client on a ticket."""
+    reminder = {"remind_at": "2035-03-02T09:00:00Z"}
+    assert (await client.put(f"/tickets/{ticket_id}/reminder", json=reminder)).is_success
 
 
 async def _webhook_for(client: httpx2.AsyncClient, path: str) -> dict[str, int]:

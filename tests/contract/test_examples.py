@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from contract.prepared import examples_of, prepared_body, prepared_path
+from contract.prepared import examples_of, prepared_body, prepared_path, remind
 from core.settings import ROOT
 from db.postgres.database import Database
 from models import Role
@@ -63,7 +63,7 @@ async def test_a_body_succeeds(
     assert sent is not None
     response = await admin.request(method, target, content=json.dumps(sent), headers={"Content-Type": media_type})
     assert response.status_code in {200, 201, 202}, response.text
-    if not path.startswith("/tickets"):
+    if not path.startswith("/tickets") or name == "set_reminder":
         return
     now = (await admin.get(f"/tickets/{response.json().get('ticket_id', response.json()['id'])}")).json()
     stored = now | response.json() | {"status": now["status"], "into": now["id"]}
@@ -108,6 +108,7 @@ async def next_cursor(client: httpx2.AsyncClient, path: str) -> str:
     """Return a cursor of a list with more than one item: the service accepts only cursors that it issued."""
     collections: dict[str, Callable[[], JSON]] = {
         "/tickets": a_ticket,
+        "/reminders": a_ticket,
         "/tags": lambda: a_ticket(tags=[secrets.token_hex(6)]),
         "/people": a_person,
         "/groups": lambda: {"name": secrets.token_hex(6)},
@@ -118,9 +119,12 @@ async def next_cursor(client: httpx2.AsyncClient, path: str) -> str:
     )
     if path.endswith("/deliveries"):  # a webhook gets the events of tickets
         target, body = "/tickets", a_ticket
-    target = "/tickets" if path == "/tags" else target
+    target = "/tickets" if path in {"/tags", "/reminders"} else target
     for _ in range(2):
-        assert (await client.post(target, json=body())).status_code == 201
+        created = await client.post(target, json=body())
+        assert created.status_code == 201
+        if path == "/reminders":
+            await remind(client, created.json()["id"])
     async with asyncio.timeout(TIMEOUT_S):
         while True:
             cursor: str | None = (await client.get(path, params={"limit": 1})).json()["next_cursor"]

@@ -3,6 +3,8 @@
 import asyncio
 import secrets
 
+import pytest
+
 from directory.conftest import Directory, problem
 from support.factories import JSON
 
@@ -150,3 +152,25 @@ async def test_a_member_who_was_deactivated_may_stay_in_the_list(directory: Dire
 async def test_a_name_has_no_marks_of_direction(directory: Directory) -> None:
     refused = await directory.admin.post("/groups", json={"name": "a\u202eb"})
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/name")
+
+
+async def test_an_admin_sets_when_the_tickets_of_a_group_are_closed(directory: Directory) -> None:
+    assert (await a_group(directory))["auto_close_after"] is None
+    group = await a_group(directory, auto_close_after=3_600)
+    path = f"/groups/{group['id']}"
+    assert (group["auto_close_after"], group["version"]) == (3_600, 1)
+    for value, version in ((0, 2), (0, 2), (None, 3), (315_360_000, 4)):
+        changed = (await directory.admin.patch(path, json={"auto_close_after": value})).json()
+        assert (changed["auto_close_after"], changed["version"]) == (value, version)
+    renamed = (await directory.admin.patch(path, json={"name": secrets.token_hex(6)})).json()
+    assert (renamed["auto_close_after"], renamed["version"]) == (315_360_000, 5)
+
+
+@pytest.mark.parametrize("value", [-1, 315_360_001, 1.5, "60", True])
+async def test_an_invalid_time_of_the_automatic_close_is_refused(directory: Directory, value: object) -> None:
+    group = await a_group(directory)
+    for method, path in (("POST", "/groups"), ("PATCH", f"/groups/{group['id']}")):
+        body = {"name": secrets.token_hex(6), "auto_close_after": value}
+        refused = await directory.admin.request(method, path, json=body)
+        assert problem(refused) == (422, "invalid-request")
+        assert [part["pointer"] for part in refused.json()["errors"]] == ["#/auto_close_after"]

@@ -40,6 +40,8 @@ async def add_directory(dsn: str) -> None:
         INSERT INTO fields (key, label, type) VALUES ('device', 'Device', 'text');
         INSERT INTO tickets (subject, text, email)
         SELECT 'subject', 'text', 'alice@example.com' FROM generate_series(1, 6);
+        INSERT INTO reminders (ticket_id, principal_id, remind_at)
+        SELECT id, 'key:hostile', '2035-03-02Z' FROM tickets WHERE id IN (1, 6);
         UPDATE tickets SET status = 'closed', closed_at = now(), version = 2 WHERE id IN (3, 5);
         SELECT set_config('tickets.change_purpose', 'merge', false);
         UPDATE tickets SET merged_into = 4, merged_at = now(), version = 3 WHERE id = 3;

@@ -49,14 +49,17 @@ def _valid(operation: str, field: str) -> object:
         return {"key": f"f{unique}", "label": "Device", "type": "text"}[field]
     if operation == "start_replay":
         return {"from": "2026-01-01T00:00:00Z"}[field]
+    if operation == "set_reminder":
+        return {"remind_at": "2035-03-02T09:00:00Z", "note": "Ask again", "snooze": True}[field]
     values = {"name": unique, "role": "agent", "members": [], "active": True, "status": "answered"}
     values |= {"url": "https://hooks.example.com/", "zone": "UTC", "weekly": {"mon": [["09:00", "17:30"]]}}
+    values |= {"auto_close_after": 3600}
     values |= {"into": 2, "from": "old", "to": "new", "assignee_id": None, "label": "Device"}
     return (a_ticket() | values)[field]
 
 
-# Operations on a ticket in another state than open: 3 is merged into 4, 5 is closed, 6 is open.
-_TICKETS: Final = {"undo_merge": 3, "open_follow_up": 5, "merge_ticket": 6}
+# Operations on a ticket in another state than open: 3 is merged into 4, 5 is closed, 6 is open and has a reminder.
+_TICKETS: Final = {"undo_merge": 3, "open_follow_up": 5, "merge_ticket": 6, "delete_reminder": 6}
 # Required together, though the schema cannot express it.
 _MORE_REQUIRED: Final = {"create_key": ["name", "role"]}
 

@@ -23,6 +23,7 @@ QUERIES = {
 async def test_a_valid_request_succeeds(endure: Endure, document: JSON, hostile_dsn: str) -> None:
     await merge_again(hostile_dsn)
     await restore_limited(hostile_dsn)
+    await remind_again(hostile_dsn)
     called = operations(document)
     responses = await endure(
         operation.request(target=operation.target() + QUERIES.get(operation.id, b"")) for operation in called
@@ -40,6 +41,16 @@ async def merge_again(dsn: str) -> None:
             "UPDATE tickets SET merged_into = 4, merged_at = now(), version = version + 1"
             " WHERE id = 3 AND merged_into IS NULL"
         )
+    await connection.close()
+
+
+async def remind_again(dsn: str) -> None:
+    """Restore the reminder that another test may have deleted."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "INSERT INTO reminders (ticket_id, principal_id, remind_at) VALUES (6, 'key:hostile', '2035-03-02Z')"
+        " ON CONFLICT DO NOTHING"
+    )
     await connection.close()
 
 

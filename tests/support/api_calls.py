@@ -19,7 +19,8 @@ def a_person(**fields: object) -> JSON:
 async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: dict[str, str]) -> dict[str, Call]:
     """Return a call of each operation, which succeeds once: the resources that it names are made here.
 
-    `email` is the requester of the ticket, and `admin` the header of an admin.
+    Reminders are not: each principal has its own. `email` is the requester of the ticket, and `admin` the header of an
+    admin.
     """
     ticket = f"/tickets/{ticket_id}"
     person, group, key = [
@@ -48,6 +49,7 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
     webhook, replay_id = f"/webhooks/{webhook_id}", await new_replay(client, webhook_id, admin)
     unused_id = (await new_webhook(client, admin))["id"]
     link = f"{ticket}/links/relates_to/{other}"
+    reminder = {"remind_at": "2035-03-02T09:00:00Z", "note": "Ask again", "snooze": True}
     return {
         "put_ticket_by_external_id": ("PUT", "/tickets/by-external-id/shop/A-1", a_ticket(email=email)),
         "take_ticket": ("POST", f"{ticket}/take?steal=true", None),
@@ -58,6 +60,10 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
         "remove_participant": ("DELETE", f"{ticket}/participants/carol@example.com", None),
         "add_link": ("PUT", link, None),
         "remove_link": ("DELETE", link, None),
+        "set_reminder": ("PUT", f"{ticket}/reminder", reminder),
+        "get_reminder": ("GET", f"{ticket}/reminder", None),
+        "delete_reminder": ("DELETE", f"{ticket}/reminder", None),
+        "list_reminders": ("GET", "/reminders", None),
         "merge_ticket": ("POST", f"/tickets/{source}/merge", {"into": other}),
         "undo_merge": ("DELETE", f"/tickets/{merged}/merge", None),
         "open_follow_up": ("POST", f"/tickets/{closed}/follow-ups", a_ticket(email=email)),

@@ -27,6 +27,7 @@ class Desk:
         self.groups: list[int] = []
         self.mark = f"mark-{secrets.token_hex(4)}"
         self.tickets: list[JSON] = []
+        self.snoozed: set[int] = set()
 
     async def fill(self) -> None:
         dice = Random(7)  # noqa: S311 - no secret
@@ -41,6 +42,17 @@ class Desk:
         found = [await admin.get(f"/tickets?tag={self.mark}&sort=id&limit=100")]
         self.tickets = found[0].json()["items"]
         assert len(self.tickets) == 60
+        await self._remind(dice)
+
+    async def _remind(self, dice: Random) -> None:
+        """Let the admin snooze some tickets; other reminders snooze nothing for the admin."""
+        self.snoozed = {ticket["id"] for ticket in self.tickets if dice.random() < 0.3}
+        for ticket in self.tickets:
+            reminder = {"remind_at": "2035-03-02T09:00:00Z", "snooze": True}
+            for client, snooze in ((self.directory.admin, ticket["id"] in self.snoozed), (self.directory.agent, True)):
+                if dice.random() < 0.5 or snooze:
+                    path = f"/tickets/{ticket['id']}/reminder"
+                    assert (await client.put(path, json=reminder | {"snooze": snooze})).status_code == 200
 
     async def _create(self, dice: Random) -> None:
         new = a_ticket(
@@ -67,6 +79,10 @@ async def desk(directory: Directory) -> Desk:
     return desk
 
 
+def is_high(ticket: JSON) -> bool:
+    return bool(ticket["priority"] == "high")
+
+
 Matches = Callable[[JSON, Desk], bool]
 CASES: list[tuple[str, Matches]] = [
     ("", lambda _ticket, _desk: True),
@@ -91,6 +107,14 @@ CASES: list[tuple[str, Matches]] = [
     (
         "participant=carol@example.com&assignee={person}",
         lambda ticket, desk: ticket["participants"] != [] and ticket["assignee_id"] == desk.people[0],
+    ),
+    ("snoozed=true", lambda ticket, desk: ticket["id"] in desk.snoozed),
+    ("snoozed=false", lambda ticket, desk: ticket["id"] not in desk.snoozed),
+    ("snoozed=true&assignee=none", lambda ticket, desk: ticket["id"] in desk.snoozed and not ticket["assignee_id"]),
+    ("snoozed=false&priority=high", lambda ticket, desk: ticket["id"] not in desk.snoozed and is_high(ticket)),
+    (
+        "snoozed=false&email=alice@example.com",
+        lambda ticket, desk: ticket["id"] not in desk.snoozed and ticket["email"] == "alice@example.com",
     ),
 ]
 # Filters of a requester.
@@ -169,7 +193,10 @@ async def test_a_requester_lists_own_tickets_and_those_with_their_participation(
     assert ids == expected
 
 
-SEARCHED = ["", "assignee=none&assignee={person}", "group=none&group={group}", "priority=high", "tag=red"]
+SEARCHED = [
+    *("", "assignee=none&assignee={person}", "group=none&group={group}", "priority=high", "tag=red"),
+    *("snoozed=true", "snoozed=false"),
+]
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -205,7 +232,9 @@ async def test_a_search_of_a_requester_finds_their_tickets_with_the_word_only(di
     assert [each["count"] for each in counted.json()["counts"]] == [2]
 
 
-@pytest.mark.parametrize("query", ["assignee=me", "group=none", "tag=x", "external_id=1", "custom.colors=pink"])
+@pytest.mark.parametrize(
+    "query", ["assignee=me", "group=none", "tag=x", "external_id=1", "custom.colors=pink", "snoozed=false"]
+)
 async def test_a_requester_does_not_filter_by_what_they_do_not_see(directory: Directory, query: str) -> None:
     status = 422 if query.startswith("custom") else 403
     assert (await directory.requester.get(f"/tickets?{query}")).status_code == status
@@ -220,6 +249,7 @@ async def test_a_requester_does_not_filter_by_what_they_do_not_see(directory: Di
         ("tag=NOT", "tag"),
         ("priority=huge", "priority"),
         ("follow_up_of=x", "follow_up_of"),
+        ("snoozed=1", "snoozed"),
         ("nothing=1", "nothing"),
     ],
 )
@@ -238,7 +268,9 @@ async def test_a_ticket_is_found_by_its_external_id(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("by", ["status", "assignee", "group", "priority", "tag"])
-@pytest.mark.parametrize("query", ["", "&status=open", "&priority=high&tag=red", "&custom.colors=pink"])
+@pytest.mark.parametrize(
+    "query", ["", "&status=open", "&priority=high&tag=red", "&custom.colors=pink", "&snoozed=false", "&snoozed=true"]
+)
 async def test_counts_are_exact(desk: Desk, by: str, query: str) -> None:
     admin = desk.directory.admin
     counted = (await admin.get(f"/tickets/counts?by={by}&tag={desk.mark}{query}")).json()

@@ -1,9 +1,14 @@
 """A delivery contains what the owner of the webhook may see, and no text of a person unless that is asked for."""
 
 import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from models import Audience, WebhookDetail
+from services.webhooks.payload import payload
 from support.factories import JSON, a_comment
 from webhooks.conftest import Hooks
 from webhooks.receiver import Receiver
@@ -58,3 +63,21 @@ async def test_a_requester_gets_nothing_that_is_for_agents(hooks: Hooks, receive
     text = json.dumps(events)
     assert "vip" not in text
     assert "secret note" not in text
+
+
+def test_a_thin_event_has_no_note_of_a_reminder() -> None:
+    reminder = {"reminder": {"principal_id": "key:agent", "note": WORDS}}
+    row: Any = SimpleNamespace(
+        position=1,
+        ticket_id=1,
+        version=2,
+        type="reminded",
+        data=json.dumps(reminder),
+        internal=None,
+        actor="system:reminders",
+        created_at=datetime.now(UTC),
+        comment=None,
+    )
+    thin, full = (json.loads(payload(row, detail, Audience.INTERNAL)) for detail in WebhookDetail)
+    assert (thin["type"], thin["data"]) == ("ticket.reminded", {"changed": ["reminder"]})
+    assert full["data"] == reminder

@@ -41,6 +41,7 @@ NEW_GROUP: Final = {"group": {"summary": "A group", "value": {"name": "Network",
 GROUP_PATCH: Final = {
     "rename": {"summary": "Rename the group", "value": {"name": "Networks"}},
     "empty": {"summary": "Remove all members", "value": {"members": []}},
+    "no-automatic-close": {"summary": "Close no ticket of the group by itself", "value": {"auto_close_after": 0}},
 }
 NEW_KEY: Final = {
     "service-account": {

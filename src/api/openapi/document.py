@@ -68,6 +68,7 @@ TAGS: Final = [
     {"name": "tags", "description": "Tags, by which agents sort tickets."},
     {"name": "participants", "description": "Email addresses that see a ticket and comment on it."},
     {"name": "links", "description": "Links between tickets, merges, and follow-ups of closed tickets."},
+    {"name": "reminders", "description": "Reminders of agents on tickets, which can snooze them."},
     {"name": "fields", "description": "The definitions of custom fields. Admins manage them."},
     {
         "name": "service levels",

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from api.openapi.directory_examples import example_of
+from schemas.reminders import ListedReminder, Reminder
 from schemas.tickets import Ticket
 
 _SUBJECT: Final = "The printer is on fire"
@@ -34,6 +36,16 @@ TICKET_PATCH: Final = {
 }
 RENAME_TAG: Final = {"rename": {"summary": "Correct a tag", "value": {"from": "pritner", "to": "printer"}}}
 MERGE: Final = {"merge": {"summary": "Merge into ticket 2", "value": {"into": 2}}}
+REMINDER: Final = {
+    "reminder": {
+        "summary": "A reminder with a note",
+        "value": {"remind_at": "2035-03-02T09:00:00Z", "note": "Ask the supplier again"},
+    },
+    "snooze": {
+        "summary": "Snooze the ticket until the reminder",
+        "value": {"remind_at": "2035-03-02T09:00:00+01:00", "snooze": True},
+    },
+}
 NEW_COMMENT: Final = {
     "reply": {
         "summary": "Reply, and set the status to answered",
@@ -138,6 +150,7 @@ _HISTORY: Final = [
     },
 ]
 
+_REMINDER: Final = example_of(Reminder, reminded_at=None)
 _READY: Final = {
     "ready": True,
     "stopping": False,
@@ -164,6 +177,8 @@ RESPONSES: Final[dict[str, Any]] = {
     },
     "tags": {"items": [{"tag": "printer", "count": 12}, {"tag": "vip", "more_than": 1_000}], "next_cursor": None},
     "tag-renamed": {"renamed": 12, "is_complete": True},
+    "reminder": _REMINDER,
+    "reminders": {"items": [example_of(ListedReminder, reminded_at=None)], "next_cursor": None},
     "alive": {"status": "ok"},
     "ready": _READY,
     "without-cache": _READY | {"cache": "unavailable"},

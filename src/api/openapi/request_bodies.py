@@ -18,7 +18,7 @@ from api.openapi.directory_examples import (
     NEW_PERSON,
     PERSON_PATCH,
 )
-from api.openapi.examples import MERGE, NEW_COMMENT, NEW_TICKET, RENAME_TAG, TICKET_PATCH
+from api.openapi.examples import MERGE, NEW_COMMENT, NEW_TICKET, REMINDER, RENAME_TAG, TICKET_PATCH
 from api.openapi.sla_examples import NEW_POLICY, POLICY_PATCH, RECOMPUTE
 from api.openapi.webhook_examples import NEW_REPLAY, NEW_WEBHOOK, WEBHOOK_PATCH
 from schemas.calendars import CalendarCreate, CalendarPatch
@@ -27,6 +27,7 @@ from schemas.groups import GroupCreate, GroupPatch
 from schemas.hand_over import HandOver
 from schemas.keys import ApiKeyCreate
 from schemas.people import PersonCreate, PersonPatch
+from schemas.reminders import ReminderPut
 from schemas.sla_policies import Recompute, SlaPolicyCreate, SlaPolicyPatch
 from schemas.tags import TagRename
 from schemas.tickets import CommentCreate, TicketCreate, TicketMerge, TicketPatch
@@ -38,6 +39,7 @@ NewComment = Annotated[CommentCreate, Body(openapi_examples=NEW_COMMENT)]
 TagNames = Annotated[TagRename, Body(openapi_examples=RENAME_TAG)]
 MergeTarget = Annotated[TicketMerge, Body(openapi_examples=MERGE)]
 Patch = Annotated[TicketPatch, Body(openapi_examples=TICKET_PATCH)]
+ReminderToSet = Annotated[ReminderPut, Body(openapi_examples=REMINDER)]
 NewAssignee = Annotated[HandOver, Body(openapi_examples=HAND_OVER)]
 NewPerson = Annotated[PersonCreate, Body(openapi_examples=NEW_PERSON)]
 PersonChange = Annotated[PersonPatch, Body(openapi_examples=PERSON_PATCH)]
@@ -57,7 +59,7 @@ NewReplay = Annotated[ReplayCreate, Body(openapi_examples=NEW_REPLAY)]
 
 _BODIES: Final = (
     *(NewTicket, NewComment, TagNames, MergeTarget, Patch, NewAssignee, NewPerson, PersonChange),
-    *(NewField, FieldChange, NewGroup, GroupChange, NewKey, NewWebhook, WebhookChange, NewReplay),
+    *(NewField, FieldChange, NewGroup, GroupChange, NewKey, NewWebhook, WebhookChange, NewReplay, ReminderToSet),
     *(NewPolicy, PolicyChange, RecomputeRequest),
     *(NewCalendar, CalendarChange),
 )

@@ -105,6 +105,8 @@ def _parts_of(error: Exception) -> list[InvalidPart]:
             | service_level_errors.InvalidCalendar()
         ):
             return [_part_at(fault.steps, fault.detail) for fault in error.faults]
+        case ticket_errors.RemindAtRefused():
+            return [InvalidPart(detail="must be in the future, within ten years", pointer="#/remind_at")]
         case errors.FieldsRequired():
             detail = f"is required to {error.at} the ticket"
             return [InvalidPart(detail=detail, pointer=f"#/custom/{key}") for key in error.keys]

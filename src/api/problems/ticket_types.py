@@ -1,4 +1,4 @@
-"""The problem types of assignment, tags, participants, links, merges and follow-ups."""
+"""The problem types of assignment, tags, participants, links, merges, follow-ups and reminders."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -84,6 +84,23 @@ TICKET_PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
         "Merge too old",
         "The merge was made more than 24 hours ago and cannot be undone.",
         "Open a follow-up of the merged ticket with `POST /tickets/{ticket_id}/follow-ups`.",
+    ),
+    ticket_errors.ReminderNotFound: ProblemType(
+        404,
+        "reminder-not-found",
+        "Reminder not found",
+        "The caller has no reminder on this ticket.",
+        "Set one with `PUT /tickets/{ticket_id}/reminder`. `GET /reminders` lists the reminders of the caller. A "
+        "principal does not see the reminders of others.",
+    ),
+    ticket_errors.RemindAtRefused: ProblemType(
+        422,
+        "remind-at-refused",
+        "Time of reminder refused",
+        "`remind_at` is not in the future, or is more than ten years ahead.",
+        "Choose a later time, within ten years. The clock of the database decides, which the `Date` header of a "
+        "response approximates.",
+        extensions={"errors": [{"detail": "must be in the future, within ten years", "pointer": "#/remind_at"}]},
     ),
     ticket_errors.TicketNotClosed: ProblemType(
         409,

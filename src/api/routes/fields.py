@@ -15,7 +15,7 @@ from api.openapi.responses import READS, WRITES, responses
 from core.errors import AlreadyExists, FieldNotFound, InvalidReference, TooManyFields, VersionMismatch
 from schemas.custom_fields import CustomField, CustomFieldList
 from schemas.custom_values import KEY_PATTERN
-from schemas.people import plain_truth
+from schemas.fields import plain_truth
 
 router = APIRouter(prefix="/fields", tags=["fields"], route_class=CheckedRoute)
 

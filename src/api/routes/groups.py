@@ -76,8 +76,9 @@ async def change_group(
 ) -> Group:
     """Change a group.
 
-    The body is a merge patch (RFC 7396) of name, `active` and `members`, a list that replaces all members. To add or
-    remove one member, whatever others do meanwhile, use `PUT` and `DELETE /groups/{group_id}/members/{principal_id}`.
+    The body is a merge patch (RFC 7396) of `name`, `active`, `auto_close_after` and `members`, a list that replaces all
+    members. To add or remove one member, whatever others do meanwhile, use `PUT` and `DELETE
+    /groups/{group_id}/members/{principal_id}`.
     """
     group = await groups.change(group_id, patch, principal, expected=expected)
     response.headers.update(etag_of(group.version))

@@ -54,7 +54,7 @@ class Groups:
         async with self._database.transaction() as connection:
             await connection.run(LOCK)
             await _ensure_allowed(connection, 0, new.model_dump())
-            group_id = await connection.value(sql.CREATE_GROUP, name=new.name)
+            group_id = await connection.value(sql.CREATE_GROUP, name=new.name, auto_close_after=new.auto_close_after)
             await connection.run(sql.ADD_MEMBERS, group_id=group_id, ids=new.members)
             return _group_of(await _found(connection, group_id))
 
@@ -136,9 +136,10 @@ async def _saved(connection: Session, row: Row, changes: Mapping[str, Any]) -> G
     """Save the changes of a group if there are any, and return it."""
     values = {**row, **changes}
     ids = sorted(set(values["members"]))
-    if (values["name"], values["active"], ids) == (row.name, row.active, row.members):
+    changed = {name: values[name] for name in ("name", "active", "auto_close_after")}
+    if (changed, ids) == ({name: row[name] for name in changed}, row.members):
         return _group_of(row)
-    await connection.run(sql.SAVE_GROUP, id=row.id, name=values["name"], active=values["active"])
+    await connection.run(sql.SAVE_GROUP, id=row.id, **changed)
     await connection.run(sql.REMOVE_MEMBERS, group_id=row.id, ids=ids)
     await connection.run(sql.ADD_MEMBERS, group_id=row.id, ids=ids)
     return _group_of(await _found(connection, row.id))

@@ -185,12 +185,15 @@ PAGE_OF_GROUPS: Final = Statement(
 NAME_IS_TAKEN: Final = Statement(
     select(exists().where(email_key(groups.c.name) == email_key(given(groups.c.name)), groups.c.id != _GROUP_ID))
 )
-CREATE_GROUP: Final = Statement(insert(groups).values(name=given(groups.c.name)).returning(groups.c.id))
+CREATE_GROUP: Final = Statement(
+    insert(groups).values({name: given(groups.c[name]) for name in ("name", "auto_close_after")}).returning(groups.c.id)
+)
 SAVE_GROUP: Final = Statement(
     update(groups)
     .values(
         name=given(groups.c.name),
         active=given(groups.c.active),
+        auto_close_after=given(groups.c.auto_close_after),
         version=groups.c.version + _ONE,
         updated_at=func.greatest(groups.c.updated_at, _NOW),
     )

@@ -25,6 +25,8 @@ class ChangePurpose(StrEnum):
     """Links a ticket to another one, or names its follow-up: nothing of the ticket itself changes."""
     RENAME_TAG = "rename_tag"
     """Renames a tag on all tickets that have it."""
+    REMIND = "remind"
+    """Appends the event of a reminder that is due: nothing of the ticket itself changes."""
     ERASURE = "erasure"
     """Erases personal data. The event of the change names the erased fields without their old values."""
 
@@ -33,6 +35,7 @@ PERMITTED: Final[Mapping[ChangePurpose, Set[str]]] = {
     ChangePurpose.MERGE: frozenset({"merged_into", "participants"}),
     ChangePurpose.LINK: frozenset(),
     ChangePurpose.RENAME_TAG: frozenset({"tags"}),
+    ChangePurpose.REMIND: frozenset(),
     ChangePurpose.ERASURE: frozenset({"subject", "text", "email", "participants", "custom"}),
 }
 """The fields of a ticket that each purpose may set, closed or not; the guards permit the same."""

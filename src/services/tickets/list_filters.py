@@ -17,7 +17,7 @@ ME: Final = "me"
 NONE: Final = "none"
 # The facets of custom fields are cut at this length. The conditions compare the whole value.
 _FACET_LENGTH: Final = 200
-_OF_AGENTS: Final = ("assignee", "group", "tag", "external_id", "source", "due_before", "sla")
+_OF_AGENTS: Final = ("assignee", "group", "tag", "external_id", "source", "due_before", "sla", "snoozed")
 _NOT_FILTERS: Final = frozenset({"limit", "cursor", "sort", "by"})
 
 
@@ -56,6 +56,7 @@ def list_filters(query: TicketFilters, principal: Principal, fields: FieldSet | 
         sent["requester"] = principal.requester_email
     if "status" in sent:
         sent["status"] = sorted(set(sent["status"]))
+    _name_caller(sent, principal)
     single = [f"tag:{tag}" for tag in sent.get("tag", ())]
     several: list[list[str]] = []
     for name in ("assignee", "group", "priority", "sla"):
@@ -88,6 +89,12 @@ def _ensure_permitted(sent: Mapping[str, Any]) -> None:
     if refused:
         faults = [Fault("only agents filter by this", "query", name) for name in refused]
         raise Forbidden(f"a requester may not filter by {', '.join(refused)}", *faults)
+
+
+def _name_caller(sent: dict[str, Any], principal: Principal) -> None:
+    """Replace the value of the filter `snoozed` by the id of the caller, the parameter of the statement."""
+    if "snoozed" in sent:
+        sent["snoozed" if sent.pop("snoozed") else "not_snoozed"] = principal.id
 
 
 def _split(sent: dict[str, Any], name: str, principal: Principal) -> list[str]:

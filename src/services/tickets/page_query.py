@@ -4,6 +4,7 @@
 - A filter by assignee, group, priority, tag, custom field or participant reads the tickets of a facet: `page_facets`.
 - The tickets of a requester are found by the index of their address. A requester sees those too in which they
   participate, which have a facet.
+- The tickets that an external id, a link to another ticket or a snooze of the caller names are few, and are all read.
 
 What is found in another order than that of the list is sorted, if it is little. If it is much, the order's index finds
 enough of it soon.
@@ -44,7 +45,7 @@ from services.tickets.page_orders import (
     ordered,
     ordered_by_status,
 )
-from services.tickets.page_shape import FILTERS, REQUESTER, Driving, PageShape
+from services.tickets.page_shape import FILTERS, REQUESTER, Driving, PageShape, snoozed_by
 from services.tickets.statements import tickets
 
 # Reading and sorting so many tickets takes about 20 ms. If more of a million tickets are wanted, the order's index
@@ -58,19 +59,19 @@ _ADDRESS: Final = email_key(tickets.c.email)
 _IS_OWN: Final = email_key(REQUESTER) == _ADDRESS
 
 _named: Final = tickets.alias("named")
-# Filters that few tickets match, each with an index.
-_NAMED_BY_FEW: Final = {
-    name: _named.c[name] == FILTERS[name].right for name in ("external_id", "follow_up_of", "merged_into")
-}
+# The ids of the tickets that match filters which few tickets match, each with an index.
+_OF_FEW: Final[dict[str, Select[Any]]] = {
+    name: select(_named.c.id).where(_named.c[name] == FILTERS[name].right)
+    for name in ("external_id", "follow_up_of", "merged_into")
+} | {"snoozed": snoozed_by(bindparam("snoozed", type_=Text))}
 
 
 def page_query(shape: PageShape, columns: Columns, limit: Limit) -> SelectBase:
     """Return the query for columns of the rows of a page without a search."""
     if shape.is_of_requester:
         return _of_requester(shape, columns, limit)
-    if unique := shape.filters & _NAMED_BY_FEW.keys():
-        candidates = select(_named.c.id).where(_NAMED_BY_FEW[min(unique)])
-        return _of_candidates(shape, columns, limit, candidates)
+    if named := shape.filters & _OF_FEW.keys():
+        return _of_candidates(shape, columns, limit, _OF_FEW[min(named)])
     if "email" in shape.filters:
         return _of_address(shape, columns, limit, email_key(_EMAIL))
     if shape.driving is not Driving.NONE:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     DateTime,
     FromClause,
     Integer,
+    Select,
     Text,
     and_,
     any_,
@@ -19,10 +20,12 @@ from sqlalchemy import (
     cast,
     func,
     or_,
+    select,
     true,
     tuple_,
 )
 
+from models import Reminder, table_of
 from services.access.email_addresses import email_key
 from services.tickets.statements import tickets, visible_to
 
@@ -30,6 +33,9 @@ LIMIT: Final = bindparam("limit", type_=Integer)
 AFTER_ID: Final = bindparam("after_id", type_=BigInteger)
 REQUESTER: Final = bindparam("requester", type_=Text)
 _TEXTS: Final = ARRAY(Text)
+_reminders: Final = table_of(Reminder)
+# A subquery: an index cannot be searched for a value that might change from row to row.
+_NOW: Final = select(func.service_clock(type_=DateTime(timezone=True))).scalar_subquery()
 
 
 def _time(name: str) -> ColumnElement[Any]:
@@ -40,8 +46,19 @@ def _texts(name: str) -> ColumnElement[Any]:
     return cast(bindparam(name, type_=_TEXTS), _TEXTS)
 
 
+def snoozed_by(principal_id: ColumnElement[str]) -> Select[tuple[int]]:
+    """Return the query for the ids of the tickets that a principal has snoozed.
+
+    A ticket is snoozed until its reminder, by whose time the index has the reminders of a principal.
+    """
+    return select(_reminders.c.ticket_id.label("id")).where(
+        _reminders.c.principal_id == principal_id, _reminders.c.remind_at > _NOW, _reminders.c.snoozed_until > _NOW
+    )
+
+
 # The filters of a list, except `status` and `q`. `requester` restricts a requester to the tickets that they see, as
-# `services.tickets.statements.VISIBLE_TO` does for one ticket. Of `no_assignee` and `no_group` the value is true.
+# `services.tickets.statements.VISIBLE_TO` does for one ticket. Of `no_assignee` and `no_group` the value is true, of
+# `snoozed` and `not_snoozed` the id of the caller. Few tickets are snoozed: PostgreSQL reads their ids once.
 FILTERS: Final[dict[str, ColumnElement[bool]]] = {
     "requester": visible_to(REQUESTER),
     "email": email_key(tickets.c.email) == email_key(bindparam("email", type_=Text)),
@@ -64,6 +81,8 @@ FILTERS: Final[dict[str, ColumnElement[bool]]] = {
     "source": tickets.c.source == bindparam("source", type_=Text),
     "follow_up_of": tickets.c.follow_up_of == bindparam("follow_up_of", type_=BigInteger),
     "merged_into": tickets.c.merged_into == bindparam("merged_into", type_=BigInteger),
+    "snoozed": tickets.c.id.in_(snoozed_by(bindparam("snoozed", type_=Text))),
+    "not_snoozed": tickets.c.id.not_in(snoozed_by(bindparam("not_snoozed", type_=Text))),
 }
 # Either of two filters, if a query has both.
 _ALTERNATIVES: Final = (("assignee", "no_assignee"), ("group", "no_group"))

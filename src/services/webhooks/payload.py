@@ -10,7 +10,7 @@ from services.events.catalogue import kind_of
 from services.events.cloud_event import SPEC_VERSION, as_json, cloud_event, timestamp, visible_members
 
 # What people write: a thin event names them only.
-_TEXTS: Final = frozenset({"subject", "text", "custom", "email", "participants"})
+_TEXTS: Final = frozenset({"subject", "text", "custom", "email", "participants", "reminder"})
 
 
 def payload(row: Row, detail: WebhookDetail, audience: Audience) -> bytes:

@@ -42,6 +42,14 @@ FILL = f"""
 """
 # The triggers would do the same, one ticket after the other.
 FACETS = "INSERT INTO ticket_facets SELECT unnest(facets_of(tickets)), status, id FROM tickets"
+# Of each of 20 agents, 200 tickets are snoozed, and 800 reminders were due.
+REMIND = """
+    INSERT INTO reminders (ticket_id, principal_id, remind_at, snoozed_until, reminded_at)
+    SELECT n * 5, 'key:' || n % 20, remind_at, CASE WHEN is_due THEN NULL ELSE remind_at END,
+        CASE WHEN is_due THEN remind_at END
+    FROM generate_series(1, 20000) AS n, LATERAL (SELECT n / 20 % 5 > 0) AS is_due(is_due),
+        LATERAL (SELECT now() + CASE WHEN is_due THEN -n ELSE n END * interval '1 minute') AS of(remind_at)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +59,8 @@ async def connection(migrated_database: NewDatabase) -> AsyncIterator[asyncpg.Co
         await filler.execute("SET session_replication_role = replica")
         await filler.execute(FILL)
         await filler.execute(FACETS)
-        await filler.execute("VACUUM ANALYZE tickets, ticket_facets")
+        await filler.execute(REMIND)
+        await filler.execute("VACUUM ANALYZE tickets, ticket_facets, reminders")
         yield filler
         await filler.close()
 
@@ -106,6 +115,9 @@ FILTERS: dict[str, dict[str, Any]] = {
     "tag and assignee": {"tag": ["x"], "assignee": ["key:7"]},
     "participant": {"participant": "busy@example.com"},
     "external id": {"external_id": "70000"},
+    "snoozed": {"snoozed": True},
+    "not snoozed": {"snoozed": False},
+    "assignee, not snoozed": {"assignee": ["me"], "snoozed": False},
     "none": {},
     "email": {"email": "busy@example.com"},
 }
@@ -139,7 +151,7 @@ async def test_a_filtered_page_reads_a_bounded_number_of_rows(
     query = TicketQuery.model_validate(FILTERS[name] | {"status": status, "sort": sort})
     for is_deep in (False, True):
         whole, rows = await read(planned, query, is_deep=is_deep)
-        assert not whole & {"tickets", "ticket_facets"}
+        assert not whole & {"tickets", "ticket_facets", "reminders"}
         assert rows <= bound(query)
 
 

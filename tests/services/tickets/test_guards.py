@@ -64,6 +64,7 @@ async def test_history_is_not_rewritten(client: httpx2.AsyncClient, sql: asyncpg
     ("purpose", "change"),
     [
         ("merge", "updated_at = now(), version = version + 1"),
+        ("remind", "updated_at = now(), version = version + 1"),
         ("erasure", "subject = 'erased', text = 'erased', email = 'erased@example.com', version = version + 1"),
         ("backfill", "comment_count = comment_count + 1"),
     ],
@@ -82,6 +83,8 @@ async def test_a_purpose_permits_its_changes_of_a_closed_ticket_and_ends_with_th
     ("purpose", "change"),
     [
         ("merge", "subject = 'x', version = version + 1"),
+        ("remind", "subject = 'x', version = version + 1"),
+        ("remind", "updated_at = now()"),
         ("erasure", "comment_count = 9, version = version + 1"),
         ("erasure", "status = 'open', closed_at = NULL, version = version + 1"),
         ("erasure", "subject = 'x'"),

@@ -27,6 +27,9 @@ CREATE FUNCTION service_clock() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$ 
 # The function of before, with the facet of `sla_state`.
 _SLA_FACET = "UNION ALL SELECT 'sla:' || concerned.sla_state WHERE concerned.sla_state IS NOT NULL"
 
+# A reminder that is due appends an event to a closed ticket too.
+_REMIND = "WHEN 'remind' THEN changed <@ CASE of_table WHEN 'tickets' THEN ARRAY['version', 'updated_at'] END"
+
 _REFUSE_UNKNOWN_EVENTS = f"""
 DO $$
 BEGIN
@@ -129,6 +132,7 @@ def upgrade() -> None:
         "ALTER TABLE tickets ADD CONSTRAINT ck_tickets_sla_state CHECK (sla_state IN ('at_risk', 'breached')) NOT VALID"
     )
     _check_event_types(f"{_EVENT_TYPES}, {_NEW_EVENT_TYPES}")
+    op.execute(_earlier_purposes().replace("WHEN 'rename_tag'", f"{_REMIND}\n        WHEN 'rename_tag'"))
     facets_of, changed, has_facets = _earlier()
     ending = ") AS facets (facet)"
     op.execute(facets_of.replace(ending, f"{_SLA_FACET}\n    {ending}"))
@@ -142,6 +146,7 @@ def downgrade() -> None:
     """Put the facets of before back, and drop tables, columns and the function; refused if there are new events."""
     op.execute("LOCK TABLE tickets, ticket_events IN ACCESS EXCLUSIVE MODE")
     op.execute(_REFUSE_UNKNOWN_EVENTS)
+    op.execute(_earlier_purposes())
     facets_of, changed, has_facets = _earlier()
     op.execute("DELETE FROM ticket_facets WHERE facet LIKE 'sla:%'")
     op.execute(facets_of)
@@ -162,6 +167,14 @@ def _earlier() -> tuple[str, str, str]:
     module = script.get_revision(_FACETS).module
     facets_of = module._FACETS_OF.replace("CREATE", "CREATE OR REPLACE")  # noqa: SLF001
     return facets_of, module._FACETS_CHANGED, module._HAS_FACETS  # noqa: SLF001
+
+
+def _earlier_purposes() -> str:
+    """Return the function of before that lists what each purpose permits."""
+    script = op.get_context().script
+    assert script is not None  # noqa: S101 - the script that runs this
+    purposes: str = script.get_revision(_FACETS).module._PURPOSE_PERMITS  # noqa: SLF001
+    return purposes
 
 
 def _create_triggers(changed: str, has_facets: str) -> None:
