@@ -21,6 +21,7 @@ from db.postgres.database import Database
 from services.events.publisher import EventPublisher
 from services.tickets.commit_signal import CommitSignal
 from services.webhooks.addresses import AddressPolicy
+from services.webhooks.schedule import DEFAULT_SCHEDULE, Schedule
 from services.webhooks.sender import Sender
 from workers.background import IN_FLIGHT_OF_WORKER, background_work
 from workers.runner import Runner
@@ -30,15 +31,18 @@ _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _log = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """Work until a signal stops the process. Exits with status 1 and one line of explanation if it cannot work."""
+def main(schedule: Schedule = DEFAULT_SCHEDULE) -> None:
+    """Work until a signal stops the process. Exits with status 1 and one line of explanation if it cannot work.
+
+    Tests pass a shorter schedule.
+    """
     logging.basicConfig(format="tickets: %(message)s")
     try:
         settings = load_settings()
         logs.configure(settings)
         dsn = _dsn(settings)
         migrate_database(settings)
-        asyncio.run(_work(settings, dsn))
+        asyncio.run(_work(settings, dsn, schedule))
     except CannotServe as reason:
         Output(sys.stderr).write_line(f"tickets: {reason}")
         sys.exit(1)
@@ -50,7 +54,7 @@ def _dsn(settings: Settings) -> str:
     return settings.database_dsn.get_secret_value()
 
 
-async def _work(settings: Settings, dsn: str) -> None:
+async def _work(settings: Settings, dsn: str, schedule: Schedule) -> None:
     is_stopped = asyncio.Event()
     for signum in _STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, is_stopped.set)
@@ -64,6 +68,7 @@ async def _work(settings: Settings, dsn: str) -> None:
         sender,
         max_in_flight=IN_FLIGHT_OF_WORKER,
         retention_days=settings.event_retention_days,
+        schedule=schedule,
     )
     try:
         async with Runner(works, BackgroundState()):
