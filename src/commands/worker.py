@@ -24,6 +24,7 @@ from services.events.publisher import EventPublisher
 from services.tickets.changes import TicketChanges
 from services.tickets.service import lookup_schema
 from services.webhooks.addresses import AddressPolicy
+from services.webhooks.schedule import DEFAULT_SCHEDULE, Schedule
 from services.webhooks.sender import Sender
 from workers.background import IN_FLIGHT_OF_WORKER, automation_work, background_work
 from workers.runner import Runner
@@ -33,15 +34,18 @@ _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _log = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """Work until a signal stops the process. Exits with status 1 and one line of explanation if it cannot work."""
+def main(schedule: Schedule = DEFAULT_SCHEDULE) -> None:
+    """Work until a signal stops the process. Exits with status 1 and one line of explanation if it cannot work.
+
+    Tests pass a shorter schedule.
+    """
     logging.basicConfig(format="tickets: %(message)s")
     try:
         settings = load_settings()
         logs.configure(settings)
         _ensure_configured(settings)
         migrate_database(settings)
-        asyncio.run(_work(settings))
+        asyncio.run(_work(settings, schedule))
     except CannotServe as reason:
         Output(sys.stderr).write_line(f"tickets: {reason}")
         sys.exit(1)
@@ -53,7 +57,7 @@ def _ensure_configured(settings: Settings) -> None:
         raise CannotServe("DATABASE_DSN and REDIS_HOST must be set: a worker starts no embedded servers")
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, schedule: Schedule) -> None:
     is_stopped = asyncio.Event()
     for signum in _STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, is_stopped.set)
@@ -70,6 +74,7 @@ async def _work(settings: Settings) -> None:
             automation_work(database, changes, automation),
             max_in_flight=IN_FLIGHT_OF_WORKER,
             retention_days=settings.event_retention_days,
+            schedule=schedule,
         )
         try:
             async with Runner(works, BackgroundState()):

@@ -18,6 +18,7 @@ from services.tickets.changes import TicketChanges
 from services.webhooks.deliverer import Deliverer
 from services.webhooks.feeder import Feeder
 from services.webhooks.maintenance import purge_continually as purge_webhooks_continually
+from services.webhooks.schedule import DEFAULT_SCHEDULE, Schedule
 from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
 from workers.runner import Work
@@ -43,9 +44,10 @@ def background_work(
     *,
     max_in_flight: int,
     retention_days: int,
+    schedule: Schedule = DEFAULT_SCHEDULE,
 ) -> Sequence[Work]:
     """Return the work, to be run by a `Runner`."""
-    deliverer = Deliverer(database, sender, SecretBox(database), max_in_flight=max_in_flight)
+    deliverer = Deliverer(database, sender, SecretBox(database), max_in_flight=max_in_flight, schedule=schedule)
     feeder = Feeder(database, wake_deliverer=deliverer.wake)
     return [
         Work("publish-events", publisher.run),

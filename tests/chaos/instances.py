@@ -146,10 +146,13 @@ class MortalCache(TicketCache):
 
 
 @asynccontextmanager
-async def instance_in_process(settings: Settings, number: int, log: Path, ports: list[int]) -> AsyncIterator[Instance]:
+async def instance_in_process(
+    settings: Settings, number: int, log: Path, ports: list[int], **environment: str
+) -> AsyncIterator[Instance]:
     """Yield a service in a process of its own, for a cluster whose nodes listen on these ports."""
     async with redis_connections(ports) as connections:
-        service = ServiceProcess(log, _through(settings, connections), LOG_LEVEL="warning", LOG_FORMAT="json")
+        environment = {"LOG_LEVEL": "warning", "LOG_FORMAT": "json"} | environment
+        service = ServiceProcess(log, _through(settings, connections), **environment)
         async with (
             service,
             httpx2.AsyncClient(base_url=service.url, timeout=_CLIENT_TIMEOUT_S, trust_env=False) as client,

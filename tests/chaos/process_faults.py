@@ -49,24 +49,31 @@ class ProcessFaults:
             await asyncio.sleep(self.dice.uniform(0.5, 3))
             if time.monotonic() > until:
                 return
-            instance = self.dice.choice([each for each in self.instances if each.service is not None])
-            assert instance.service is not None
             if rounds % 3 == 0:
-                await self._kill(instance, instance.service)
+                await self.kill_one()
             else:
-                await self._freeze(instance.service)
+                await self.freeze_one()
             rounds += 1
 
-    async def _kill(self, instance: Instance, service: ServiceProcess) -> None:
+    async def kill_one(self) -> None:
+        """Kill a random process, and start it again."""
+        instance, service = self._some_process()
         with self.history.during(f"process of instance {instance.number} killed"):
             instance.counted.update(await instance.cache_events() - instance.counted)
             service.kill()
             await asyncio.to_thread(service.start)
 
-    async def _freeze(self, service: ServiceProcess) -> None:
+    async def freeze_one(self) -> None:
+        """Freeze a random process for up to two seconds."""
+        _, service = self._some_process()
         with self.history.during("process frozen"):
             service.send_signal(signal.SIGSTOP)
             try:
                 await asyncio.sleep(self.dice.uniform(0.05, 2))
             finally:
                 service.send_signal(signal.SIGCONT)
+
+    def _some_process(self) -> tuple[Instance, ServiceProcess]:
+        instance = self.dice.choice([each for each in self.instances if each.service is not None])
+        assert instance.service is not None
+        return instance, instance.service

@@ -64,16 +64,16 @@ async def storm(
             for number in range(1, PROCESSES + 1)
         ]
         instances = [await stack.enter_async_context(each) for each in starting]
-        mortal = mortal_instance(settings, PROCESSES + 1, ports, _dice(plan, "mortal instance"))
+        mortal = mortal_instance(settings, PROCESSES + 1, ports, dice(plan, "mortal instance"))
         instances.append(await stack.enter_async_context(mortal))
         crowd = Crowd(instances, operations=report.history.operations, faults=report.faults)
-        clients = [Client(f"c{number}", _dice(plan, f"client {number}"), crowd) for number in range(plan.clients)]
-        cluster = ClusterFaults(valkey, settings, _dice(plan, "cluster"), report.history)
-        processes = ProcessFaults(instances, _dice(plan, "processes"), report.history)
+        clients = [Client(f"c{number}", dice(plan, f"client {number}"), crowd) for number in range(plan.clients)]
+        cluster = ClusterFaults(valkey, settings, dice(plan, "cluster"), report.history)
+        processes = ProcessFaults(instances, dice(plan, "processes"), report.history)
         # At the same time as the first: two instances are cut off at different moments, and for different times.
-        others = ProcessFaults(instances, _dice(plan, "other processes"), report.history)
+        others = ProcessFaults(instances, dice(plan, "other processes"), report.history)
         until = time.monotonic() + plan.seconds
-        async with _progress(report, plan, progress), asyncio.TaskGroup() as group:
+        async with progress_printed(report.history, plan, progress), asyncio.TaskGroup() as group:
             group.create_task(cluster.harm_nodes(until=until))
             group.create_task(cluster.delete_keys(crowd.tickets, until=until))
             group.create_task(processes.cut_connections(until=until))
@@ -97,17 +97,20 @@ async def storm(
     return report
 
 
-def _dice(plan: Plan, owner: str) -> Random:
+def dice(plan: Plan, owner: str) -> Random:
+    """Return the random numbers of a part of the storm."""
     return Random(f"{plan.seed} {owner}")  # noqa: S311 - the same seed must give the same run
 
 
 @asynccontextmanager
-async def _progress(report: Report, plan: Plan, progress: Callable[[str], None]) -> AsyncIterator[None]:
+async def progress_printed(history: History, plan: Plan, progress: Callable[[str], None]) -> AsyncIterator[None]:
+    """Print the progress every ten seconds during the block."""
+
     async def print_progress() -> None:
         began_at = time.monotonic()
         while True:
             await asyncio.sleep(10)
-            done, faults = len(report.history.operations), len(report.history.faults)
+            done, faults = len(history.operations), len(history.faults)
             progress(f"{time.monotonic() - began_at:4.0f} of {plan.seconds:.0f} s: {done} operations, {faults} faults")
 
     reporting = asyncio.create_task(print_progress())

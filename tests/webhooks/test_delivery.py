@@ -1,9 +1,12 @@
 """Events reach the receiver: signed, filtered, in the order of their ticket."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from standardwebhooks import Webhook
 
+from db.postgres.statements import Row
+from services.webhooks.deliverer import Deliverer
 from services.webhooks.signature import secret_text
 from webhooks.conftest import SECRET, Hooks
 from webhooks.receiver import Delivery, Receiver, Reply, running_receiver
@@ -159,6 +162,29 @@ async def test_the_late_outcome_of_a_lost_claim_changes_nothing(hooks: Hooks, re
     assert await hooks.states(endpoint) == ["done"]
     assert [row["n"] for row in await hooks.sql.fetch("SELECT n FROM webhook_attempts")] == [2]
     assert (await hooks.one("webhook_endpoints", endpoint))["failures"] == 0
+
+
+class _SlowDeliverer(Deliverer):
+    """Claims, and then lets `meanwhile` happen before it reads the events."""
+
+    meanwhile: Callable[[], Awaitable[object]]
+
+    async def _claim(self) -> list[Row]:
+        claimed = await super()._claim()
+        await self.meanwhile()
+        return claimed
+
+
+async def test_a_delivery_that_is_removed_after_its_claim_does_not_stop_the_others(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    removed, kept = await hooks.endpoint(receiver.url), await hooks.endpoint(receiver.url)
+    await hooks.ticket()
+    await hooks.feed()
+    deliverer = _SlowDeliverer(hooks.database, hooks.sender, hooks.box, max_in_flight=4)
+    deliverer.meanwhile = lambda: hooks.sql.execute("DELETE FROM webhook_deliveries WHERE endpoint_id = $1", removed)
+    assert await deliverer.deliver_due() == 1
+    assert (await hooks.states(kept), len(receiver.deliveries)) == (["done"], 1)
 
 
 async def test_one_hanging_endpoint_does_not_delay_the_others(hooks: Hooks, receiver: Receiver) -> None:

@@ -131,11 +131,13 @@ class Deliverer:
         async with self._database.working_singly() as connection:
             rows = await connection.rows(sql.EVENTS_OF, ids=[claim.id for claim in claimed])
         events = {row.id: row for row in rows}
-        for claim in sorted(claimed, key=lambda claim: claim.position):
+        # The deliveries of a webhook that was deleted may have been removed since they were claimed.
+        present = [claim for claim in claimed if claim.id in events]
+        for claim in sorted(present, key=lambda claim: claim.position):
             task = asyncio.create_task(self._deliver(claim, events[claim.id]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return len(claimed)
+        return len(present)
 
     async def _deliver(self, claim: Row, event: Row) -> None:
         """Send a delivery and record the outcome. A failure here leaves the claim, which expires."""
