@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from bench.cases import Case
+from bench.feed.stage import Figure
 from bench.load import Measured
 from bench.targets import Round, Verdict
 
+_DIGITS_BELOW = 100
 _COLUMNS = ("case", "requests/s", "p50 ms", "p99 ms", "CPU µs/request", "PostgreSQL µs/request")
 
 
@@ -41,6 +43,16 @@ def targets_table(verdicts: Sequence[Verdict]) -> str:
         values = (f"{number:.2f}" for number in (verdict.median, min(verdict.values), max(verdict.values)))
         middle, lowest, highest = values
         rows.append((verdict.title, limit, f"{middle} ({lowest}-{highest})", "yes" if verdict.is_met else "NO"))
+    return _table(rows)
+
+
+def figures_table(figures: Sequence[Figure]) -> str:
+    """Return what was measured beside the targets."""
+    rows = [("figure", "measured", "")]
+    for figure in figures:
+        values = (median(figure.values), min(figure.values), max(figure.values))
+        middle, lowest, highest = (f"{number:,.{1 if values[0] < _DIGITS_BELOW else 0}f}" for number in values)
+        rows.append((figure.title, f"{middle} ({lowest}-{highest})", figure.unit))
     return _table(rows)
 
 

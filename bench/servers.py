@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from signal import SIGTERM
 from typing import Final, Self
@@ -24,6 +24,7 @@ from db.embedded.process import free_port, spawn, stop
 from db.postgres.migrations import migrate
 
 VALKEY_NODES: Final = 3
+_PATHS: Final = {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
 
 
 class Servers(AbstractContextManager["Servers"]):
@@ -35,6 +36,7 @@ class Servers(AbstractContextManager["Servers"]):
     def __init__(self, kept: Path | None, report: Report) -> None:
         self._stack = ExitStack()
         self._kept, self._report = kept, report
+        self._copies = 0
         self.folder: Path = Path()
 
     def __enter__(self) -> Self:
@@ -77,8 +79,23 @@ class Servers(AbstractContextManager["Servers"]):
         self._report(f"adding {comments:,} comments to {len(ticket_ids)} tickets")
         asyncio.run(lengthen(dsn, ticket_ids, comments))
 
-    def service(self, dsn: str, *, has_key: bool = True, **settings: str) -> Server:
-        """Start the service as in production, with logs in a file; does not wait until it is ready."""
+    @contextmanager
+    def copied(self, dsn: str) -> Iterator[str]:
+        """Yield the address of a copy of a database that nothing is connected to; the copy is dropped at the end."""
+        self._copies += 1  # each name is used once: it is also the prefix of the keys in the cache
+        name = dsn.rpartition("/")[2]
+        copy = f"{name}_{self._copies}"
+        self._execute(f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY file_copy")
+        try:
+            yield self._dsn(copy)
+        finally:
+            self._execute(f"DROP DATABASE {copy} WITH (FORCE)")
+
+    def service(self, dsn: str, *, has_key: bool = True, role: str = "agent", **settings: str) -> Server:
+        """Start the service as in production, with logs in a file; does not wait until it is ready.
+
+        Its key has the role.
+        """
         port = free_port()
         environment = {
             "DATABASE_DSN": dsn,
@@ -87,7 +104,7 @@ class Servers(AbstractContextManager["Servers"]):
             "REDIS_PREFIX": f"{dsn.rpartition('/')[2]}:",
             "PORT": str(port),
         } | settings
-        key = self._new_key(environment) if has_key else None
+        key = self._new_key(environment, role) if has_key else None
         database = psutil.Process(self.postgres.pid)
         return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, key, database)
 
@@ -96,8 +113,11 @@ class Servers(AbstractContextManager["Servers"]):
         port = free_port()
         options = ["--http", "httptools", "--loop", "uvloop", "--no-access-log", "--no-server-header"]
         arguments = ["-m", "uvicorn", app, "--port", port, *options, *(["--factory"] if is_factory else [])]
-        paths = {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
-        return Server(app, self._spawn(arguments, paths), port, None, None)
+        return Server(app, self._spawn(arguments, _PATHS), port, None, None)
+
+    def program(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a module of the benchmark as a process of its own."""
+        return self._spawn(["-m", module, *arguments], _PATHS)
 
     def embedded(self, data: Path) -> Server:
         """Start the service with embedded servers; does not wait until it is ready."""
@@ -120,9 +140,9 @@ class Servers(AbstractContextManager["Servers"]):
         self._stack.callback(stop, process, with_signal=SIGTERM, timeout_s=TIMEOUT_S)
         return process
 
-    def _new_key(self, environment: dict[str, str]) -> str:
+    def _new_key(self, environment: dict[str, str], role: str) -> str:
         name = f"bench-{secrets.token_hex(4)}"
-        create = ["create", "--name", name, "--role", "agent", "--expires-in-days", "1"]
+        create = ["create", "--name", name, "--role", role, "--expires-in-days", "1"]
         command = [sys.executable, str(ROOT / "src/keys.py"), *create]
         environment = environment | {"PATH": os.environ["PATH"], "ENV_FILE": os.devnull}
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()

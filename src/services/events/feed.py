@@ -27,7 +27,7 @@ START: Final = "start"
 NOW: Final = "now"
 _LIST_KEY: Final = "events"
 # How many positions one statement reads if filters may hide events, and how many such statements one page takes.
-WINDOW: Final = 1_000
+WINDOW: Final = sql.MAX_WINDOW
 MAX_WINDOWS: Final = 10
 # What other processes publish wakes nobody here: a waiting reader looks this often.
 POLL_EVERY_S: Final = 0.1

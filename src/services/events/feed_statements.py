@@ -4,7 +4,7 @@ Each row has `first_position`, `last_position` and `epoch` of the log, and `star
 `after`, or without it the last one, or with `from_start` the one before the first. Without events there is one row
 whose `position` is NULL.
 
-WINDOW       the events of the next positions, up to `limit` of them: those that `requester` sees
+WINDOW       the events of the next positions, up to `limit` of them, at most MAX_WINDOW: those that `requester` sees
 OF_REQUESTER the next events of the tickets that `requester` sees, found from the tickets
 OF_TICKET    the next events of one ticket
 ENTRIES      as WINDOW for agents, with the keys of the addresses that see the ticket
@@ -39,6 +39,9 @@ from services.access.email_addresses import email_key
 from services.events.statements import log, publisher
 from services.tickets.statements import VISIBLE_TO, events, requester, ticket_id, tickets, visible_ids
 
+# The most positions that a statement with a window reads.
+MAX_WINDOW: Final = 1_000
+
 _AFTER: Final = bindparam("after", type_=BigInteger)
 _LIMIT: Final = bindparam("limit", type_=Integer)
 _ONE: Final = literal_column("1", BigInteger)
@@ -56,10 +59,8 @@ _state: Final = (
     .prefix_with("MATERIALIZED")
 )
 _IS_PUBLIC: Final = or_(requester.is_(None), events.c.audience == constant(Audience.PUBLIC))
+_KEY: Final = (log.c.position, log.c.ticket_id, log.c.version)
 _EVENT: Final = (
-    log.c.position,
-    log.c.ticket_id,
-    log.c.version,
     events.c.type,
     cast(events.c.data, Text).label("data"),
     case((requester.is_(None), cast(events.c.internal, Text))).label("internal"),
@@ -67,8 +68,12 @@ _EVENT: Final = (
     events.c.actor,
     events.c.created_at,
 )
-_LOGGED: Final = and_(events.c.ticket_id == log.c.ticket_id, events.c.version == log.c.version)
 _IS_NEXT: Final = and_(log.c.position > _state.c.start, log.c.position <= _state.c.last_position)
+
+
+def _with_event(entries: FromClause) -> FromClause:
+    is_same = and_(events.c.ticket_id == entries.c.ticket_id, events.c.version == entries.c.version)
+    return entries.join(events, is_same)
 
 
 def _with_state(rows: Select[Any]) -> Statement:
@@ -78,11 +83,23 @@ def _with_state(rows: Select[Any]) -> Statement:
 
 
 def _window(columns: Sequence[ColumnElement[Any]], *conditions: ColumnElement[bool]) -> Statement:
-    """Return the statement that reads the events of `limit` positions, of which the conditions may hide some."""
-    end = func.least(_state.c.start + _LIMIT, _state.c.last_position)
-    source = log.join(events, _LOGGED).join(tickets, tickets.c.id == log.c.ticket_id)
-    rows = select(*columns).select_from(source)
-    return _with_state(rows.where(log.c.position > _state.c.start, log.c.position <= end, *conditions))
+    """Return the statement that reads the events of `limit` positions, of which the conditions may hide some.
+
+    PostgreSQL expects a tenth of the log between two positions that it does not know, and would read all events for
+    that. MAX_WINDOW, which it knows, makes it look up the few; and the subqueries, that it finds them by the index.
+    """
+    start = select(_state.c.start).scalar_subquery()
+    end = select(func.least(_state.c.start + _LIMIT, _state.c.last_position)).scalar_subquery()
+    window = (
+        select(*_KEY)
+        .where(log.c.position > start, log.c.position <= end)
+        .order_by(log.c.position)
+        .limit(literal_column(str(MAX_WINDOW)))
+        .cte("entries")
+        .prefix_with("MATERIALIZED")
+    )
+    source = _with_event(window).join(tickets, tickets.c.id == window.c.ticket_id)
+    return _with_state(select(*window.c, *columns).select_from(source).where(*conditions))
 
 
 WINDOW: Final = _window(_EVENT, _IS_PUBLIC, VISIBLE_TO)
@@ -91,24 +108,21 @@ WINDOW: Final = _window(_EVENT, _IS_PUBLIC, VISIBLE_TO)
 def _of_requester() -> Statement:
     ids = visible_ids(requester).subquery("visible")
     visible = select(ids.c.id).distinct().subquery("visible_ids")
-    source = log.join(visible, visible.c.id == log.c.ticket_id).join(events, _LOGGED)
-    rows = select(*_EVENT).select_from(source).where(_IS_NEXT, _IS_PUBLIC)
+    source = _with_event(log).join(visible, visible.c.id == log.c.ticket_id)
+    rows = select(*_KEY, *_EVENT).select_from(source).where(_IS_NEXT, _IS_PUBLIC)
     return _with_state(rows.order_by(log.c.position).limit(_LIMIT))
 
 
 OF_REQUESTER: Final = _of_requester()
 OF_TICKET: Final = _with_state(
-    select(*_EVENT)
-    .select_from(log.join(events, _LOGGED))
+    select(*_KEY, *_EVENT)
+    .select_from(_with_event(log))
     .where(log.c.ticket_id == ticket_id, _IS_NEXT, _IS_PUBLIC)
     .order_by(log.c.position)
     .limit(_LIMIT)
 )
 
 _ENTRY: Final = (
-    log.c.position,
-    log.c.ticket_id,
-    log.c.version,
     events.c.type,
     cast(events.c.data, Text).label("data"),
     cast(events.c.internal, Text).label("internal"),

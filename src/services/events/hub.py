@@ -25,7 +25,7 @@ from services.events.feed import seal
 from services.events.published import PublishedSignal
 
 RING_SIZE: Final = 8_192
-BATCH: Final = 1_000
+BATCH: Final = sql.MAX_WINDOW
 # Without a hint from the publisher of this process, the hub looks this often while events come, and then more rarely.
 POLL_EVERY_S: Final = 0.02
 MAX_PAUSE_S: Final = 0.25
