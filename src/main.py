@@ -43,8 +43,9 @@ from db.postgres.revisions import known_revisions
 from db.resources import Resources, open_resources
 from services.access.api_key_cache import ApiKeyCache
 from services.access.api_keys import ApiKeys
-from services.access.authentication import Authenticator, TokenVerification
+from services.access.authentication import Authenticator
 from services.access.failed_authentications import FailedAuthentications
+from services.access.issuer import token_verifier
 from services.access.key_service import KeyService
 from services.automation.auto_close import AutoCloseTimes
 from services.automation.reminders import Reminders
@@ -89,7 +90,7 @@ from services.webhooks.maintenance import measure_continually
 from services.webhooks.replays import WebhookReplays
 from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
-from workers.background import IN_FLIGHT_INLINE, automation_work, background_work
+from workers.background import IN_FLIGHT_INLINE, automation_work, event_work, webhook_work
 from workers.runner import Runner, Work
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -140,14 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Work("report-metrics", app.state.metrics_reporter.report_metrics),
             ]
             if settings.work == "inline":
-                works += background_work(
-                    database,
-                    app.state.publisher,
-                    sender,
-                    app.state.automation_work,
-                    max_in_flight=IN_FLIGHT_INLINE,
-                    retention_days=settings.event_retention_days,
-                )
+                works += _inline_work(app.state, database, sender, settings)
             await stack.enter_async_context(Runner(works, background))
             await stack.enter_async_context(aclosing(app.state.health))
             stack.enter_context(graceful_shutdown(shutdown, delay_s=settings.shutdown_delay))
@@ -188,7 +182,7 @@ def _build_access(state: State, resources: Resources, settings: Settings) -> Non
     state.api_key_cache = ApiKeyCache(api_keys)
     state.keys = KeyService(api_keys, state.api_key_cache, cursors)
     state.authenticator = Authenticator(
-        state.api_key_cache, _token_verifier(settings, database), allow_anonymous=settings.allow_anonymous
+        state.api_key_cache, token_verifier(settings, database), allow_anonymous=settings.allow_anonymous
     )
 
 
@@ -200,7 +194,6 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     automation = AutomationDefinitions(database, close, calendars)
     changes = TicketChanges(database, cache, resources.groups, automation)
     state.automation, state.changes = automation, changes
-    state.automation_work = automation_work(database, changes, automation)
     state.policies = SlaPolicies(database, automation)
     state.recomputation = Recomputation(database, changes, state.policies, automation)
     state.reminders = Reminders(database, StoredCursors(database))
@@ -239,6 +232,16 @@ def _build_events(state: State, database: Database, shutdown: ShutdownState) -> 
     return hub
 
 
+def _inline_work(state: State, database: Database, sender: Sender, settings: Settings) -> list[Work]:
+    """Return the work that worker processes do with `WORK=off`."""
+    publisher: EventPublisher = state.publisher
+    return [
+        *event_work(database, publisher, retention_days=settings.event_retention_days),
+        *webhook_work(database, publisher, sender, max_in_flight=IN_FLIGHT_INLINE),
+        *automation_work(database, state.changes, state.automation),
+    ]
+
+
 def _middleware(
     settings: Settings, in_flight: InFlight, shutdown: ShutdownState, *, is_traced: bool
 ) -> list[Middleware]:
@@ -275,23 +278,6 @@ def _middleware(
     if is_traced:  # FastAPI creates the spans in its router, which the fast path bypasses
         disabled.add(FastPathMiddleware)
     return [middleware for middleware in chain if middleware.cls not in disabled]
-
-
-def _token_verifier(settings: Settings, database: Database) -> TokenVerification | None:
-    if settings.oidc_issuer is None or settings.oidc_audience is None:
-        return None
-    # Imported only with an issuer: the cryptography of tokens takes 8 MB of memory.
-    from services.access.oidc import TokenVerifier  # noqa: PLC0415
-    from services.access.signing_keys import SigningKeys  # noqa: PLC0415
-    from services.access.token_people import TokenPeople  # noqa: PLC0415
-
-    return TokenVerifier(
-        SigningKeys(settings.oidc_issuer),
-        TokenPeople(database),
-        issuer=settings.oidc_issuer,
-        audience=settings.oidc_audience,
-        role_claim=settings.oidc_role_claim,
-    )
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -26,7 +26,7 @@ from services.tickets.service import lookup_schema
 from services.webhooks.addresses import AddressPolicy
 from services.webhooks.schedule import DEFAULT_SCHEDULE, Schedule
 from services.webhooks.sender import Sender
-from workers.background import IN_FLIGHT_OF_WORKER, automation_work, background_work
+from workers.background import IN_FLIGHT_OF_WORKER, automation_work, event_work, webhook_work
 from workers.runner import Runner
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -67,15 +67,12 @@ async def _work(settings: Settings, schedule: Schedule) -> None:
         automation = AutomationDefinitions(database, close)
         changes = TicketChanges(database, resources.cache, resources.groups, automation)
         sender = Sender(AddressPolicy(settings.webhook_allow or ()))
-        works = background_work(
-            database,
-            EventPublisher(database, changes.committed),
-            sender,
-            automation_work(database, changes, automation),
-            max_in_flight=IN_FLIGHT_OF_WORKER,
-            retention_days=settings.event_retention_days,
-            schedule=schedule,
-        )
+        publisher = EventPublisher(database, changes.committed)
+        works = [
+            *event_work(database, publisher, retention_days=settings.event_retention_days),
+            *webhook_work(database, publisher, sender, max_in_flight=IN_FLIGHT_OF_WORKER, schedule=schedule),
+            *automation_work(database, changes, automation),
+        ]
         try:
             async with Runner(works, BackgroundState()):
                 _log.info("the worker runs")

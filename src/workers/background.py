@@ -28,32 +28,35 @@ IN_FLIGHT_INLINE: Final = 20
 IN_FLIGHT_OF_WORKER: Final = 200
 
 
+def event_work(database: Database, publisher: EventPublisher, *, retention_days: int) -> Sequence[Work]:
+    """Return the work on the event log."""
+    return [
+        Work("publish-events", publisher.run),
+        Work("purge-event-log", partial(purge_log_continually, database, retention_days=retention_days)),
+    ]
+
+
+def webhook_work(
+    database: Database,
+    publisher: EventPublisher,
+    sender: Sender,
+    *,
+    max_in_flight: int,
+    schedule: Schedule = DEFAULT_SCHEDULE,
+) -> Sequence[Work]:
+    """Return the work on webhooks."""
+    deliverer = Deliverer(database, sender, SecretBox(database), max_in_flight=max_in_flight, schedule=schedule)
+    feeder = Feeder(database, wake_deliverer=deliverer.wake)
+    return [
+        Work("feed-webhooks", partial(feeder.run, publisher.published)),
+        Work("deliver-webhooks", deliverer.run),
+        Work("purge-webhooks", partial(purge_webhooks_continually, database)),
+    ]
+
+
 def automation_work(database: Database, changes: TicketChanges, definitions: AutomationDefinitions) -> Sequence[Work]:
     """Return the work that changes tickets by itself."""
     return [
         Work("fire-timers", TicketTimers(database, changes, definitions).run),
         Work("remind", DueReminders(database, changes).run),
-    ]
-
-
-def background_work(
-    database: Database,
-    publisher: EventPublisher,
-    sender: Sender,
-    automation: Sequence[Work],
-    *,
-    max_in_flight: int,
-    retention_days: int,
-    schedule: Schedule = DEFAULT_SCHEDULE,
-) -> Sequence[Work]:
-    """Return the work, to be run by a `Runner`."""
-    deliverer = Deliverer(database, sender, SecretBox(database), max_in_flight=max_in_flight, schedule=schedule)
-    feeder = Feeder(database, wake_deliverer=deliverer.wake)
-    return [
-        Work("publish-events", publisher.run),
-        Work("purge-event-log", partial(purge_log_continually, database, retention_days=retention_days)),
-        Work("feed-webhooks", partial(feeder.run, publisher.published)),
-        Work("deliver-webhooks", deliverer.run),
-        *automation,
-        Work("purge-webhooks", partial(purge_webhooks_continually, database)),
     ]
