@@ -47,6 +47,8 @@ from services.access.authentication import Authenticator, TokenVerification
 from services.access.failed_authentications import FailedAuthentications
 from services.access.key_service import KeyService
 from services.automation.auto_close import AutoCloseTimes
+from services.automation.rule_dry_runs import RuleDryRuns
+from services.automation.rule_service import RuleService
 from services.automation.settings import AutomationDefinitions
 from services.automation.timers import TicketTimers
 from services.cursors import StoredCursors
@@ -195,6 +197,7 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     automation = AutomationDefinitions(database, close)
     changes = TicketChanges(database, cache, resources.groups, automation)
     state.timers = TicketTimers(database, changes, automation)
+    state.rules, state.rule_dry_runs = RuleService(database, automation), RuleDryRuns(database)
     state.publisher = EventPublisher(database, changes.committed)
     definitions, assignees = FieldDefinitions(database), Assignees(database)
     working_fields = WorkingFields(assignees, definitions)

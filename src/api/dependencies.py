@@ -12,6 +12,8 @@ from schemas.lists import CommentPaging, Paging, TicketQuery
 from schemas.people import PeopleQuery
 from services.access.key_service import KeyService
 from services.access.principal import Principal
+from services.automation.rule_dry_runs import RuleDryRuns
+from services.automation.rule_service import RuleService
 from services.directory.groups import Groups
 from services.directory.hand_over import HandOvers
 from services.directory.people import People
@@ -135,6 +137,16 @@ async def _replays(request: Request) -> WebhookReplays:
     return replays
 
 
+async def _rules(request: Request) -> RuleService:
+    rules: RuleService = request.app.state.rules
+    return rules
+
+
+async def _dry_runs(request: Request) -> RuleDryRuns:
+    dry_runs: RuleDryRuns = request.app.state.rule_dry_runs
+    return dry_runs
+
+
 async def _feed(request: Request) -> EventFeed:
     feed: EventFeed = request.app.state.feed
     return feed
@@ -174,6 +186,8 @@ AllKeys = Annotated[KeyService, Depends(_keys)]
 AllWebhooks = Annotated[WebhookService, Depends(_webhooks)]
 AllDeliveries = Annotated[WebhookDeliveries, Depends(_deliveries)]
 AllReplays = Annotated[WebhookReplays, Depends(_replays)]
+AllRules = Annotated[RuleService, Depends(_rules)]
+DryRuns = Annotated[RuleDryRuns, Depends(_dry_runs)]
 Feed = Annotated[EventFeed, Depends(_feed)]
 Streams = Annotated[EventStreams, Depends(_streams)]
 Caller = Annotated[Principal, Depends(_caller)]

@@ -33,17 +33,20 @@ FIELDS: Final = PathSet("/fields")
 KEYS: Final = PathSet("/keys")
 EVENTS: Final = PathSet("/events")
 WEBHOOKS: Final = PathSet("/webhooks")
+RULES: Final = PathSet("/rules")
 PRINCIPALS: Final = PathSet("/me", "/principals")
 
 # Respond in JSON only.
-JSON_ONLY: Final = TICKETS | EVENTS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | PathSet("/workflow")
+JSON_ONLY: Final = (
+    TICKETS | EVENTS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | RULES | PRINCIPALS | PathSet("/workflow")
+)
 # Require no authentication, and take no body.
 PUBLIC: Final = PROBES | DOCS | PathSet("/openapi.json", "/problems")
 # Requested by load balancers and Prometheus every few seconds.
 POLLED: Final = PROBES | METRICS
 # Caches must not store them: tickets, people and keys contain personal texts, addresses and secrets, and the others are
 # of this moment.
-NOT_STORED: Final = TICKETS | EVENTS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | POLLED
+NOT_STORED: Final = TICKETS | EVENTS | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | RULES | PRINCIPALS | POLLED
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
 UNLIMITED: Final = POLLED | DOCS
@@ -69,7 +72,7 @@ def roles_for(path: str, method: str) -> Set[Role]:
         return _STAFF if method not in _READING and _OF_STAFF.fullmatch(path) else _TICKET_ROLES
     if path in METRICS:
         return _METRICS_ROLES
-    if path in DIRECTORY or path in TAGS:
+    if path in DIRECTORY or path in TAGS or path in RULES:
         return _STAFF if method in _READING else _ADMINS
     if path in FIELDS:
         return _TICKET_ROLES if method in _READING else _ADMINS

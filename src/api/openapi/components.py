@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from api.openapi import JSON, directory_examples, event_examples, examples, webhook_examples
+from api.openapi import JSON, directory_examples, event_examples, examples, rule_examples, webhook_examples
 from api.openapi.headers import HEADERS
 from api.openapi.responses import shared_responses
 from api.openapi.schemas import complete_schemas
@@ -13,6 +13,7 @@ _RESPONSES: Final = (
     examples.RESPONSES
     | directory_examples.RESPONSES
     | webhook_examples.WEBHOOK_RESPONSES
+    | rule_examples.RULE_RESPONSES
     | event_examples.EVENT_RESPONSES
 )
 

@@ -18,12 +18,15 @@ from api.openapi.directory_examples import (
     PERSON_PATCH,
 )
 from api.openapi.examples import MERGE, NEW_COMMENT, NEW_TICKET, RENAME_TAG, TICKET_PATCH
+from api.openapi.rule_examples import DRY_RUN, NEW_RULE, RULE_PATCH
 from api.openapi.webhook_examples import NEW_REPLAY, NEW_WEBHOOK, WEBHOOK_PATCH
 from schemas.custom_fields import CustomFieldCreate, CustomFieldPatch
 from schemas.groups import GroupCreate, GroupPatch
 from schemas.hand_over import HandOver
 from schemas.keys import ApiKeyCreate
 from schemas.people import PersonCreate, PersonPatch
+from schemas.rule_dry_runs import RuleDryRun
+from schemas.rules import RuleCreate, RulePatch
 from schemas.tags import TagRename
 from schemas.tickets import CommentCreate, TicketCreate, TicketMerge, TicketPatch
 from schemas.webhook_deliveries import ReplayCreate
@@ -45,10 +48,14 @@ NewKey = Annotated[ApiKeyCreate, Body(openapi_examples=NEW_KEY)]
 NewWebhook = Annotated[WebhookCreate, Body(openapi_examples=NEW_WEBHOOK)]
 WebhookChange = Annotated[WebhookPatch, Body(openapi_examples=WEBHOOK_PATCH)]
 NewReplay = Annotated[ReplayCreate, Body(openapi_examples=NEW_REPLAY)]
+NewRule = Annotated[RuleCreate, Body(openapi_examples=NEW_RULE)]
+RuleChange = Annotated[RulePatch, Body(openapi_examples=RULE_PATCH)]
+RuleTrial = Annotated[RuleDryRun, Body(openapi_examples=DRY_RUN)]
 
 _BODIES: Final = (
     *(NewTicket, NewComment, TagNames, MergeTarget, Patch, NewAssignee, NewPerson, PersonChange),
     *(NewField, FieldChange, NewGroup, GroupChange, NewKey, NewWebhook, WebhookChange, NewReplay),
+    *(NewRule, RuleChange, RuleTrial),
 )
 EXAMPLES: Final[Mapping[str, JSON]] = {model.__name__: body.openapi_examples for model, body in map(get_args, _BODIES)}
 """The examples of each body, by the name of its model."""
@@ -65,3 +72,4 @@ PATCHES_PERSON: Final = _merge_patch(PersonPatch, PERSON_PATCH)
 PATCHES_FIELD: Final = _merge_patch(CustomFieldPatch, FIELD_PATCH)
 PATCHES_GROUP: Final = _merge_patch(GroupPatch, GROUP_PATCH)
 PATCHES_WEBHOOK: Final = _merge_patch(WebhookPatch, WEBHOOK_PATCH)
+PATCHES_RULE: Final = _merge_patch(RulePatch, RULE_PATCH)

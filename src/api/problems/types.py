@@ -10,6 +10,7 @@ from api.problems.directory_types import DIRECTORY_PROBLEMS
 from api.problems.event_types import EVENT_PROBLEMS
 from api.problems.field_types import FIELD_PROBLEMS
 from api.problems.problem_type import ProblemType
+from api.problems.rule_types import RULE_PROBLEMS
 from api.problems.server_types import MALFORMED, UNKNOWN_CODING
 from api.problems.ticket_types import TICKET_PROBLEM_TYPES
 from api.problems.webhook_types import WEBHOOK_PROBLEMS
@@ -192,6 +193,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
     **TICKET_PROBLEM_TYPES,
     **FIELD_PROBLEMS,
     **WEBHOOK_PROBLEMS,
+    **RULE_PROBLEMS,
     **EVENT_PROBLEMS,
 }
 
