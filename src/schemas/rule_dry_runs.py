@@ -38,7 +38,7 @@ class DryRunChanges(BaseModel):
         default=None,
         exclude_if=is_absent,
         description="The custom fields, by key.",
-        examples=[{"device": {"from": None, "to": "printer"}}],
+        examples=[{"device": {"from": "scanner", "to": "printer"}}],
     )
     assign: RuleAssign | None = Field(
         default=None, exclude_if=is_absent, description="How the assignee would be chosen."

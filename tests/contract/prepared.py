@@ -7,11 +7,12 @@ import httpx2
 
 from support.api_calls import a_person
 from support.factories import JSON, a_ticket
+from support.rules import new_rule
 from support.webhooks import new_replay, new_webhook, webhook_with_delivery
 
 # The values of the examples that must be unique, by the operations whose bodies have them.
-_UNIQUE = ("alice@example.com", "Network", "crm", "device")
-_CREATING = frozenset({"create_person", "create_group", "change_group", "create_key", "create_field"})
+_UNIQUE = ("alice@example.com", "Network", "crm", "device", "Fires", "Important")
+_CREATING = frozenset({"create_person", "create_group", "change_group", "create_key", "create_field", "create_rule"})
 
 
 async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, parameters: dict[str, Any]) -> str:
@@ -34,6 +35,8 @@ async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, p
     if "{key}" in path:
         new = {"key": f"f{secrets.token_hex(6)}", "label": "Field", "type": "text"}
         values["key"] = await _new(client, "/fields", new, "key")
+    if "{rule_id}" in path or operation == "create_rule":  # which makes room for another one
+        values["rule_id"] = await new_rule(client)
     if "{webhook_id}" in path:
         values |= await _webhook_for(client, path)
     return path.format_map(values)

@@ -36,6 +36,8 @@ async def add_directory(dsn: str) -> None:
         INSERT INTO groups (name) VALUES ('Network');
         SELECT nextval('person_numbers');
         INSERT INTO fields (key, label, type) VALUES ('device', 'Device', 'text');
+        INSERT INTO rules (name, position, events, actions)
+        SELECT 'rule ' || n, n, '{ticket.created}', '{"add_tags": ["x"]}' FROM generate_series(1, 2) n;
         INSERT INTO tickets (subject, text, email)
         SELECT 'subject', 'text', 'alice@example.com' FROM generate_series(1, 6);
         UPDATE tickets SET status = 'closed', closed_at = now(), version = 2 WHERE id IN (3, 5);

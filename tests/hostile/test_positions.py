@@ -18,6 +18,7 @@ QUERIES = {"count_tickets": b"?by=status"}
 async def test_a_valid_request_succeeds(endure: Endure, document: JSON, hostile_dsn: str) -> None:
     await merge_again(hostile_dsn)
     await restore_webhooks(hostile_dsn)
+    await restore_rules(hostile_dsn)
     called = operations(document)
     responses = await endure(
         operation.request(target=operation.target() + QUERIES.get(operation.id, b"")) for operation in called
@@ -43,6 +44,17 @@ async def restore_webhooks(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     await connection.execute(
         "UPDATE webhook_endpoints SET deleted_at = CASE WHEN id > 2 THEN coalesce(deleted_at, now()) END"
+    )
+    await connection.close()
+
+
+async def restore_rules(dsn: str) -> None:
+    """Restore the rule that another test may have deleted, and delete those that other tests have created."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("DELETE FROM rules WHERE id > 2")
+    await connection.execute(
+        "INSERT INTO rules (id, name, position, events, actions) OVERRIDING SYSTEM VALUE"
+        """ VALUES (2, 'rule 2', 2, '{ticket.created}', '{"add_tags": ["x"]}') ON CONFLICT (id) DO NOTHING"""
     )
     await connection.close()
 

@@ -1,8 +1,8 @@
 """The steps of rules within the transaction of a change: the choice of an assignee, and internal notes.
 
-The group is locked before a member is chosen. So tickets that are created at once are assigned one after the other, each
-with the choices before it in view. If the members were locked one by one, and locked ones skipped, they would get their
-tickets unevenly.
+The group is locked before a member is chosen. So tickets that are created at once are assigned one after the other,
+each with the choices before it in view. If the members were locked one by one, and locked ones skipped, they would get
+their tickets unevenly.
 """
 
 from collections.abc import Sequence
