@@ -14,7 +14,7 @@ from models.principal import NAME_MAX_LENGTH
 
 
 class RuleEvent(StrEnum):
-    """The types of events that rules are for, as `EventKind` names them: a new ticket, and changes of its fields."""
+    """The types of events that rules are for: those of a new ticket, and of changes of its fields."""
 
     CREATED = "ticket.created"
     TRANSITIONED = "ticket.transitioned"
