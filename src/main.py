@@ -49,6 +49,8 @@ from services.access.issuer import token_verifier
 from services.access.key_service import KeyService
 from services.automation.auto_close import AutoCloseTimes
 from services.automation.reminders import Reminders
+from services.automation.rule_dry_runs import RuleDryRuns
+from services.automation.rule_service import RuleService
 from services.automation.settings import AutomationDefinitions
 from services.cursors import StoredCursors
 from services.directory.assignees import Assignees
@@ -197,6 +199,7 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     state.policies = SlaPolicies(database, automation)
     state.recomputation = Recomputation(database, changes, state.policies, automation)
     state.reminders = Reminders(database, StoredCursors(database))
+    state.rules, state.rule_dry_runs = RuleService(database, automation), RuleDryRuns(database)
     state.publisher = EventPublisher(database, changes.committed)
     definitions, assignees = FieldDefinitions(database), Assignees(database)
     working_fields = WorkingFields(assignees, definitions)

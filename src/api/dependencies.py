@@ -14,6 +14,8 @@ from schemas.people import PeopleQuery
 from services.access.key_service import KeyService
 from services.access.principal import Principal
 from services.automation.reminders import Reminders
+from services.automation.rule_dry_runs import RuleDryRuns
+from services.automation.rule_service import RuleService
 from services.directory.groups import Groups
 from services.directory.hand_over import HandOvers
 from services.directory.people import People
@@ -84,6 +86,8 @@ Feed = Annotated[EventFeed, Depends(_provided("feed"))]
 Streams = Annotated[EventStreams, Depends(_provided("streams"))]
 AllCalendars = Annotated[CalendarService, Depends(_provided("calendars"))]
 AllReminders = Annotated[Reminders, Depends(_provided("reminders"))]
+AllRules = Annotated[RuleService, Depends(_provided("rules"))]
+DryRuns = Annotated[RuleDryRuns, Depends(_provided("rule_dry_runs"))]
 Caller = Annotated[Principal, Depends(_caller)]
 # The bounds precede the validator, so that they are part of the documented schema.
 TicketId = Annotated[

@@ -35,8 +35,9 @@ KEYS: Final = PathSet("/keys")
 EVENTS: Final = PathSet("/events")
 REMINDERS: Final = PathSet("/reminders")
 WEBHOOKS: Final = PathSet("/webhooks")
+RULES: Final = PathSet("/rules")
 PRINCIPALS: Final = PathSet("/me", "/principals")
-AUTOMATION: Final = SERVICE_LEVELS | REMINDERS
+AUTOMATION: Final = SERVICE_LEVELS | REMINDERS | RULES
 _RESOURCES: Final = TICKETS | EVENTS | AUTOMATION | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS
 _READ_BY_STAFF: Final = DIRECTORY | TAGS | AUTOMATION
 

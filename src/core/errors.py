@@ -18,6 +18,8 @@ ServiceError
 ├── DeliveryNotFound      the webhook has no delivery with this id
 ├── ReplayNotFound        the webhook has no replay with this id
 ├── TooManyWebhooks       there are as many webhooks as there may be
+├── RuleNotFound          no rule has this id
+├── TooManyRules          there are as many rules as there may be
 ├── TooManyFields         there are as many custom fields as there may be
 ├── InvalidFields         values do not fit their custom fields
 ├── FieldsRequired        the ticket lacks values that are required now
@@ -147,6 +149,14 @@ class ReplayNotFound(ServiceError):
 
 class TooManyWebhooks(ServiceError):
     """There are as many webhooks as there may be."""
+
+
+class RuleNotFound(ServiceError):
+    """No rule has this id."""
+
+
+class TooManyRules(ServiceError):
+    """There are as many rules as there may be."""
 
 
 class TooManyFields(ServiceError):

@@ -14,7 +14,7 @@ from models.group import Group, GroupMember
 from models.idempotency_key import IdempotencyKey
 from models.principal import PERSON_NUMBERS, Principal, PrincipalKind, Role, RoleSource, Scope
 from models.reminder import Reminder
-from models.rule import Rule
+from models.rule import AssignBy, Rule, RuleEvent
 from models.search_document import RecentWords, SearchDocument
 from models.service_secret import ServiceSecret
 from models.sla_policy import SlaPolicy
@@ -38,6 +38,7 @@ __all__ = [
     "FENCE_GROUPS",
     "PERSON_NUMBERS",
     "ApiKey",
+    "AssignBy",
     "Audience",
     "Base",
     "Calendar",
@@ -67,6 +68,7 @@ __all__ = [
     "Role",
     "RoleSource",
     "Rule",
+    "RuleEvent",
     "Scope",
     "SearchDocument",
     "ServiceSecret",

@@ -1,6 +1,7 @@
 """Rules: what is done to new and changed tickets by itself."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Boolean, CheckConstraint, DateTime, Identity, Index, Integer, Text
@@ -10,6 +11,23 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, length_between
 from models.principal import NAME_MAX_LENGTH
+
+
+class RuleEvent(StrEnum):
+    """The types of events that rules are for: those of a new ticket, and of changes of its fields."""
+
+    CREATED = "ticket.created"
+    TRANSITIONED = "ticket.transitioned"
+    ASSIGNED = "ticket.assigned"
+    TAGGED = "ticket.tagged"
+    CHANGED = "ticket.changed"
+
+
+class AssignBy(StrEnum):
+    """How a rule chooses the member of a group that a ticket is assigned to."""
+
+    ROUND_ROBIN = "round_robin"
+    LEAST_LOADED = "least_loaded"
 
 
 class Rule(Base):

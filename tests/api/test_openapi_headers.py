@@ -83,6 +83,9 @@ def test_every_response_documents_its_headers(document: JSON) -> None:
         ("create_group", 201): {"Location", "ETag"},
         ("create_key", 201): {"Location"},
         ("create_webhook", 201): {"Location", "ETag"},
+        ("create_rule", 201): {"Location", "ETag"},
+        **{(name, 200): {"ETag"} for name in ("get_rule", "change_rule")},
+        **{(name, 412): {"ETag"} for name in ("change_rule", "delete_rule")},
         **{(name, 200): {"ETag"} for name in ("get_webhook", "change_webhook", "rotate_secret")},
         **{(name, 412): {"ETag"} for name in ("change_webhook", "delete_webhook")},
         ("list_deliveries", 200): {"Link"},
@@ -135,6 +138,8 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
         "list_ticket_events": {"Last-Event-ID"},
         "change_webhook": {"If-Match", "If-None-Match"},
         "delete_webhook": {"If-Match", "If-None-Match"},
+        "change_rule": {"If-Match", "If-None-Match"},
+        "delete_rule": {"If-Match", "If-None-Match"},
     }
     for operation in operations(document).values():
         for parameter in operation.get("parameters", ()):

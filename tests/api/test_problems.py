@@ -123,6 +123,8 @@ NOT_CAUSED_HERE = {
         # these need an admin
         "delivery-not-found",
         "replay-not-found",
+        "rule-not-found",
+        "too-many-rules",
         "too-many-webhooks",
         "webhook-not-found",
         "already-exists",

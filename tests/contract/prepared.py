@@ -8,10 +8,11 @@ import httpx2
 
 from support.api_calls import a_calendar, a_person, a_policy, existing_calendar
 from support.factories import JSON, a_ticket
+from support.rules import new_rule
 from support.webhooks import new_replay, new_webhook, webhook_with_delivery
 
 # The values of the examples that must be unique, by the operations whose bodies have them.
-_UNIQUE = ("alice@example.com", "Network", "crm", "device", "Support", "Urgent", "Standard")
+_UNIQUE = ("alice@example.com", "Network", "crm", "device", "Support", "Urgent", "Standard", "Fires", "Important")
 _CREATING = frozenset(
     {
         "create_person",
@@ -21,6 +22,7 @@ _CREATING = frozenset(
         "create_field",
         "create_calendar",
         "create_sla_policy",
+        "create_rule",
     }
 )
 
@@ -45,6 +47,8 @@ async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, p
     for name, make in makers.items():
         if f"{{{name}}}" in path:
             values[name] = await make()
+    if "{rule_id}" in path or operation == "create_rule":  # which makes room for another one
+        values["rule_id"] = await new_rule(client)
     if "{webhook_id}" in path:
         values |= await _webhook_for(client, path)
     return path.format_map(values)

@@ -59,6 +59,7 @@ _TOGETHER: Final = {
     "must begin before 24:00",
     "must not end when it begins: a whole day is from 00:00 to 24:00",
     "must be a date that exists",
+    "must have at least one action",
 }
 _MIN_UNIQUE_LENGTH: Final = 16
 _SPECIAL_USE: Final = tuple(f".{domain}" for domain in SPECIAL_USE_DOMAIN_NAMES)
@@ -72,8 +73,8 @@ def install(schema: BaseSchema) -> None:
     @schema.hook
     def filter_failure(_context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
         is_of_method = isinstance(failure, UnsupportedMethodResponse) or response.status_code == 405
-        if case.path.endswith("/tickets/counts") and is_of_method:
-            return False  # the path of a ticket has the other methods, and refuses this id (422)
+        if case.path.endswith(("/tickets/counts", "/rules/dry-run")) and is_of_method:
+            return False  # the path of a ticket or a rule has the other methods, and refuses this id (422)
         if not isinstance(failure, RejectedPositiveData):
             return True
         problem = response.json()

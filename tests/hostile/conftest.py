@@ -38,6 +38,8 @@ async def add_directory(dsn: str) -> None:
         INSERT INTO calendars (name, zone, weekly) VALUES ('Support', 'UTC',
             '{"mon": [["09:00", "17:30"]], "tue": [], "wed": [], "thu": [], "fri": [], "sat": [], "sun": []}');
         INSERT INTO fields (key, label, type) VALUES ('device', 'Device', 'text');
+        INSERT INTO rules (name, position, events, actions)
+        SELECT 'rule ' || n, n, '{ticket.created}', '{"add_tags": ["x"]}' FROM generate_series(1, 2) n;
         INSERT INTO tickets (subject, text, email)
         SELECT 'subject', 'text', 'alice@example.com' FROM generate_series(1, 6);
         INSERT INTO reminders (ticket_id, principal_id, remind_at)

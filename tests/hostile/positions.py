@@ -30,6 +30,7 @@ _EXISTING: Final = {
     "{webhook_id}": "1",
     "{delivery_id}": "1",
     "{replay_id}": "1",
+    "{rule_id}": "1",
     "{tag}": "printer",
     "{email}": "carol@example.com",
     "{link_type}": "blocks",
@@ -47,6 +48,8 @@ def _valid(operation: str, field: str) -> object:
         return f"{unique}@example.com"
     if operation == "create_field":
         return {"key": f"f{unique}", "label": "Device", "type": "text"}[field]
+    if operation in {"create_rule", "change_rule", "try_rule"}:
+        return _valid_of_rule(field, unique)
     if operation == "start_replay":
         return {"from": "2026-01-01T00:00:00Z"}[field]
     if operation == "set_reminder":
@@ -56,6 +59,13 @@ def _valid(operation: str, field: str) -> object:
     values |= {"auto_close_after": 3600}
     values |= {"into": 2, "from": "old", "to": "new", "assignee_id": None, "label": "Device"}
     return (a_ticket() | values)[field]
+
+
+def _valid_of_rule(field: str, name: str) -> object:
+    """Return a value of a field of a rule, whose name must be unique."""
+    rule: JSON = {"name": name, "events": ["ticket.created"], "actions": {"add_tags": ["x"]}}
+    others = {"rule": rule, "active": False, "position": 1, "match": {}, "tickets": 1}
+    return (rule | others)[field]
 
 
 # Operations on a ticket in another state than open: 3 is merged into 4, 5 is closed, 6 is open and has a reminder.
@@ -79,8 +89,8 @@ class Operation:
     def target(self, ticket_id: int | str = 1) -> bytes:
         """Return the path, with the id of a ticket if it has that parameter, and of other resources that exist."""
         path = self.path.replace("{ticket_id}", str(_TICKETS.get(self.id, ticket_id)))
-        if self.id == "delete_webhook":
-            path = path.replace("{webhook_id}", "2")
+        if self.id in {"delete_webhook", "delete_rule"}:
+            path = path.replace("{webhook_id}", "2").replace("{rule_id}", "2")
         for name, value in _EXISTING.items():
             path = path.replace(name, value)
         return path.encode()

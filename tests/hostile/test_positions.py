@@ -24,6 +24,7 @@ async def test_a_valid_request_succeeds(endure: Endure, document: JSON, hostile_
     await merge_again(hostile_dsn)
     await restore_limited(hostile_dsn)
     await remind_again(hostile_dsn)
+    await restore_rules(hostile_dsn)
     called = operations(document)
     responses = await endure(
         operation.request(target=operation.target() + QUERIES.get(operation.id, b"")) for operation in called
@@ -61,6 +62,17 @@ async def restore_limited(dsn: str) -> None:
         "UPDATE webhook_endpoints SET deleted_at = CASE WHEN id > 2 THEN coalesce(deleted_at, now()) END"
     )
     await connection.execute("DELETE FROM calendars WHERE id > 1")
+    await connection.close()
+
+
+async def restore_rules(dsn: str) -> None:
+    """Restore the rule that another test may have deleted, and delete those that other tests have created."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("DELETE FROM rules WHERE id > 2")
+    await connection.execute(
+        "INSERT INTO rules (id, name, position, events, actions) OVERRIDING SYSTEM VALUE"
+        """ VALUES (2, 'rule 2', 2, '{ticket.created}', '{"add_tags": ["x"]}') ON CONFLICT (id) DO NOTHING"""
+    )
     await connection.close()
 
 

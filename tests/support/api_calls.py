@@ -5,6 +5,7 @@ import secrets
 import httpx2
 
 from support.factories import JSON, a_comment, a_ticket
+from support.rules import a_rule, new_rule
 from support.webhooks import URL, new_replay, new_webhook, webhook_with_delivery
 
 Call = tuple[str, str, JSON | None]
@@ -50,6 +51,7 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
     unused_id = (await new_webhook(client, admin))["id"]
     link = f"{ticket}/links/relates_to/{other}"
     reminder = {"remind_at": "2035-03-02T09:00:00Z", "note": "Ask again", "snooze": True}
+    rule, unused_rule = [f"/rules/{await new_rule(client, admin)}" for _ in range(2)]
     return {
         "put_ticket_by_external_id": ("PUT", "/tickets/by-external-id/shop/A-1", a_ticket(email=email)),
         "take_ticket": ("POST", f"{ticket}/take?steal=true", None),
@@ -124,6 +126,12 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
         "replay_delivery": ("POST", f"{webhook}/deliveries/{delivery_id}/replay", None),
         "start_replay": ("POST", f"{webhook}/replays", {"from": "2099-01-01T00:00:00Z"}),
         "get_replay": ("GET", f"{webhook}/replays/{replay_id}", None),
+        "list_rules": ("GET", "/rules", None),
+        "create_rule": ("POST", "/rules", a_rule()),
+        "try_rule": ("POST", "/rules/dry-run", {"rule": a_rule(), "tickets": 1}),
+        "get_rule": ("GET", rule, None),
+        "change_rule": ("PATCH", rule, {"active": False}),
+        "delete_rule": ("DELETE", unused_rule, None),
         "get_workflow": ("GET", "/workflow", None),
         "livez": ("GET", "/livez", None),
         "readyz": ("GET", "/readyz", None),

@@ -8,6 +8,7 @@ from api.openapi import (
     directory_examples,
     event_examples,
     examples,
+    rule_examples,
     sla_examples,
     webhook_examples,
 )
@@ -23,6 +24,7 @@ _RESPONSES: Final = (
     | calendar_examples.RESPONSES
     | webhook_examples.WEBHOOK_RESPONSES
     | sla_examples.SLA_RESPONSES
+    | rule_examples.RULE_RESPONSES
     | event_examples.EVENT_RESPONSES
 )
 

@@ -83,6 +83,10 @@ TAGS: Final = [
         "description": "Webhooks, which send events to the addresses of other programs, their deliveries and replays. "
         "For admins.",
     },
+    {
+        "name": "rules",
+        "description": "Rules: what the service does by itself to new and changed tickets. Admins write, agents read.",
+    },
     {"name": "events", "description": "What happened, in one order: pages, streams and the catalogue of the types."},
     {"name": "workflow", "description": "The status machine of tickets."},
     {"name": "operation", "description": "Probes for load balancers and orchestrators."},

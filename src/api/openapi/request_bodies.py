@@ -19,6 +19,7 @@ from api.openapi.directory_examples import (
     PERSON_PATCH,
 )
 from api.openapi.examples import MERGE, NEW_COMMENT, NEW_TICKET, REMINDER, RENAME_TAG, TICKET_PATCH
+from api.openapi.rule_examples import DRY_RUN, NEW_RULE, RULE_PATCH
 from api.openapi.sla_examples import NEW_POLICY, POLICY_PATCH, RECOMPUTE
 from api.openapi.webhook_examples import NEW_REPLAY, NEW_WEBHOOK, WEBHOOK_PATCH
 from schemas.calendars import CalendarCreate, CalendarPatch
@@ -28,6 +29,8 @@ from schemas.hand_over import HandOver
 from schemas.keys import ApiKeyCreate
 from schemas.people import PersonCreate, PersonPatch
 from schemas.reminders import ReminderPut
+from schemas.rule_dry_runs import RuleDryRun
+from schemas.rules import RuleCreate, RulePatch
 from schemas.sla_policies import Recompute, SlaPolicyCreate, SlaPolicyPatch
 from schemas.tags import TagRename
 from schemas.tickets import CommentCreate, TicketCreate, TicketMerge, TicketPatch
@@ -56,12 +59,16 @@ NewPolicy = Annotated[SlaPolicyCreate, Body(openapi_examples=NEW_POLICY)]
 PolicyChange = Annotated[SlaPolicyPatch, Body(openapi_examples=POLICY_PATCH)]
 RecomputeRequest = Annotated[Recompute, Body(openapi_examples=RECOMPUTE)]
 NewReplay = Annotated[ReplayCreate, Body(openapi_examples=NEW_REPLAY)]
+NewRule = Annotated[RuleCreate, Body(openapi_examples=NEW_RULE)]
+RuleChange = Annotated[RulePatch, Body(openapi_examples=RULE_PATCH)]
+RuleTrial = Annotated[RuleDryRun, Body(openapi_examples=DRY_RUN)]
 
 _BODIES: Final = (
     *(NewTicket, NewComment, TagNames, MergeTarget, Patch, NewAssignee, NewPerson, PersonChange),
     *(NewField, FieldChange, NewGroup, GroupChange, NewKey, NewWebhook, WebhookChange, NewReplay, ReminderToSet),
     *(NewPolicy, PolicyChange, RecomputeRequest),
     *(NewCalendar, CalendarChange),
+    *(NewRule, RuleChange, RuleTrial),
 )
 EXAMPLES: Final[Mapping[str, JSON]] = {model.__name__: body.openapi_examples for model, body in map(get_args, _BODIES)}
 """The examples of each body, by the name of its model."""
@@ -80,3 +87,4 @@ PATCHES_CALENDAR: Final = _merge_patch(CalendarPatch, CALENDAR_PATCH)
 PATCHES_GROUP: Final = _merge_patch(GroupPatch, GROUP_PATCH)
 PATCHES_WEBHOOK: Final = _merge_patch(WebhookPatch, WEBHOOK_PATCH)
 PATCHES_POLICY: Final = _merge_patch(SlaPolicyPatch, POLICY_PATCH)
+PATCHES_RULE: Final = _merge_patch(RulePatch, RULE_PATCH)

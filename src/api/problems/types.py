@@ -10,6 +10,7 @@ from api.problems.directory_types import DIRECTORY_PROBLEMS
 from api.problems.event_types import EVENT_PROBLEMS
 from api.problems.field_types import FIELD_PROBLEMS
 from api.problems.problem_type import ProblemType
+from api.problems.rule_types import RULE_PROBLEMS
 from api.problems.server_types import MALFORMED, UNKNOWN_CODING
 from api.problems.service_level_types import SERVICE_LEVEL_PROBLEMS
 from api.problems.ticket_types import TICKET_PROBLEM_TYPES
@@ -194,6 +195,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
     **FIELD_PROBLEMS,
     **SERVICE_LEVEL_PROBLEMS,
     **WEBHOOK_PROBLEMS,
+    **RULE_PROBLEMS,
     **EVENT_PROBLEMS,
 }
 

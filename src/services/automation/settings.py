@@ -13,6 +13,8 @@ from models import ClockKind, Group, SlaPolicy, table_of
 from schemas.matching import TicketMatch
 from services.automation.auto_close import AutoCloseTimes
 from services.automation.matching import Field, matches
+from services.automation.rule_definitions import read_rules
+from services.automation.rules import NO_RULES, RuleBook
 from services.definitions import CachedDefinitions
 from services.sla.calendar_definitions import Calendars
 from services.sla.clocks import Terms
@@ -38,11 +40,12 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class AutomationSettings:
-    """The active policies in their order, the calendars by id, and the times of the automatic close."""
+    """The active policies in their order, the calendars by id, the times of the automatic close, and the rules."""
 
     policies: Sequence[Policy]
     calendars: Mapping[int, WorkingTime]
     close: AutoCloseTimes
+    rules: RuleBook = NO_RULES
 
     def terms_for(self, field: Field, custom: Mapping[str, Any]) -> Terms | None:
         """Return what the first policy that matches a ticket promises."""
@@ -64,7 +67,8 @@ class AutomationDefinitions(CachedDefinitions[AutomationSettings]):
         policies = [_policy_of(row) for row in await connection.rows(_POLICIES)]
         calendars = await self._calendars.read(connection)
         by_group = {row.id: row.auto_close_after for row in await connection.rows(_CLOSE_TIMES)}
-        return AutomationSettings(policies, calendars, replace(self._close, by_group=by_group))
+        close = replace(self._close, by_group=by_group)
+        return AutomationSettings(policies, calendars, close, await read_rules(connection))
 
 
 def _policy_of(row: Row) -> Policy:

@@ -7,7 +7,8 @@ change whose invalidation did not arrive is acknowledged after the fence of its 
 
 A change of one ticket is decided on a row that was read without a lock, and is saved only if the ticket still has that
 version. This takes one statement instead of a transaction of four. If the version has changed, or the cache's floor
-could not be raised, the change is decided again on the locked row.
+could not be raised, the change is decided again on the locked row. So is one in which a rule assigns the ticket or adds
+an internal note, which is a version of its own in the same transaction.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
@@ -23,7 +24,9 @@ from db.postgres.database import Database, Decision
 from db.postgres.failures import raised_for_duplicates
 from db.postgres.statements import Row
 from services.access.principal import Principal
+from services.automation.assigning import insert
 from services.automation.completion import complete, completed
+from services.automation.rule_actions import apply_rules, with_rules
 from services.automation.settings import AutomationDefinitions
 from services.idempotency import IdempotentRequest, RequestsInProgress
 from services.tickets import statements as sql
@@ -71,17 +74,19 @@ class TicketChanges:
         IdempotencyKeyReused.
         """
         settings = await self._automation.current()
+        new = with_rules(new, settings.rules)
         with raised_for_duplicates(EXTERNAL_IDS, ExternalIdTaken), self._in_progress.only(request):
-            if request is None:
+            if request is None and not new.steps.need_transaction:
                 async with self._database.deciding() as decision:
                     statement, values = (await completed(new, settings, decision.read)).saving(principal.id)
                     row = await decision.create(statement, **values)
             else:
                 async with self._database.transaction() as connection:
-                    await request.begin(connection)
-                    statement, values = (await completed(new, settings, connection.one)).saving(principal.id)
-                    row = await connection.one(statement, **values)
-                    await request.end(connection, row)
+                    if request is not None:
+                        await request.begin(connection)
+                    row = await insert(connection, await completed(new, settings, connection.one), principal.id)
+                    if request is not None:
+                        await request.end(connection, row)
         metrics.tickets_created.inc()
         self.committed.notify()
         return row
@@ -102,7 +107,8 @@ class TicketChanges:
         if request is None:
             with suppress(_NeedsLock):
                 return await self._change_unlocked(ticket_id, principal, decide, expected)
-        async with self.changing([ticket_id], principal, expected, request=request) as (ticket,):
+        changing = self.changing([ticket_id], principal, expected, request=request, has_rules=True)
+        async with changing as (ticket,):
             decide(ticket)
         return ticket
 
@@ -133,12 +139,13 @@ class TicketChanges:
         *,
         purpose: ChangePurpose | None = None,
         request: IdempotentRequest | None = None,
+        has_rules: bool = False,
     ) -> AsyncIterator[LockedTickets]:
         """Yield tickets, locked, in ascending id; save and commit their changes when the block ends without an error.
 
         `expected` maps ids to the versions that the caller accepts. Each changed ticket gets one version and one event.
         `purpose` permits what is otherwise final. `request` is carried out once: its result, made from the saved
-        tickets, is stored in the same transaction.
+        tickets, is stored in the same transaction. With `has_rules`, rules apply to the changes; to follow-ups always.
 
         Raises TicketNotFound, also for a ticket that the principal may not see, VersionMismatch, Overloaded,
         DeadlineExceeded, DatabaseUnavailable, OutcomeUnknown, and for `request` Replayed, RequestInProgress,
@@ -155,10 +162,12 @@ class TicketChanges:
                     tickets = await lock(connection, ids, principal, expected, purpose)
                     yield LockedTickets(tickets, connection)
                     for ticket in tickets:
+                        if has_rules:
+                            apply_rules(ticket, settings.rules, principal)
                         complete(ticket, settings, principal)
                     changed = [ticket for ticket in tickets if ticket.is_changed]
                     if changed:
-                        invalidation = self.invalidation({ticket.id: ticket.version + 1 for ticket in changed})
+                        invalidation = self.invalidation({ticket.id: ticket.next_version for ticket in changed})
                         await save(connection, changed, principal, invalidation, settings)
                     if request is not None:
                         await request.end(connection, tickets)
@@ -194,6 +203,7 @@ class TicketChanges:
                 row = await decision.read(sql.READ, ticket_id=ticket_id, requester=principal.requester_email)
                 (ticket,) = found([ticket_id], [] if row is None else [row], expected)
                 decide(ticket)
+                apply_rules(ticket, settings.rules, principal)
                 complete(ticket, settings, principal)
                 if ticket.is_changed:
                     invalidation = self.invalidation({ticket_id: ticket.version + 1})
@@ -210,13 +220,14 @@ class TicketChanges:
     async def _save_unlocked(
         self, decision: Decision, ticket: EditedTicket, principal: Principal, invalidation: Invalidation
     ) -> None:
-        if not await invalidation.raise_floors():  # a transaction has to mark the group of the ticket
+        # A transaction has to take the steps of rules, or to mark the group of the ticket.
+        if ticket.steps.need_transaction or not await invalidation.raise_floors():
             raise _NeedsLock
         statement, parameters = saving(ticket, principal)
         saved = await decision.commit(statement, **parameters)
         if saved is None:
             raise _NeedsLock
-        ticket.saved = saved
+        ticket.keep(saved, saved)
 
     async def _complete(self, tickets: Sequence[EditedTicket], invalidation: Invalidation | None) -> None:
         """Invalidate what was committed, so that the response may acknowledge it, and count it."""

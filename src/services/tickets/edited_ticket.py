@@ -14,6 +14,7 @@ from models import Audience, EventType, TicketStatus
 from schemas.tickets import Comment, CommentCreate
 from services.tickets.change_purpose import PERMITTED, ChangePurpose
 from services.tickets.new_ticket import NewTicket
+from services.tickets.rule_steps import NO_STEPS, RuleSteps
 from services.tickets.save_statement import field_parameter
 from services.tickets.statements import tickets
 from services.tickets.ticket_status import ensure_allowed, is_final
@@ -53,6 +54,8 @@ class EditedTicket:
         self.follow_up: NewTicket | None = None
         self.opened: Row | None = None
         self.saved: Row = row
+        self._commented: Row | None = None
+        self.steps: RuleSteps = NO_STEPS
         # Whom the event names as its actor; None: the principal that makes the change.
         self.actor: str | None = None
 
@@ -79,14 +82,14 @@ class EditedTicket:
     @property
     def comment_added(self) -> Comment:
         """The comment that the change added, once it is saved. Raises ValueError if the change added none."""
-        if self._comment is None:
+        if self._comment is None or self._commented is None:
             raise ValueError("this change added no comment")
         return Comment(
-            id=self.saved.comment_id,
+            id=self._commented.comment_id,
             ticket_id=self.id,
             email=self._comment.email,
             text=self._comment.text,
-            created_at=self.saved.commented_at,
+            created_at=self._commented.commented_at,
             visibility=self._comment.visibility,
         )
 
@@ -111,6 +114,11 @@ class EditedTicket:
         """Whether there is anything to save. Setting a field to the value it has is no change."""
         has_members = any(self._members.values())
         return bool(self._values) or self._comment is not None or has_members or self.follow_up is not None
+
+    @property
+    def next_version(self) -> int:
+        """The version of the ticket once the change and the notes of rules are saved."""
+        return self.version + 1 + len(self.steps.notes)
 
     @property
     def changed_fields(self) -> frozenset[str]:
@@ -185,11 +193,21 @@ class EditedTicket:
     def add_fact(self, event_type: EventType, name: str, value: object, audience: Audience) -> None:
         """Add a member to the event that is no field of the ticket, and set the event's type."""
         self._type = event_type
+        self.add_member(name, value, audience)
+
+    def add_member(self, name: str, value: object, audience: Audience) -> None:
+        """Add a member to the event that is no field of the ticket."""
         self._members[audience][name] = value
 
     def record(self, name: str, before: object, after: object, audience: Audience) -> None:
         """Add a member to the event that shows a value before and after the change."""
         self._members[audience][name] = {"from": before, "to": after}
+
+    def keep(self, row: Row, last: Row) -> None:
+        """Keep the row that the change was saved as, and the last one, which may have notes of rules too."""
+        self.saved = last
+        if self._comment is not None:
+            self._commented = row
 
     def save_parameters(self, actor: str) -> dict[str, Any]:
         """Return the parameters of the statement that saves the change: see `save_statement`."""

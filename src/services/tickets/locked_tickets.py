@@ -13,7 +13,9 @@ from db.postgres.session import Session
 from db.postgres.statements import Row, Statement
 from models import Audience, EventType
 from services.access.principal import Principal
+from services.automation.assigning import add_notes, choose_member, insert
 from services.automation.completion import completed_new
+from services.automation.rule_actions import with_rules
 from services.automation.settings import AutomationSettings
 from services.tickets import statements as sql
 from services.tickets.change_purpose import SET_PURPOSE, ChangePurpose
@@ -74,12 +76,15 @@ async def save(
     floors_raised_at = time.monotonic()
     for ticket in changed:
         if ticket.follow_up is not None:
-            statement, parameters = completed_new(ticket.follow_up, settings, ticket.at).saving(principal.id)
+            new = completed_new(with_rules(ticket.follow_up, settings.rules), settings, ticket.at)
             with raised_for_duplicates(EXTERNAL_IDS, ExternalIdTaken):
-                ticket.opened = await connection.one(statement, **parameters)
+                ticket.opened = await insert(connection, new, principal.id)
             ticket.add_fact(EventType.LINKED, "follow_up_id", ticket.opened.id, Audience.PUBLIC)
+        if ticket.steps.assign is not None:
+            ticket.edit("assignee_id", await choose_member(connection, ticket.steps.assign))
         statement, parameters = saving(ticket, principal)
-        ticket.saved = await connection.one(statement, **parameters)
+        row = await connection.one(statement, **parameters)
+        ticket.keep(row, await add_notes(connection, row, ticket.steps.notes))
     if time.monotonic() - floors_raised_at > COMMIT_WITHIN_S:
         raise DatabaseUnavailable("the change took too long to be committed safely")
 

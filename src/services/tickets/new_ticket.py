@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic_core import to_json
 
 from db.postgres.statements import Statement
 from schemas.tickets import INTERNAL_MEMBERS, TicketCreate
+from services.tickets.rule_steps import NO_STEPS, RuleSteps
 from services.tickets.save_statement import create_statement, field_parameter
 
 # Nearly every new ticket has these fields only. Its event needs no members: the fields of the ticket show them.
 _CORE: Final = frozenset({"subject", "text", "email"})
 _WITHOUT_EVENT: Final = _CORE | {"source", "external_id", "follow_up_of"}
+APPLIED_RULES: Final = "applied_rules"
+"""The member of an event, for agents, that has the ids of the rules that took part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,19 @@ class NewTicket:
     follow_up_of: int | None = None
     participants: Sequence[str] = ()
     automatic: Automatic | None = None
+    steps: RuleSteps = NO_STEPS
+    applied_rules: Sequence[int] = ()
+
+    def assigned_to(self, assignee_id: str | None) -> Self:
+        """Return the ticket with an assignee; None leaves it without one."""
+        return replace(self, sent=self.sent.model_copy(update={"assignee_id": assignee_id}))
 
     def saving(self, actor: str) -> tuple[Statement, dict[str, Any]]:
         """Return the statement that inserts the ticket, and its parameters."""
         values = self._values()
         shown = values.keys() - _WITHOUT_EVENT
         columns = dict(values)
-        has_members = bool(shown)
+        has_members = bool(shown or self.applied_rules)
         if self.automatic is not None:
             moment = self.automatic.created_at
             columns |= {**self.automatic.columns, "created_at": moment, "updated_at": moment}
@@ -56,6 +65,8 @@ class NewTicket:
             public, internal = self._members({name: values[name] for name in sorted(shown)})
             if self.automatic is not None:
                 internal |= self.automatic.facts
+            if self.applied_rules:
+                internal[APPLIED_RULES] = self.applied_rules
             parameters["changes"] = to_json(public).decode()
             parameters["internal"] = to_json(internal).decode() if internal else None
         return create_statement(frozenset(columns), has_members=has_members), parameters
