@@ -37,6 +37,7 @@ async def add_directory(dsn: str) -> None:
         SELECT nextval('person_numbers');
         INSERT INTO calendars (name, zone, weekly) VALUES ('Support', 'UTC',
             '{"mon": [["09:00", "17:30"]], "tue": [], "wed": [], "thu": [], "fri": [], "sat": [], "sun": []}');
+        INSERT INTO sla_policies (name, position, calendar_id, first_response_s) VALUES ('Standard', 1, 1, 3600);
         INSERT INTO fields (key, label, type) VALUES ('device', 'Device', 'text');
         INSERT INTO rules (name, position, events, actions)
         SELECT 'rule ' || n, n, '{ticket.created}', '{"add_tags": ["x"]}' FROM generate_series(1, 2) n;

@@ -31,6 +31,7 @@ _EXISTING: Final = {
     "{delivery_id}": "1",
     "{replay_id}": "1",
     "{rule_id}": "1",
+    "{policy_id}": "1",
     "{tag}": "printer",
     "{email}": "carol@example.com",
     "{link_type}": "blocks",
@@ -56,7 +57,9 @@ def _valid(operation: str, field: str) -> object:
         return {"remind_at": "2035-03-02T09:00:00Z", "note": "Ask again", "snooze": True}[field]
     values = {"name": unique, "role": "agent", "members": [], "active": True, "status": "answered"}
     values |= {"url": "https://hooks.example.com/", "zone": "UTC", "weekly": {"mon": [["09:00", "17:30"]]}}
-    values |= {"auto_close_after": 3600}
+    values |= {"auto_close_after": 3600, "calendar_id": 1, "match": {}, "position": 1}
+    values |= dict.fromkeys(("first_response_s", "next_response_s", "resolution_s"), 3600)
+    values |= {"dry_run": True, "after_ticket_id": 1}
     values |= {"into": 2, "from": "old", "to": "new", "assignee_id": None, "label": "Device"}
     return (a_ticket() | values)[field]
 

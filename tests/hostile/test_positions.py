@@ -61,6 +61,7 @@ async def restore_limited(dsn: str) -> None:
     await connection.execute(
         "UPDATE webhook_endpoints SET deleted_at = CASE WHEN id > 2 THEN coalesce(deleted_at, now()) END"
     )
+    await connection.execute("DELETE FROM sla_policies WHERE id > 1")
     await connection.execute("DELETE FROM calendars WHERE id > 1")
     await connection.close()
 

@@ -30,6 +30,13 @@ _SLA_FACET = "UNION ALL SELECT 'sla:' || concerned.sla_state WHERE concerned.sla
 # A reminder that is due appends an event to a closed ticket too.
 _REMIND = "WHEN 'remind' THEN changed <@ CASE of_table WHEN 'tickets' THEN ARRAY['version', 'updated_at'] END"
 
+# Whom events name as their actor.
+_PRINCIPALS = {
+    "system:sla": "Service levels",
+    "system:auto-close": "Automatic close",
+    "system:reminders": "Reminders",
+    "system:rules": "Rules",
+}
 _REFUSE_UNKNOWN_EVENTS = f"""
 DO $$
 BEGIN
@@ -124,6 +131,10 @@ def upgrade() -> None:
     op.execute("LOCK TABLE tickets, ticket_events IN ACCESS EXCLUSIVE MODE")
     _create_tables()
     op.execute(_SERVICE_CLOCK)
+    for principal_id, name in _PRINCIPALS.items():
+        op.execute(
+            f"INSERT INTO principals (id, kind, name, role) VALUES ('{principal_id}', 'system', '{name}', 'monitor')"  # noqa: S608 - constants
+        )
     for table, columns in _columns().items():
         for column in columns:
             op.add_column(table, column)
@@ -156,6 +167,7 @@ def downgrade() -> None:
         for column in columns:
             op.drop_column(table, column.name)
     op.execute("DROP FUNCTION service_clock()")
+    op.execute("DELETE FROM principals WHERE id LIKE 'system:%'")
     for table in ("reminders", "rules", "sla_policies"):
         op.drop_table(table)
 
