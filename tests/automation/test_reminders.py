@@ -97,7 +97,9 @@ async def test_a_closed_ticket_can_have_a_reminder(directory: Directory) -> None
 
 
 @pytest.mark.parametrize(
-    "remind_at", ["2020-01-01T00:00:00Z", after(seconds=-1), after(days=3_660), "0001-01-01T00:00:00Z"]
+    "remind_at",
+    ["2020-01-01T00:00:00Z", after(seconds=-1), after(days=3_660), "0001-01-01T00:00:00Z"],
+    ids=["years ago", "a second ago", "in more than ten years", "the first year"],
 )
 async def test_the_time_of_a_reminder_is_in_the_future_within_ten_years(directory: Directory, remind_at: str) -> None:
     path = f"/tickets/{await a_ticket_id(directory)}/reminder"
