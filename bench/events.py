@@ -1,4 +1,4 @@
-"""Measure the event log, the feed, the streams and the webhooks: `[--quick] [--only NAME…] [--rounds N]`.
+"""Measure the event log, the feed, streams, webhooks and timers: `[--quick] [--only NAME…] [--rounds N]`.
 
 It starts all servers on the loopback address, and stops them at the end. The targets are ratios of values of the same
 round, or bounds. The exit status is 1 if a response was wrong or missing; a missed target is only reported.
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:1] = [str(ROOT), str(ROOT / "src")]
 
 from bench.chart import chart  # noqa: E402 - only found on the path above
-from bench.feed import idle, latency, pages, publisher, webhooks, writes  # noqa: E402 - as above
+from bench.feed import idle, latency, pages, publisher, timers, webhooks, writes  # noqa: E402 - as above
 from bench.feed.stage import TICKETS, Results, Stage, publish_all  # noqa: E402 - as above
 from bench.load import LoadFailed, require_wrk  # noqa: E402 - as above
 from bench.report import figures_table, targets_table  # noqa: E402 - as above
@@ -33,6 +33,7 @@ _MEASUREMENTS = {
     "idle": idle.measure,
     "pages": pages.measure,
     "webhooks": webhooks.measure,
+    "timers": timers.measure,
 }
 # For 2,000 streams at both ends, with room for the rest.
 _OPEN_FILES = 8_192
