@@ -52,6 +52,7 @@ from services.automation.reminders import Reminders
 from services.automation.rule_dry_runs import RuleDryRuns
 from services.automation.rule_service import RuleService
 from services.automation.settings import AutomationDefinitions
+from services.automation.timer_lag import report_continually as report_timer_lag
 from services.cursors import StoredCursors
 from services.directory.assignees import Assignees
 from services.directory.groups import Groups
@@ -139,6 +140,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Work("record-uses", app.state.api_key_cache.record_uses),
                 Work("follow-event-log", hub.run),
                 Work("report-event-lag", LagReporter(database).report_lag),
+                Work("report-timer-lag", partial(report_timer_lag, database)),
                 Work("measure-webhooks", partial(measure_continually, database)),
                 Work("report-metrics", app.state.metrics_reporter.report_metrics),
             ]

@@ -10,10 +10,15 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
+
+from prometheus_client import start_http_server
 
 from commands.start_checks import CannotServe, load_settings, migrate_database
 from core import logs
+from core.metrics import REGISTRY
 from core.output import Output
 from core.process import BackgroundState
 from core.settings import Settings
@@ -74,8 +79,28 @@ async def _work(settings: Settings, schedule: Schedule) -> None:
             *automation_work(database, changes, automation),
         ]
         try:
-            async with Runner(works, BackgroundState()):
-                _log.info("the worker runs")
-                await is_stopped.wait()
+            with _exporting_metrics(settings):
+                async with Runner(works, BackgroundState()):
+                    _log.info("the worker runs")
+                    await is_stopped.wait()
         finally:
             await sender.close()
+
+
+@contextmanager
+def _exporting_metrics(settings: Settings) -> Iterator[None]:
+    """Serve the metrics of this process at WORKER_METRICS_PORT. Raises CannotServe if the port is not free."""
+    if settings.worker_metrics_port == 0:
+        yield
+        return
+    try:
+        server, thread = start_http_server(settings.worker_metrics_port, settings.host, REGISTRY)
+    except OSError as error:
+        port = settings.worker_metrics_port
+        raise CannotServe(f"cannot serve metrics on {settings.host}:{port} ({error.strerror})") from None
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

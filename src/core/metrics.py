@@ -130,14 +130,14 @@ background_failures: Final = Counter(
 )
 timers_fired: Final = Counter(
     "tickets_timers_fired_total",
-    "Timers of tickets that fired, by the type of the event: sla_warned, sla_breached, close_warned, changed (the "
-    "automatic close), reminded.",
+    "Timers of tickets that fired, by the type of the event: sla_warned, sla_breached, close_warned, changed (an "
+    "automatic close or the end of its plan).",
     ["type"],
     registry=REGISTRY,
 )
 timer_lag: Final = Gauge(
     "tickets_timer_lag_seconds",
-    "How long the timer has been due that has been due for the longest time, in seconds; 0 if none is due.",
+    "How long the timer of a ticket has been due that is due for the longest time, in seconds; 0 if none is due.",
     registry=REGISTRY,
 )
 webhook_attempts: Final = Counter(
@@ -175,5 +175,6 @@ OF_THE_LEADER: Final = frozenset(
         "tickets_webhook_dead_deliveries",
         "tickets_event_log_lag_events",
         "tickets_event_log_lag_seconds",
+        "tickets_timer_lag_seconds",
     }
 )

@@ -135,6 +135,7 @@ class Settings(BaseSettings):
     auto_close_after: int = Field(default=604_800, ge=0, le=315_360_000)
     auto_close_notice: int = Field(default=172_800, ge=0, le=315_360_000)
     work: Literal["inline", "off"] = "inline"
+    worker_metrics_port: int = Field(default=0, ge=0, le=65535)
     startup_timeout: float = Field(default=10, ge=0)
     migration_timeout: float = Field(default=60, ge=0)
     shutdown_delay: float = Field(default=0, ge=0, le=600)

@@ -3,6 +3,7 @@
 import asyncio
 
 from automation.conftest import HOUR, Automated, clock_of
+from services.automation.timer_lag import measure
 
 
 async def test_a_warning_and_a_breach_come_once_each(automated: Automated) -> None:
@@ -90,3 +91,14 @@ async def test_lists_filter_and_sort_by_what_is_due(automated: Automated) -> Non
     assert await ids("sla=breached") == [soon["id"]]
     assert await ids("sla=breached&sla=at_risk&sort=-updated_at") == [soon["id"]]
     assert await ids("sort=id") == [late["id"], soon["id"], never["id"]]
+
+
+async def test_the_lag_is_the_time_of_the_first_timer_that_is_due(automated: Automated) -> None:
+    await automated.policy(first_response_s=HOUR)
+    assert await measure(automated.database) == 0
+    await automated.ticket()
+    assert await measure(automated.database) == 0
+    await automated.pass_time(2 * HOUR)
+    assert 1.2 * HOUR <= await measure(automated.database) < 1.3 * HOUR
+    await automated.fire()
+    assert await measure(automated.database) == 0

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from core.settings import ROOT, Settings
+from db.embedded.process import free_port
 from support.factories import running, settings_for
 from support.service_process import clean_environment
 from webhooks.conftest import Hooks
@@ -22,11 +24,16 @@ TIMEOUT_S = 30
 
 
 @contextmanager
-def worker(settings: Settings, log: Path, *command: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+def worker(settings: Settings, log: Path, *command: str | Path, **others: str) -> Iterator[subprocess.Popen[bytes]]:
     """Start a worker and yield its process; kill it at the end if it runs."""
     assert settings.database_dsn is not None
     environment = clean_environment(
-        DATABASE_DSN=settings.database_dsn.get_secret_value(), WEBHOOK_ALLOW="127.0.0.0/8, 10.0.0.0/8"
+        DATABASE_DSN=settings.database_dsn.get_secret_value(),
+        REDIS_HOST=settings.redis_host or "",
+        REDIS_PORT=str(settings.redis_port),
+        REDIS_PREFIX=settings.redis_prefix,
+        WEBHOOK_ALLOW="127.0.0.0/8, 10.0.0.0/8",
+        **others,
     )
     with log.open("ab") as output:
         process = subprocess.Popen(command or WORKER, env=environment, stderr=output, stdout=output, cwd=ROOT)
@@ -49,6 +56,22 @@ async def test_a_worker_publishes_and_delivers_and_ends_with_sigterm(
         assert await asyncio.to_thread(process.wait, TIMEOUT_S) == 0
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if line.startswith("{")]
     assert not [line for line in lines if line["level"] in {"warning", "error"}]
+
+
+async def test_a_worker_serves_its_metrics_at_a_port_of_its_own(
+    hooks: Hooks, hooks_settings: Settings, receiver: Receiver, tmp_path: Path
+) -> None:
+    await hooks.endpoint(receiver.url)
+    port = free_port()
+    with worker(hooks_settings, tmp_path / "log", WORKER_METRICS_PORT=str(port)):
+        await hooks.ticket()
+        await receiver.wait_for(1, TIMEOUT_S)
+        async with httpx2.AsyncClient(timeout=TIMEOUT_S) as client, asyncio.timeout(TIMEOUT_S):
+            while (
+                'tickets_webhook_attempts_total{outcome="delivered"} 1.0'
+                not in (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+            ):
+                await asyncio.sleep(0.05)
 
 
 async def test_what_a_killed_worker_was_sending_is_sent_by_another_one(
@@ -82,7 +105,7 @@ def test_a_worker_without_a_database_explains_itself() -> None:
     )
     assert (done.returncode, done.stderr) == (
         1,
-        "tickets: DATABASE_DSN must be set: a worker starts no embedded server\n",
+        "tickets: DATABASE_DSN and REDIS_HOST must be set: a worker starts no embedded servers\n",
     )
 
 

@@ -1,0 +1,55 @@
+"""The lag of the timers: how long the oldest of those that are due has been due."""
+
+import asyncio
+import logging
+from typing import Final
+
+from sqlalchemy import DateTime, Float, cast, extract, func, literal_column, select
+
+from core import metrics
+from core.errors import Unavailable
+from core.shared_metrics import is_leader
+from db.postgres.database import Database
+from db.postgres.statements import Statement
+from models import Reminder, table_of
+from services.tickets.statements import tickets
+
+MEASURE_EVERY_S: Final = 5
+CHECK_LEADER_EVERY_S: Final = 1
+
+_log = logging.getLogger(__name__)
+
+_reminders: Final = table_of(Reminder)
+_FIRST_TIMER: Final = select(func.min(tickets.c.timer_at)).where(tickets.c.timer_at.is_not(None)).scalar_subquery()
+_FIRST_REMINDER: Final = (
+    select(func.min(_reminders.c.remind_at)).where(_reminders.c.reminded_at.is_(None)).scalar_subquery()
+)
+_LATE: Final = func.service_clock(type_=DateTime(timezone=True)) - func.least(_FIRST_TIMER, _FIRST_REMINDER)
+LAG: Final = Statement(
+    select(
+        func.greatest(
+            func.coalesce(cast(extract("epoch", _LATE), Float), literal_column("0")),
+            literal_column("0"),
+        )
+    )
+)
+
+
+async def report_continually(database: Database) -> None:
+    """Set the gauge every five seconds, until cancelled; only the leader of the processes measures."""
+    while True:
+        if not is_leader():
+            await asyncio.sleep(CHECK_LEADER_EVERY_S)
+            continue
+        try:
+            metrics.timer_lag.set(await measure(database))
+        except Unavailable as error:
+            _log.warning("cannot measure the lag of the timers; it stays at its last value: %s", error)
+        await asyncio.sleep(MEASURE_EVERY_S)
+
+
+async def measure(database: Database) -> float:
+    """Return the lag of timers and reminders in seconds. Raises DatabaseUnavailable."""
+    async with database.working_singly() as connection:
+        lag: float = await connection.value(LAG)
+    return lag
