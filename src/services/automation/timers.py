@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 # A subquery: an index cannot be searched for a value that might change from row to row.
 _NOW: Final = select(func.service_clock(type_=DateTime(timezone=True))).scalar_subquery()
-_DUE: Final = Statement(
+DUE: Final = Statement(
     select(tickets.c.id, tickets.c.timer_at)
     .where(tickets.c.timer_at <= _NOW, tickets.c.id != func.all(bindparam("failed", type_=ARRAY(BigInteger))))
     .order_by(tickets.c.timer_at)
@@ -66,7 +66,7 @@ class TicketTimers:
         now = asyncio.get_running_loop().time()
         self._failed = {ticket_id: until for ticket_id, until in self._failed.items() if until > now}
         async with self._database.working_singly() as connection:
-            rows = await connection.rows(_DUE, failed=list(self._failed), limit=BATCH)
+            rows = await connection.rows(DUE, failed=list(self._failed), limit=BATCH)
         settings = await self._definitions.current() if rows else None
         # Each process begins elsewhere: two that change one ticket would only wait for each other.
         for row in random.sample(rows, len(rows)):
