@@ -94,11 +94,11 @@ def matching(rules: Sequence[ActiveRule], events: Set[RuleEvent], state: TicketS
 def is_match(rule: ActiveRule, state: TicketState) -> bool:
     """Return whether a ticket matches the conditions of a rule, whatever the rule's events are."""
     match = rule.match
-    if match.status and TicketStatus(state.field("status")) not in match.status:
+    if match.status and state.field("status") not in match.status:
         return False
     if not matches(match, state.field, state.custom if match.custom else {}):
         return False
-    return not rule.words or all(word in state.words for word in rule.words)
+    return all(word in state.words for word in rule.words)
 
 
 def outcome_of(rules: Sequence[ActiveRule], state: TicketState) -> Outcome:
