@@ -98,7 +98,7 @@ def is_match(rule: ActiveRule, state: TicketState) -> bool:
         return False
     if not matches(match, state.field, state.custom if match.custom else {}):
         return False
-    return all(word in state.words for word in rule.words)
+    return not rule.words or all(word in state.words for word in rule.words)
 
 
 def outcome_of(rules: Sequence[ActiveRule], state: TicketState) -> Outcome:
@@ -133,10 +133,10 @@ class _Outcome:
         return self.values[name] if name in self.values else self._state.field(name)
 
     def _set(self, name: str, value: object) -> bool:
-        if self._value(name) == value and not (name == "assignee_id" and self.assign):
+        if self._value(name) == value:
             return False
         self.values[name] = value
-        if name == "assignee_id":
+        if name == "assignee_id":  # an earlier rule may have found none
             self.assign = None
         return True
 
