@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
-from models import RuleEvent, TicketStatus
+from models import EventKind, RuleEvent, TicketStatus
 from schemas.rules import RuleMatch
+from services.automation.rule_actions import EVENT_OF
 from services.automation.rules import Actions, ActiveRule, TicketState, comparable, is_match, matching, outcome_of
+from services.events.catalogue import kind_of
+from services.tickets.edited_ticket import EDITABLE
 
 TICKET: dict[str, Any] = {
     "subject": "The printer is on FIRE",
@@ -66,6 +69,15 @@ def test_each_word_must_occur_in_the_subject_or_in_the_text(words: list[str]) ->
 )
 def test_all_conditions_must_hold(match: dict[str, Any], is_matched: bool) -> None:
     assert is_match(a_rule(**match), a_state({"floor": 3})) is is_matched
+
+
+def test_rules_are_for_types_of_events_that_readers_get() -> None:
+    assert set(RuleEvent) <= set(EventKind)
+
+
+@pytest.mark.parametrize("field", sorted(EDITABLE | {"status", "custom"}))
+def test_the_change_of_a_field_is_of_the_type_that_its_event_has(field: str) -> None:
+    assert EVENT_OF[field] == kind_of("changed", {field})
 
 
 def test_a_rule_is_for_its_events() -> None:

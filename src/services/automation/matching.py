@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from models import Priority
 from schemas.matching import TicketMatch
 
 # The fields of a ticket that conditions are on: a change of one may change what matches.
@@ -14,7 +13,7 @@ Field = Callable[[str], Any]
 
 def matches(match: TicketMatch, field: Field, custom: Mapping[str, Any]) -> bool:
     """Return whether a ticket matches. `field` returns the value of a column, `custom` has those of custom fields."""
-    if match.priority and Priority(field("priority")) not in match.priority:
+    if match.priority and field("priority") not in match.priority:
         return False
     if match.group_id and field("group_id") not in match.group_id:
         return False

@@ -12,7 +12,7 @@ from services.tickets.new_ticket import APPLIED_RULES, NewTicket
 
 _SYSTEM: Final = "system:"
 _CREATED: Final = frozenset({RuleEvent.CREATED})
-_EVENT_OF: Final[Mapping[str, RuleEvent]] = {
+EVENT_OF: Final[Mapping[str, RuleEvent]] = {
     "status": RuleEvent.TRANSITIONED,
     "assignee_id": RuleEvent.ASSIGNED,
     "group_id": RuleEvent.ASSIGNED,
@@ -48,7 +48,7 @@ def apply_rules(ticket: EditedTicket, book: RuleBook, principal: Principal) -> N
     """
     if not book.rules or ticket.was_closed or principal.id.startswith(_SYSTEM):
         return
-    events = {_EVENT_OF[field] for field in ticket.changed_fields if field in _EVENT_OF}
+    events = {EVENT_OF[field] for field in ticket.changed_fields if field in EVENT_OF}
     if not events:
         return
     state = TicketState(ticket.__getitem__, lambda: ticket.custom)

@@ -94,7 +94,7 @@ def matching(rules: Sequence[ActiveRule], events: Set[RuleEvent], state: TicketS
 def is_match(rule: ActiveRule, state: TicketState) -> bool:
     """Return whether a ticket matches the conditions of a rule, whatever the rule's events are."""
     match = rule.match
-    if match.status and TicketStatus(state.field("status")) not in match.status:
+    if match.status and state.field("status") not in match.status:
         return False
     if not matches(match, state.field, state.custom if match.custom else {}):
         return False
@@ -133,10 +133,10 @@ class _Outcome:
         return self.values[name] if name in self.values else self._state.field(name)
 
     def _set(self, name: str, value: object) -> bool:
-        if self._value(name) == value and not (name == "assignee_id" and self.assign):
+        if self._value(name) == value:
             return False
         self.values[name] = value
-        if name == "assignee_id":
+        if name == "assignee_id":  # an earlier rule may have found none
             self.assign = None
         return True
 
