@@ -86,7 +86,7 @@ class Ticket(Base):
         # For lists sorted by `due_at`, and for the timers that are due.
         Index("ix_tickets_due_at_id", "due_at", "id", postgresql_where=sql("due_at IS NOT NULL")),
         Index("ix_tickets_status_due_at_id", "status", "due_at", "id", postgresql_where=sql("due_at IS NOT NULL")),
-        Index("ix_tickets_timer_at", "timer_at", postgresql_where=sql("timer_at IS NOT NULL")),
+        Index("ix_tickets_timer_at", "timer_at", postgresql_where=sql("timer_at IS NOT NULL AND status <> 'closed'")),
         one_of("sla_state", SlaState),
         CheckConstraint("(source IS NULL) = (external_id IS NULL)", name="external_id"),
     )

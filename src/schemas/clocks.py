@@ -15,6 +15,7 @@ class ClockState(StrEnum):
     PAUSED = "paused"
     MET = "met"
     BREACHED = "breached"
+    SUSPENDED = "suspended"
 
 
 class SlaClock(BaseModel):
@@ -22,7 +23,8 @@ class SlaClock(BaseModel):
 
     kind: ClockKind = Field(description="What is measured.", examples=["first_response"])
     state: ClockState = Field(
-        description="`running`, `paused`, `met` in time, or `breached`: the budget was spent before it was met.",
+        description="`running`, `paused`, `met` in time, `breached`: the budget was spent before it was met, or "
+        "`suspended`: the ticket is under no policy with such a clock.",
         examples=["running"],
     )
     due_at: datetime | None = Field(

@@ -158,6 +158,11 @@ class EventData(BaseModel):
     sla_terms: SlaTermsChange = Field(description="Present if the ticket came under another policy.")
     sla_clock: DueClock = Field(description="Present in the warnings and breaches of service levels.")
     reminder: DueReminder = Field(description="Present if a reminder is due.")
+    repaired: list[str] = Field(
+        description="Present if clocks or timers contradicted the history of the ticket and were corrected: the names "
+        "of the columns.",
+        examples=[["sla", "due_at"]],
+    )
     applied_rules: list[int] = Field(
         description="Present if rules took part in the change: their ids, in the order in which they applied.",
         examples=[[1, 4]],

@@ -70,6 +70,9 @@ OF_AGENTS = {
     "remove_link",
     "merge_ticket",
     "undo_merge",
+    "set_reminder",
+    "get_reminder",
+    "delete_reminder",
 }
 CONDITIONS: list[dict[str, str]] = [
     {},

@@ -8,6 +8,17 @@ from support.factories import JSON
 
 AFTER = 7 * DAY
 NOTICE = 2 * DAY
+CHANGED_BY_AN_EARLIER_RELEASE = """
+    WITH changed AS (
+        UPDATE tickets SET status = $2::text, version = version + 1, updated_at = service_clock(),
+            closed_at = CASE $2::text WHEN 'closed' THEN service_clock() END
+        WHERE id = $1 RETURNING *
+    )
+    INSERT INTO ticket_events (ticket_id, version, type, data, actor, created_at)
+    SELECT id, version, 'changed', jsonb_build_object('status', jsonb_build_object('to', $2::text)), 'key:old',
+        updated_at
+    FROM changed
+"""
 
 
 async def answered(automated: Automated, **fields: str) -> JSON:
@@ -84,14 +95,14 @@ async def test_a_group_has_a_time_of_its_own(automated: Automated) -> None:
         await automated.sql.fetchval(
             "INSERT INTO groups (name, auto_close_after) VALUES ('group ' || gen_random_uuid(), $1) RETURNING id", after
         )
-        for after in (3600, 0)
+        for after in (3 * DAY, 0)
     ]
     automated.app.state.automation.forget()
     quick, never = [
         await automated.change(await automated.ticket(group_id=group), status="answered") for group in groups
     ]
     lasts = datetime.fromisoformat(quick["auto_close_at"]) - datetime.fromisoformat(quick["updated_at"])
-    assert lasts == timedelta(hours=1)
+    assert lasts == timedelta(days=3)
     assert never["auto_close_at"] is None
 
 
@@ -127,3 +138,28 @@ async def test_of_a_comment_and_a_close_at_the_same_moment_exactly_one_wins(auto
             assert (read["status"], read["auto_close_at"], len(read["comments"])) == ("answered", None, 1)
         else:
             assert (status, read["status"], read["comments"]) == (409, "closed", [])
+
+
+async def test_an_address_in_another_case_is_the_requesters(automated: Automated) -> None:
+    ticket = await answered(automated, email="alice@example.com")
+    await automated.comment(ticket, email="Alice@example.com")
+    assert (await automated.read(ticket))["auto_close_at"] is None
+    await automated.comment(ticket)  # of an agent: the time begins again
+    assert (await automated.read(ticket))["auto_close_at"] is not None
+
+
+async def test_what_an_earlier_release_has_changed_is_neither_closed_nor_breached(automated: Automated) -> None:
+    """That release knows neither clocks nor plans, and leaves them as they are."""
+    await automated.policy(first_response_s=3600)
+    ticket, other, closed = await answered(automated), await automated.ticket(), await answered(automated)
+    for each, status in ((ticket, "awaiting_reply"), (other, "answered"), (closed, "closed")):
+        await automated.sql.execute(CHANGED_BY_AN_EARLIER_RELEASE, each["id"], status)
+    await automated.pass_time(30 * DAY)
+    await automated.fire()
+    await automated.pass_time(30 * DAY)
+    await automated.fire()
+    read = [await automated.read(each) for each in (ticket, other, closed)]
+    assert [each["status"] for each in read] == ["awaiting_reply", "answered", "closed"]
+    assert [each["auto_close_at"] for each in read[:2]] == [None, None]
+    assert [clock["state"] for clock in read[1]["sla"]] == ["met"]
+    assert "sla_breached" not in await automated.types(other)

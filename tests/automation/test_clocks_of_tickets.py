@@ -1,5 +1,6 @@
 """The clocks of tickets: what starts, pauses, resumes and meets them."""
 
+import json
 from datetime import datetime, timedelta
 
 from automation.conftest import HOUR, OFFICE, Automated, clock_of
@@ -86,7 +87,7 @@ async def test_an_edited_policy_keeps_what_it_promised_until_it_is_recomputed(au
     await automated.call("PATCH", path, 200, json={"first_response_s": 2 * HOUR})
     changed = await automated.change(ticket, priority="low")
     assert clock_of(changed, "first_response")["budget_s"] == HOUR
-    after = {"after_ticket_id": ticket["id"] - 1}
+    after = {"after_ticket_id": ticket["id"] - 1 or None}
     proposed = await automated.call("POST", f"{path}/recompute", 200, json=after)
     assert [item["ticket_id"] for item in proposed["items"]] == [ticket["id"]]
     assert clock_of(await automated.read(ticket), "first_response")["budget_s"] == HOUR
@@ -117,3 +118,31 @@ async def test_a_requester_sees_neither_clocks_nor_their_events(automated: Autom
     assert "sla_terms" not in history["items"][0]["data"]
     for query in ("sla=breached", "sort=due", "due_before=2030-01-01T00:00:00Z"):
         await automated.call("GET", f"/tickets?{query}", 403, headers=headers)
+
+
+async def test_a_clock_without_a_policy_is_suspended_and_goes_on_when_the_policy_comes_back(
+    automated: Automated,
+) -> None:
+    await automated.policy(resolution_s=HOUR, match={"priority": ["urgent"]})
+    ticket = await automated.ticket(priority="urgent")
+    await automated.pass_time(3000)
+    suspended = clock_of(await automated.change(ticket, priority="normal"), "resolution")
+    assert (suspended["state"], suspended["due_at"]) == ("suspended", None)
+    await automated.pass_time(3 * HOUR)
+    await automated.fire()
+    resumed = clock_of(await automated.change(ticket, priority="urgent"), "resolution")
+    assert (resumed["state"], resumed["spent_s"]) == ("running", suspended["spent_s"])
+    assert 3000 <= resumed["spent_s"] < 3060
+
+
+async def test_clocks_of_a_calendar_that_another_process_has_just_made_are_computed(automated: Automated) -> None:
+    await automated.policy(resolution_s=HOUR)
+    ticket = await automated.ticket()
+    clock = clock_of(ticket, "resolution")
+    clock["calendar_id"] = await automated.calendar()  # the settings in memory do not have it yet
+    await automated.sql.execute(
+        "BEGIN; SET LOCAL session_replication_role = replica;"
+        f" UPDATE tickets SET sla = '{json.dumps([clock])}' WHERE id = {ticket['id']}; COMMIT"
+    )
+    answered = await automated.change(ticket, status="answered")
+    assert clock_of(answered, "resolution")["state"] == "paused"

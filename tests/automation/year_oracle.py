@@ -65,6 +65,7 @@ class Count:
     warned: bool = False
     breached: bool = False
     met: bool = False
+    suspended: bool = False
 
     def pause(self, minute: int) -> None:
         if self.since is not None:
@@ -106,18 +107,22 @@ class Oracle:
                 continue
             if target in MET_BY[kind]:
                 count.pause(minute)
-                count.met = True
+                count.met = not count.suspended
+            elif count.suspended:
+                continue
             elif target in RUNS_IN[kind] and source not in RUNS_IN[kind]:
                 count.since = minute
             elif target not in RUNS_IN[kind]:
                 count.pause(minute)
+        ended = {kind for kind, count in self.counts.items() if count.suspended and target in MET_BY[kind]}
+        self.counts = {kind: count for kind, count in self.counts.items() if kind not in ended}
         if target == "awaiting_reply" and "next_response" in self._budgets:
             self.counts["next_response"] = Count(self._calendar, self._budgets["next_response"], since=minute)
         self.close_at = minute + self.close_after if target == "answered" else None
         self.close_warned = False
 
     def comment(self, minute: int, *, by_requester: bool) -> None:
-        if self.close_at is not None:
+        if self.status == "answered":
             self.close_at = None if by_requester else minute + self.close_after
             self.close_warned = False
 
@@ -156,7 +161,9 @@ class Oracle:
                 continue
             begins = count is not None or kind == "resolution" or self.status in runs_in
             if kind not in self._budgets or not begins or self.status in MET_BY[kind]:
-                self.counts.pop(kind, None)
+                if count is not None:
+                    count.pause(minute)
+                    count.suspended = True
                 continue
             budget = self._budgets[kind]
             changed = Count(self._calendar, budget)

@@ -36,7 +36,7 @@ async def test_a_thin_event_has_no_text_of_a_person(hooks: Hooks, receiver: Rece
     created, changed, commented, noted = (delivery.event for delivery in receiver.deliveries)
     assert created["type"] == "ticket.created"
     assert changed["data"] == {"changed": ["subject"], "tags": {"from": [], "to": ["vip"]}}
-    assert commented["data"].keys() == {"comment_id", "status"}
+    assert commented["data"].keys() == {"comment_id", "status", "auto_close_at"}
     assert noted["data"].keys() == {"comment_id"}
     for delivery in receiver.deliveries:
         assert WORDS not in delivery.body.decode()

@@ -25,9 +25,9 @@ class AutoCloseTimes:
     by_group: Mapping[int, int] = field(default_factory=dict)
 
     def after(self, group_id: int | None) -> timedelta | None:
-        """Return the time after which a ticket of a group is closed; None if it is not."""
+        """Return the time after which a ticket of a group is closed, at least the notice; None if it is not."""
         seconds = self.after_s if group_id is None else self.by_group.get(group_id, self.after_s)
-        return timedelta(seconds=seconds) if seconds else None
+        return timedelta(seconds=max(seconds, self.notice_s)) if seconds else None
 
     @property
     def notice(self) -> timedelta:
@@ -49,12 +49,11 @@ def replan(ticket: EditedTicket, times: AutoCloseTimes, principal: Principal) ->
         plan(ticket, times.after(ticket["group_id"]) if ticket.status is TicketStatus.ANSWERED else None)
         return
     comment = ticket.new_comment
-    if ticket["auto_close_at"] is None or comment is None or comment.visibility is not Audience.PUBLIC:
+    if ticket.status is not TicketStatus.ANSWERED or comment is None or comment.visibility is not Audience.PUBLIC:
         return
-    is_of_requester = principal.requester_email is not None or comment.email in {
-        ticket["email"],
-        *ticket["participants"],
-    }
+    # Not the comparison that decides on rights, which PostgreSQL alone makes. A plan too few does no harm.
+    addresses = {address.casefold() for address in (ticket["email"], *ticket["participants"])}
+    is_of_requester = principal.requester_email is not None or comment.email.casefold() in addresses
     plan(ticket, None if is_of_requester else times.after(ticket["group_id"]))
 
 

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -13,11 +13,11 @@ from db.postgres.statements import Row, Statement
 from models import Audience, Priority, TicketStatus
 from services.access.principal import Principal
 from services.automation import auto_close
+from services.automation.clock import CLOCK
 from services.automation.matching import MATCHED
 from services.automation.settings import AutomationSettings
 from services.sla.clocks import Clock, Terms, assign, move
 from services.sla.stored_clocks import clocks_of, columns_of, terms_as_json, terms_of
-from services.tickets import statements as sql
 from services.tickets.edited_ticket import EditedTicket
 from services.tickets.new_ticket import Automatic, NewTicket
 
@@ -43,7 +43,7 @@ async def completed(new: NewTicket, settings: AutomationSettings, read: Read) ->
     """Return a new ticket with what a policy promises it. `read` reads the clock of the database, if that is needed."""
     if terms_of_new(new, settings) is None:
         return new
-    row = await read(sql.CLOCK)
+    row = await read(CLOCK)
     assert row is not None  # noqa: S101 - the statement reads no table
     return completed_new(new, settings, row.now)
 
@@ -63,20 +63,35 @@ def with_clocks(new: NewTicket, terms: Terms, settings: AutomationSettings, now:
     return replace(new, automatic=Automatic(now, columns, facts))
 
 
+def has_calendars(ticket: EditedTicket, settings: AutomationSettings) -> bool:
+    """Return whether the calendars of the clocks of a ticket are among the settings."""
+    terms = terms_of(ticket["sla_terms"])
+    ids = {clock.calendar_id for clock in clocks_of(ticket["sla"])} | ({terms.calendar_id} if terms else set())
+    return ids <= settings.calendars.keys()
+
+
 def complete(ticket: EditedTicket, settings: AutomationSettings, principal: Principal) -> None:
-    """Add to the change of a ticket what follows from it: its clocks and timers."""
+    """Add to the change of a ticket what follows from it: its clocks and timers.
+
+    Clocks whose calendar this process cannot compute stay as they are.
+    """
     if ticket.was_closed or not ticket.is_changed:
         return
     changed = ticket.changed_fields
     auto_close.replan(ticket, settings.close, principal)
+    if (changed & MATCHED or ticket.transition) and has_calendars(ticket, settings):
+        _complete_clocks(ticket, settings, changed)
+    if ticket.changed_fields != changed:
+        put_timer(ticket, settings)
+
+
+def _complete_clocks(ticket: EditedTicket, settings: AutomationSettings, changed: Set[str]) -> None:
     if changed & MATCHED and (settings.policies or ticket["sla_terms"] is not None):
         reassign(ticket, settings)
     if ticket.transition is not None and (ticket["sla"] or ticket["sla_terms"]):
         source, target = map(TicketStatus, ticket.transition)
         terms = terms_of(ticket["sla_terms"])
         put_clocks(ticket, move(clocks_of(ticket["sla"]), terms, source, target, ticket.at, settings.calendars), terms)
-    if ticket.changed_fields != changed:
-        put_timer(ticket, settings)
 
 
 def reassign(ticket: EditedTicket, settings: AutomationSettings) -> None:

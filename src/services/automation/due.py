@@ -8,7 +8,7 @@ from services.access.principal import Principal
 from services.automation import auto_close
 from services.automation.completion import put_clocks, put_timer
 from services.automation.settings import AutomationSettings
-from services.sla.clocks import Clock, breach, warn
+from services.sla.clocks import Clock, breach, settle, warn
 from services.sla.stored_clocks import clocks_of, terms_of
 from services.tickets.edited_ticket import EditedTicket
 
@@ -17,6 +17,8 @@ TIMERS: Final = Principal("system:timers", Role.ADMIN, name="Timers")
 SLA: Final = "system:sla"
 AUTO_CLOSE: Final = "system:auto-close"
 
+REPAIRED: Final = "repaired"
+"""The member of an event that names the columns that were wrong."""
 CLOCK_FACT: Final = "sla_clock"
 _CLOSES_FACT: Final = "closes_at"
 
@@ -24,7 +26,7 @@ _CLOSES_FACT: Final = "closes_at"
 def fire(ticket: EditedTicket, settings: AutomationSettings) -> None:
     """Make the change that the first due timer of a ticket requires; none if no timer is due at its time."""
     timer_at: datetime | None = ticket["timer_at"]
-    if timer_at is None or timer_at > ticket.at or ticket.was_closed:
+    if timer_at is None or timer_at > ticket.at or ticket.was_closed or _settle(ticket, settings):
         return
     clock = _next_clock(ticket)
     if clock is not None and clock.next_at is not None and clock.next_at <= ticket.at:
@@ -33,6 +35,25 @@ def fire(ticket: EditedTicket, settings: AutomationSettings) -> None:
     else:
         ticket.actor = AUTO_CLOSE
         _fire_close(ticket, settings)
+
+
+def _settle(ticket: EditedTicket, settings: AutomationSettings) -> bool:
+    """Pause clocks and clear plans that the status contradicts, and return whether there were any.
+
+    A release that knows neither may have changed the status.
+    """
+    clocks = clocks_of(ticket["sla"])
+    settled = settle(clocks, ticket.status, ticket.at, settings.calendars)
+    is_planned_in_vain = ticket["auto_close_at"] is not None and ticket.status is not TicketStatus.ANSWERED
+    if settled == clocks and not is_planned_in_vain:
+        return False
+    ticket.actor = SLA
+    put_clocks(ticket, settled, terms_of(ticket["sla_terms"]))
+    if is_planned_in_vain:
+        auto_close.plan(ticket, None)
+    put_timer(ticket, settings)
+    ticket.add_fact(EventType.CHANGED, REPAIRED, sorted(ticket.changed_fields), Audience.INTERNAL)
+    return True
 
 
 def _fire_clock(ticket: EditedTicket, clock: Clock, settings: AutomationSettings) -> None:

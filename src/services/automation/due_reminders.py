@@ -95,7 +95,8 @@ class DueReminders:
     async def _try(self, ticket_id: int, principal_id: str) -> None:
         try:
             await self._append_event(ticket_id, principal_id)
-        except Unavailable:
+        except Unavailable:  # of the database, or of this ticket, which somebody else keeps locked
+            self._leave_alone(ticket_id)
             raise
         except ServiceError as error:
             _log.warning("cannot remind of ticket %d: %s", ticket_id, type(error).__name__)

@@ -64,8 +64,8 @@ class AutomationDefinitions(CachedDefinitions[AutomationSettings]):
 
     async def read(self, connection: Session) -> AutomationSettings:
         """Return the settings that are stored now."""
-        policies = [_policy_of(row) for row in await connection.rows(_POLICIES)]
         calendars = await self._calendars.read(connection)
+        policies = [_policy_of(row) for row in await connection.rows(_POLICIES) if row.calendar_id in calendars]
         by_group = {row.id: row.auto_close_after for row in await connection.rows(_CLOSE_TIMES)}
         close = replace(self._close, by_group=by_group)
         return AutomationSettings(policies, calendars, close, await read_rules(connection))

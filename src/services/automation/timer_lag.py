@@ -10,8 +10,8 @@ from core import metrics
 from core.errors import Unavailable
 from core.shared_metrics import is_leader
 from db.postgres.database import Database
-from db.postgres.statements import Statement
-from models import Reminder, table_of
+from db.postgres.statements import Statement, constant
+from models import Reminder, TicketStatus, table_of
 from services.tickets.statements import tickets
 
 MEASURE_EVERY_S: Final = 5
@@ -20,7 +20,11 @@ CHECK_LEADER_EVERY_S: Final = 1
 _log = logging.getLogger(__name__)
 
 _reminders: Final = table_of(Reminder)
-_FIRST_TIMER: Final = select(func.min(tickets.c.timer_at)).where(tickets.c.timer_at.is_not(None)).scalar_subquery()
+_FIRST_TIMER: Final = (
+    select(func.min(tickets.c.timer_at))
+    .where(tickets.c.timer_at.is_not(None), tickets.c.status != constant(TicketStatus.CLOSED))
+    .scalar_subquery()
+)
 _FIRST_REMINDER: Final = (
     select(func.min(_reminders.c.remind_at)).where(_reminders.c.reminded_at.is_(None)).scalar_subquery()
 )

@@ -14,7 +14,8 @@ from sqlalchemy import ARRAY, BigInteger, DateTime, Integer, bindparam, func, se
 from core import metrics
 from core.errors import ServiceError, Unavailable
 from db.postgres.database import Database
-from db.postgres.statements import Statement
+from db.postgres.statements import Statement, constant
+from models import EventType, TicketStatus
 from services.automation import due
 from services.automation.settings import AutomationDefinitions, AutomationSettings
 from services.tickets.changes import TicketChanges
@@ -27,13 +28,16 @@ BATCH: Final = 100
 # A ticket whose timer cannot be fired is left alone for this time, so that it delays no others.
 LEFT_ALONE_S: Final = 60
 
+_TYPES: Final = (EventType.SLA_WARNED, EventType.SLA_BREACHED, EventType.CLOSE_WARNED, EventType.CHANGED)
+
 _log = logging.getLogger(__name__)
 
 # A subquery: an index cannot be searched for a value that might change from row to row.
 _NOW: Final = select(func.service_clock(type_=DateTime(timezone=True))).scalar_subquery()
+_IS_OPEN: Final = tickets.c.status != constant(TicketStatus.CLOSED)
 DUE: Final = Statement(
     select(tickets.c.id, tickets.c.timer_at)
-    .where(tickets.c.timer_at <= _NOW, tickets.c.id != func.all(bindparam("failed", type_=ARRAY(BigInteger))))
+    .where(tickets.c.timer_at <= _NOW, _IS_OPEN, tickets.c.id != func.all(bindparam("failed", type_=ARRAY(BigInteger))))
     .order_by(tickets.c.timer_at)
     .limit(bindparam("limit", type_=Integer))
 )
@@ -48,6 +52,8 @@ class TicketTimers:
         self._definitions = definitions
         # By ticket: when its timer may be tried again, in seconds of the event loop's clock.
         self._failed: dict[int, float] = {}
+        for event_type in _TYPES:
+            metrics.timers_fired.labels(event_type)  # exported from the start, as 0
 
     async def run(self) -> None:
         """Fire until cancelled."""
@@ -77,7 +83,8 @@ class TicketTimers:
     async def _fire(self, ticket_id: int, settings: AutomationSettings) -> None:
         try:
             await self._change(ticket_id, settings)
-        except Unavailable:
+        except Unavailable:  # of the database, or of this ticket, which somebody else keeps locked
+            self._leave_alone(ticket_id)
             raise
         except ServiceError as error:
             _log.warning("cannot fire the timer of ticket %d: %s", ticket_id, type(error).__name__)
@@ -95,6 +102,9 @@ class TicketTimers:
         changed = await self._changes.change(ticket_id, due.TIMERS, fire)
         if changed.is_changed:
             metrics.timers_fired.labels(changed.event_type).inc()
+        elif changed["timer_at"] is not None and changed["timer_at"] <= changed.at:
+            _log.warning("the timer of ticket %d is due, but has nothing to do", ticket_id)
+            self._leave_alone(ticket_id)
 
     def _leave_alone(self, ticket_id: int) -> None:
         self._failed[ticket_id] = asyncio.get_running_loop().time() + LEFT_ALONE_S

@@ -1,9 +1,11 @@
 """The calendars as arithmetic, kept in memory: every change of a ticket with clocks computes with them."""
 
 import json
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfoNotFoundError
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
 
@@ -20,6 +22,8 @@ _SOME: Final = Statement(
     select(*calendars.c).where(calendars.c.id == func.any(bindparam("ids", type_=ARRAY(BigInteger))))
 )
 
+_log = logging.getLogger(__name__)
+
 _Revision = tuple[int, datetime]
 
 
@@ -33,7 +37,7 @@ class Calendars(CachedDefinitions[Mapping[int, WorkingTime]]):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
-        self._kept: dict[int, tuple[_Revision, WorkingTime]] = {}
+        self._kept: dict[int, tuple[_Revision, WorkingTime | None]] = {}
 
     async def read(self, connection: Session) -> Mapping[int, WorkingTime]:
         """Return the calendars that are stored now."""
@@ -42,8 +46,17 @@ class Calendars(CachedDefinitions[Mapping[int, WorkingTime]]):
         changed = [each for each, revision in revisions.items() if each not in kept or kept[each][0] != revision]
         if changed:
             rows = await connection.rows(_SOME, ids=changed)
-            kept = self._kept = kept | {row.id: (_revision_of(row), working_time_of(row)) for row in rows}
-        return {each: working_time for each, (_, working_time) in kept.items()}
+            kept = self._kept = kept | {row.id: (_revision_of(row), _computed(row)) for row in rows}
+        return {each: working_time for each, (_, working_time) in kept.items() if working_time is not None}
+
+
+def _computed(row: Row) -> WorkingTime | None:
+    """Return the working time of a row; None if this machine does not know its time zone."""
+    try:
+        return working_time_of(row)
+    except ZoneInfoNotFoundError:
+        _log.error("the time zone %s of calendar %d is unknown here; update the package tzdata", row.zone, row.id)
+        return None
 
 
 def working_time_of(row: Row) -> WorkingTime:

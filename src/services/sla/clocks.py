@@ -58,6 +58,8 @@ class Clock:
     warned_at: datetime | None = None
     breached_at: datetime | None = None
     met_at: datetime | None = None
+    is_suspended: bool = False
+    """The ticket is under no policy with such a clock: it does not run, and keeps what was spent."""
 
     @property
     def next_at(self) -> datetime | None:
@@ -92,7 +94,10 @@ WorkingTimes = Mapping[int, WorkingTime]
 def assign(
     clocks: Clocks, terms: Terms | None, status: TicketStatus, now: datetime, times: WorkingTimes
 ) -> tuple[Clock, ...]:
-    """Return the clocks under a policy, or under none: time that was spent stays spent, and what was met stays met."""
+    """Return the clocks under a policy, or under none: time that was spent stays spent, and what was met stays met.
+
+    A clock that the policy does not have is suspended, so that it goes on when such a policy comes back.
+    """
     before = {clock.kind: clock for clock in clocks}
     budgets = {} if terms is None else terms.budgets
     after: list[Clock] = []
@@ -100,6 +105,8 @@ def assign(
         clock = before.get(kind)
         if clock is not None and clock.met_at is not None:
             after.append(clock)
+        elif clock is not None and kind not in budgets:
+            after.append(replace(clock.pause(now, times[clock.calendar_id]), is_suspended=True))
         elif terms is not None and kind in budgets and status not in _MET_BY[kind] | _not_begun(kind, status, clock):
             after.append(_under(clock, kind, terms, status, now, times))
     return tuple(after)
@@ -109,12 +116,25 @@ def move(
     clocks: Clocks, terms: Terms | None, source: TicketStatus, target: TicketStatus, now: datetime, times: WorkingTimes
 ) -> tuple[Clock, ...]:
     """Return the clocks after a transition."""
-    after = {clock.kind: _moved(clock, source, target, now, times) for clock in clocks}
+    after = {clock.kind: _moved(clock, source, target, now, times) for clock in clocks if _stays(clock, target)}
     kind = ClockKind.NEXT_RESPONSE
     if target is TicketStatus.AWAITING_REPLY and terms is not None and kind in terms.budgets:
         # Each question of the requester has a budget of its own.
         after[kind] = _under(None, kind, terms, target, now, times)
     return tuple(after[kind] for kind in ClockKind if kind in after)
+
+
+def settle(clocks: Clocks, status: TicketStatus, now: datetime, times: WorkingTimes) -> tuple[Clock, ...]:
+    """Return the clocks without those running that do not run in the status.
+
+    A release that does not know clocks may have changed the status.
+    """
+    return tuple(
+        clock
+        if clock.running_since is None or status in _RUNS_IN[clock.kind]
+        else _moved(clock, next(iter(_RUNS_IN[clock.kind])), status, now, times)
+        for clock in clocks
+    )
 
 
 def warn(clocks: Clocks, kind: ClockKind, now: datetime) -> tuple[Clock, ...]:
@@ -149,8 +169,13 @@ def _under(
     return changed.run(now, times[terms.calendar_id]) if status in _RUNS_IN[kind] else changed
 
 
+def _stays(clock: Clock, target: TicketStatus) -> bool:
+    """Return whether a clock stays after a transition: a suspended one that would be met has no more to measure."""
+    return not clock.is_suspended or target not in _MET_BY[clock.kind]
+
+
 def _moved(clock: Clock, source: TicketStatus, target: TicketStatus, now: datetime, times: WorkingTimes) -> Clock:
-    if clock.met_at is not None:
+    if clock.met_at is not None or clock.is_suspended:
         return clock
     time = times[clock.calendar_id]
     if target in _MET_BY[clock.kind]:

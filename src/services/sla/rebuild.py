@@ -71,6 +71,7 @@ def _advance(
         target = TicketStatus(members["status"]["to"])
         state.clocks = move(state.clocks, state.terms, state.status, target, at, calendars)
         state.status = target
+        state.close_at = state.close_warned_at = None
     if event_type is EventType.SLA_WARNED:
         state.clocks = warn(state.clocks, ClockKind(members[CLOCK_FACT]["kind"]), at)
     if event_type is EventType.SLA_BREACHED:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import BigInteger, Integer, bindparam, select
@@ -13,8 +14,9 @@ from schemas.sla_policies import MAX_RECOMPUTED, Recompute, Recomputed, Recomput
 from services.access.principal import Principal
 from services.automation.completion import put_timer, put_under
 from services.automation.settings import AutomationDefinitions, AutomationSettings
+from services.sla.clocks import Terms, assign
 from services.sla.policies import SlaPolicies
-from services.sla.stored_clocks import terms_of
+from services.sla.stored_clocks import clocks_of, terms_of
 from services.tickets.batches import has_little_time
 from services.tickets.changes import TicketChanges
 from services.tickets.edited_ticket import EditedTicket
@@ -54,7 +56,7 @@ class Recomputation:
         items: list[RecomputedTicket] = []
         examined = 0
         for row in rows:
-            if has_little_time():
+            if examined and has_little_time():
                 break
             examined += 1
             ticket = await self._recomputed(row, policy_id, settings, principal, dry_run=request.dry_run)
@@ -84,7 +86,23 @@ def apply(ticket: EditedTicket, policy_id: int, settings: AutomationSettings) ->
     before = terms_of(ticket["sla_terms"])
     terms = settings.terms_for(ticket.__getitem__, ticket.custom)
     concerned = {each.policy_id for each in (before, terms) if each is not None}
-    if ticket.was_closed or policy_id not in concerned or terms == before:
+    if ticket.was_closed or policy_id not in concerned:
+        return
+    if terms == before and not _is_due_otherwise(ticket, terms, settings):
         return
     put_under(ticket, terms, settings)
     put_timer(ticket, settings)
+
+
+def _is_due_otherwise(ticket: EditedTicket, terms: Terms | None, settings: AutomationSettings) -> bool:
+    """Return whether clocks are due at other times by the calendars as they are now."""
+    before = {clock.kind: clock.due_at for clock in clocks_of(ticket["sla"])}
+    after = assign(clocks_of(ticket["sla"]), terms, ticket.status, ticket.at, settings.calendars)
+    return any(not _are_near(before.get(clock.kind), clock.due_at) for clock in after)
+
+
+def _are_near(one: datetime | None, other: datetime | None) -> bool:
+    """Return whether two times differ by rounding only."""
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) < timedelta(seconds=1)

@@ -10,7 +10,7 @@ from db.postgres.database import Database
 from db.postgres.statements import Statement, constant
 from models import Audience, EventType, Role, TicketStatus
 from services.access.principal import Principal
-from services.automation.due import SLA
+from services.automation.due import REPAIRED, SLA
 from services.automation.settings import AutomationDefinitions
 from services.sla.rebuild import EVENTS, rebuilt
 from services.tickets.changes import TicketChanges
@@ -73,7 +73,7 @@ class ClockRepair:
             if ticket.version == len(events) and not ticket.was_closed:
                 ticket.put(columns)
                 if ticket.is_changed:
-                    ticket.add_fact(EventType.CHANGED, "repaired", sorted(ticket.changed_fields), Audience.INTERNAL)
+                    ticket.add_fact(EventType.CHANGED, REPAIRED, sorted(ticket.changed_fields), Audience.INTERNAL)
 
         await self._changes.change(ticket_id, _REPAIR, put)
 

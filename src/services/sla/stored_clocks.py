@@ -18,7 +18,7 @@ def clocks_of(stored: str | None) -> tuple[Clock, ...]:
     """Return the clocks in the column `sla`."""
     if stored is None:
         return ()
-    return tuple(Clock(**clock.model_dump(exclude=_COMPUTED)) for clock in _CLOCKS.validate_json(stored))
+    return tuple(_clock_of(clock) for clock in _CLOCKS.validate_json(stored))
 
 
 def terms_of(stored: str | None) -> Terms | None:
@@ -55,6 +55,7 @@ def columns_of(clocks: Clocks, terms: Terms | None) -> Mapping[str, Any]:
 
 
 def _worst_of(clocks: Clocks) -> SlaState | None:
+    clocks = [clock for clock in clocks if not clock.is_suspended]
     if any(clock.breached_at is not None for clock in clocks):
         return SlaState.BREACHED
     is_at_risk = any(clock.warned_at is not None and clock.met_at is None for clock in clocks)
@@ -67,7 +68,14 @@ def _shown(clock: Clock) -> SlaClock:
     return SlaClock(state=_state_of(clock), remaining_s=int((clock.budget_s - clock.spent_s) // 1), **members)
 
 
+def _clock_of(clock: SlaClock) -> Clock:
+    members = clock.model_dump(exclude=_COMPUTED)
+    return Clock(**members, is_suspended=clock.state is ClockState.SUSPENDED)
+
+
 def _state_of(clock: Clock) -> ClockState:
+    if clock.is_suspended:
+        return ClockState.SUSPENDED
     if clock.breached_at is not None:
         return ClockState.BREACHED
     if clock.met_at is not None:

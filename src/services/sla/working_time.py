@@ -39,7 +39,8 @@ _DAYS_AFTER: Final = 1
 # Dates at the ends of the calendar of `datetime` have no instants in some zones. They have no hours here.
 _FIRST_DAY: Final = date(2, 1, 1).toordinal()
 _LAST_DAY: Final = date(9998, 12, 31).toordinal()
-_KEPT_WEEKS: Final = 104
+# Those of the longest budgets, so that computing several of them in turn computes no week again.
+_KEPT_WEEKS: Final = 600
 
 
 class _Week(NamedTuple):

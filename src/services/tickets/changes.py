@@ -25,9 +25,9 @@ from db.postgres.failures import raised_for_duplicates
 from db.postgres.statements import Row
 from services.access.principal import Principal
 from services.automation.assigning import insert
-from services.automation.completion import complete, completed
+from services.automation.completion import complete, completed, has_calendars
 from services.automation.rule_actions import apply_rules, with_rules
-from services.automation.settings import AutomationDefinitions
+from services.automation.settings import AutomationDefinitions, AutomationSettings
 from services.idempotency import IdempotentRequest, RequestsInProgress
 from services.tickets import statements as sql
 from services.tickets.change_purpose import ChangePurpose
@@ -161,6 +161,7 @@ class TicketChanges:
                         await request.begin(connection)
                     tickets = await lock(connection, ids, principal, expected, purpose)
                     yield LockedTickets(tickets, connection)
+                    settings = await self._with_calendars(settings, tickets)
                     for ticket in tickets:
                         if has_rules:
                             apply_rules(ticket, settings.rules, principal)
@@ -203,6 +204,7 @@ class TicketChanges:
                 row = await decision.read(sql.READ, ticket_id=ticket_id, requester=principal.requester_email)
                 (ticket,) = found([ticket_id], [] if row is None else [row], expected)
                 decide(ticket)
+                settings = await self._with_calendars(settings, [ticket])
                 apply_rules(ticket, settings.rules, principal)
                 complete(ticket, settings, principal)
                 if ticket.is_changed:
@@ -216,6 +218,15 @@ class TicketChanges:
             raise
         await self._complete([ticket], invalidation)
         return ticket
+
+    async def _with_calendars(
+        self, settings: AutomationSettings, tickets: Iterable[EditedTicket]
+    ) -> AutomationSettings:
+        """Return settings with the calendars of the clocks of tickets: another process may have made one just now."""
+        if all(ticket["sla"] is None or has_calendars(ticket, settings) for ticket in tickets):
+            return settings
+        self._automation.forget()
+        return await self._automation.current()
 
     async def _save_unlocked(
         self, decision: Decision, ticket: EditedTicket, principal: Principal, invalidation: Invalidation

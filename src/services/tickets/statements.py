@@ -3,7 +3,6 @@
 READ                  one ticket, if the principal may see it
 LOCK                  locks tickets for this transaction, in ascending id, as far as the principal may see them
 IS_VISIBLE            one row if the principal may see the ticket
-CLOCK                 the time of the database, which decides on everything that happens by itself
 BY_EXTERNAL_ID        one ticket by its id in another system; checks no permission
 PAGE_OF_COMMENTS,     keyset pages: the rows after the last one that was seen;
 PAGE_OF_EVENTS        those of tickets are in `services.tickets.pages`
@@ -135,5 +134,4 @@ BY_EXTERNAL_ID: Final = Statement(
     )
 )
 
-CLOCK: Final = Statement(select(func.service_clock(type_=DateTime(timezone=True)).label("now")))
 IS_VISIBLE: Final = Statement(select(_ONE).where(tickets.c.id == ticket_id, VISIBLE_TO))

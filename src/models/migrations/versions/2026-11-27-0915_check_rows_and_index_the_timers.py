@@ -12,9 +12,9 @@ depends_on: str | Sequence[str] | None = None
 
 _CHECKS = {"ck_tickets_sla_state": "tickets", "ck_ticket_events_type": "ticket_events"}
 _INDEXES = {
-    "ix_tickets_due_at_id": ["due_at", "id"],
-    "ix_tickets_status_due_at_id": ["status", "due_at", "id"],
-    "ix_tickets_timer_at": ["timer_at"],
+    "ix_tickets_due_at_id": (["due_at", "id"], "due_at IS NOT NULL"),
+    "ix_tickets_status_due_at_id": (["status", "due_at", "id"], "due_at IS NOT NULL"),
+    "ix_tickets_timer_at": (["timer_at"], "timer_at IS NOT NULL AND status <> 'closed'"),
 }
 
 
@@ -23,14 +23,13 @@ def upgrade() -> None:
     with op.get_context().autocommit_block():
         for name, table in _CHECKS.items():
             op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
-        for name, columns in _INDEXES.items():
+        for name, (columns, condition) in _INDEXES.items():
             op.drop_index(name, "tickets", if_exists=True, postgresql_concurrently=True)
-            time = next(column for column in columns if column.endswith("_at"))
             op.create_index(
                 name,
                 "tickets",
                 columns,
-                postgresql_where=sa.text(f"{time} IS NOT NULL"),
+                postgresql_where=sa.text(condition),
                 postgresql_concurrently=True,
             )
 
