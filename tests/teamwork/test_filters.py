@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -15,7 +16,9 @@ from support.factories import JSON, a_ticket
 
 RANKS = ["urgent", "high", "normal", "low"]
 SORTS = ["id", "-id", "created_at", "-created_at", "updated_at", "-updated_at", "priority"]
+SORTS_OF_AGENTS = [*SORTS, "due"]
 TAGS = ["red", "green", "blue"]
+HOUR = 3_600
 
 
 class Desk:
@@ -28,6 +31,13 @@ class Desk:
         self.mark = f"mark-{secrets.token_hex(4)}"
         self.tickets: list[JSON] = []
         self.snoozed: set[int] = set()
+        self.states: dict[int, str] = {}
+
+    @property
+    def due(self) -> str:
+        """A time before which half of the tickets with a running clock are due."""
+        times: list[str] = sorted(ticket["due_at"] for ticket in self.tickets if ticket["due_at"])
+        return times[len(times) // 2]
 
     async def fill(self) -> None:
         dice = Random(7)  # noqa: S311 - no secret
@@ -37,12 +47,35 @@ class Desk:
         field = {"key": "colors", "label": "Colors", "type": "multiselect", "options": ["cyan", "pink"]}
         for new in (field, {"key": "size", "label": "Size", "type": "number", "visible_to_requester": True}):
             await self.directory.admin.post("/fields", json=new)
+        await self._promise()
         await asyncio.gather(*(self._create(dice) for _ in range(60)))
         admin = self.directory.admin
         found = [await admin.get(f"/tickets?tag={self.mark}&sort=id&limit=100")]
         self.tickets = found[0].json()["items"]
         assert len(self.tickets) == 60
         await self._remind(dice)
+        await self._set_states(dice)
+
+    async def _promise(self) -> None:
+        """Create policies for the tickets of each priority but one."""
+        weekly = {day: [["00:00", "24:00"]] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+        calendar = await self.directory.created("/calendars", {"name": self.mark, "zone": "UTC", "weekly": weekly})
+        for priority, hours in (("urgent", 1), ("high", 2), ("low", 3)):
+            budgets = {"next_response_s": hours * HOUR, "resolution_s": hours * 2 * HOUR}
+            policy = {"name": f"{self.mark} {priority}", "calendar_id": calendar["id"], **budgets}
+            match = {"tag": [self.mark], "priority": [priority]}
+            await self.directory.created("/sla-policies", policy | {"match": match})
+
+    async def _set_states(self, dice: Random) -> None:
+        """Let some tickets be at risk or breached, as after so much time."""
+        self.states = {
+            ticket["id"]: "" if ticket["status"] == "closed" else dice.choice(["at_risk", "breached", ""])
+            for ticket in self.tickets
+        }
+        connection = await asyncpg.connect(self.directory.dsn)
+        changed = [(ticket_id, state) for ticket_id, state in self.states.items() if state]
+        await connection.executemany("UPDATE tickets SET sla_state = $2, version = version + 1 WHERE id = $1", changed)
+        await connection.close()
 
     async def _remind(self, dice: Random) -> None:
         """Let the admin snooze some tickets; other reminders snooze nothing for the admin."""
@@ -63,12 +96,13 @@ class Desk:
             priority=dice.choice(RANKS),
             custom=dice.choice([{}, {"size": 1.5}, {"size": 2, "colors": ["pink"]}, {"colors": ["cyan", "pink"]}]),
         )
-        status, joins = dice.choice(["open", "answered", "closed"]), dice.random() < 0.3
+        status, joins = dice.choice(["open", "answered", "closed", "awaiting_reply"]), dice.random() < 0.3
         ticket = await self.directory.created("/tickets", new)
         if joins:
             await self.directory.admin.put(f"/tickets/{ticket['id']}/participants/Carol@example.com")
-        if status != "open":
-            changed = await self.directory.admin.patch(f"/tickets/{ticket['id']}", json={"status": status})
+        ways = {"open": [], "awaiting_reply": ["answered", "awaiting_reply"]}
+        for each in ways.get(status, [status]):
+            changed = await self.directory.admin.patch(f"/tickets/{ticket['id']}", json={"status": each})
             assert changed.status_code == 200
 
 
@@ -81,6 +115,10 @@ async def desk(directory: Directory) -> Desk:
 
 def is_high(ticket: JSON) -> bool:
     return bool(ticket["priority"] == "high")
+
+
+def is_due(ticket: JSON, desk: "Desk") -> bool:
+    return bool(ticket["due_at"] and ticket["due_at"] < desk.due)
 
 
 Matches = Callable[[JSON, Desk], bool]
@@ -116,6 +154,18 @@ CASES: list[tuple[str, Matches]] = [
         "snoozed=false&email=alice@example.com",
         lambda ticket, desk: ticket["id"] not in desk.snoozed and ticket["email"] == "alice@example.com",
     ),
+    ("due_before={due}", is_due),
+    ("due_before={due}&tag=red", lambda ticket, desk: is_due(ticket, desk) and "red" in ticket["tags"]),
+    (
+        "due_before={due}&email=alice@example.com",
+        lambda ticket, desk: is_due(ticket, desk) and ticket["email"] == "alice@example.com",
+    ),
+    ("sla=at_risk", lambda ticket, desk: desk.states[ticket["id"]] == "at_risk"),
+    ("sla=at_risk&sla=breached", lambda ticket, desk: desk.states[ticket["id"]] != ""),
+    (
+        "sla=breached&due_before={due}",
+        lambda ticket, desk: desk.states[ticket["id"]] == "breached" and is_due(ticket, desk),
+    ),
 ]
 # Filters of a requester.
 SEEN: dict[str, Callable[[JSON], bool]] = {
@@ -125,13 +175,16 @@ SEEN: dict[str, Callable[[JSON], bool]] = {
     "status=open": lambda ticket: bool(ticket["status"] == "open"),
     "participant=carol@example.com": lambda ticket: bool(ticket["participants"]),
 }
-STATUSES = [[], ["open"], ["closed", "answered"]]
+STATUSES = [[], ["open"], ["closed", "answered"], ["awaiting_reply", "answered"]]
 
 
 def ordered(tickets: list[JSON], sort: str) -> list[int]:
     """Return the ids in the requested order."""
     if sort == "priority":
         return [each["id"] for each in sorted(tickets, key=lambda each: (RANKS.index(each["priority"]), each["id"]))]
+    if sort == "due":
+        due = [each for each in tickets if each["due_at"]]
+        return [each["id"] for each in sorted(due, key=lambda each: (each["due_at"], each["id"]))]
     column = sort.removeprefix("-")
     key: Callable[[JSON], Any] = lambda each: (each[column], each["id"])  # noqa: E731 - beside its use
     return [each["id"] for each in sorted(tickets, key=key, reverse=sort.startswith("-"))]
@@ -149,12 +202,12 @@ async def walk(client: httpx2.AsyncClient, query: str) -> list[int]:
     return ids
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", SORTS_OF_AGENTS)
 @pytest.mark.parametrize(("query", "matches"), CASES, ids=[query for query, _ in CASES])
 async def test_all_pages_have_each_matching_ticket_once_and_in_order(
     desk: Desk, query: str, matches: Matches, sort: str
 ) -> None:
-    values = {"person": desk.people[0], "other": desk.people[1], "group": desk.groups[0]}
+    values = {"person": desk.people[0], "other": desk.people[1], "group": desk.groups[0], "due": desk.due}
     for statuses in STATUSES:
         target = f"tag={desk.mark}&sort={sort}&{query.format_map(values)}"
         target += "".join(f"&status={status}" for status in statuses)
@@ -195,14 +248,14 @@ async def test_a_requester_lists_own_tickets_and_those_with_their_participation(
 
 SEARCHED = [
     *("", "assignee=none&assignee={person}", "group=none&group={group}", "priority=high", "tag=red"),
-    *("snoozed=true", "snoozed=false"),
+    *("snoozed=true", "snoozed=false", "due_before={due}", "sla=at_risk"),
 ]
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", SORTS_OF_AGENTS)
 @pytest.mark.parametrize("query", SEARCHED)
 async def test_a_search_with_filters_finds_each_ticket_with_the_word_once(desk: Desk, query: str, sort: str) -> None:
-    values = {"person": desk.people[0], "group": desk.groups[0]}
+    values = {"person": desk.people[0], "group": desk.groups[0], "due": desk.due}
     admin = desk.directory.admin
     word = "w" + secrets.token_hex(6)
     with_word = [ticket for ticket in desk.tickets if ticket["id"] % 2 and ticket["status"] != "closed"]
@@ -233,7 +286,18 @@ async def test_a_search_of_a_requester_finds_their_tickets_with_the_word_only(di
 
 
 @pytest.mark.parametrize(
-    "query", ["assignee=me", "group=none", "tag=x", "external_id=1", "custom.colors=pink", "snoozed=false"]
+    "query",
+    [
+        "assignee=me",
+        "group=none",
+        "tag=x",
+        "external_id=1",
+        "custom.colors=pink",
+        "snoozed=false",
+        "due_before=2026-03-02T09:00:00Z",
+        "sla=breached",
+        "sort=due",
+    ],
 )
 async def test_a_requester_does_not_filter_by_what_they_do_not_see(directory: Directory, query: str) -> None:
     status = 422 if query.startswith("custom") else 403
@@ -269,12 +333,22 @@ async def test_a_ticket_is_found_by_its_external_id(desk: Desk) -> None:
 
 @pytest.mark.parametrize("by", ["status", "assignee", "group", "priority", "tag"])
 @pytest.mark.parametrize(
-    "query", ["", "&status=open", "&priority=high&tag=red", "&custom.colors=pink", "&snoozed=false", "&snoozed=true"]
+    "query",
+    [
+        "",
+        "&status=open",
+        "&priority=high&tag=red",
+        "&custom.colors=pink",
+        "&snoozed=false",
+        "&snoozed=true",
+        "&due_before={due}",
+        "&sla=breached",
+    ],
 )
 async def test_counts_are_exact(desk: Desk, by: str, query: str) -> None:
     admin = desk.directory.admin
-    counted = (await admin.get(f"/tickets/counts?by={by}&tag={desk.mark}{query}")).json()
-    ids = set(await walk(admin, f"tag={desk.mark}{query}"))
+    counted = (await admin.get(f"/tickets/counts?by={by}&tag={desk.mark}{query.format(due=desk.due)}")).json()
+    ids = set(await walk(admin, f"tag={desk.mark}{query.format(due=desk.due)}"))
     tickets = [ticket for ticket in desk.tickets if ticket["id"] in ids]
     field = {"assignee": "assignee_id", "group": "group_id", "tag": "tags"}.get(by, by)
     values = [value for ticket in tickets for value in (ticket[field] if by == "tag" else [ticket[field]])]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.errors import Fault, Forbidden, InvalidFields
-from models import Priority
-from schemas.lists import TicketFilters
+from models import Priority, TicketStatus
+from schemas.lists import TicketFilters, TicketQuery
 from services.access.principal import Principal
 from services.fields.definitions import FieldSet
 from services.fields.values import filter_text
@@ -18,6 +18,8 @@ NONE: Final = "none"
 # The facets of custom fields are cut at this length. The conditions compare the whole value.
 _FACET_LENGTH: Final = 200
 _OF_AGENTS: Final = ("assignee", "group", "tag", "external_id", "source", "due_before", "sla", "snoozed")
+# The statuses in which a clock runs, so that a ticket has `due_at`.
+_DUE: Final = frozenset({TicketStatus.OPEN, TicketStatus.AWAITING_REPLY})
 _NOT_FILTERS: Final = frozenset({"limit", "cursor", "sort", "by"})
 
 
@@ -56,6 +58,7 @@ def list_filters(query: TicketFilters, principal: Principal, fields: FieldSet | 
         sent["requester"] = principal.requester_email
     if "status" in sent:
         sent["status"] = sorted(set(sent["status"]))
+    _restrict_to_due(sent, query)
     _name_caller(sent, principal)
     single = [f"tag:{tag}" for tag in sent.get("tag", ())]
     several: list[list[str]] = []
@@ -89,6 +92,12 @@ def _ensure_permitted(sent: Mapping[str, Any]) -> None:
     if refused:
         faults = [Fault("only agents filter by this", "query", name) for name in refused]
         raise Forbidden(f"a requester may not filter by {', '.join(refused)}", *faults)
+
+
+def _restrict_to_due(sent: dict[str, Any], query: TicketFilters) -> None:
+    """Leave out the statuses in which no ticket has `due_at`: a page would be looked for among all their tickets."""
+    if "due_before" in sent or (isinstance(query, TicketQuery) and query.sort == "due"):
+        sent["status"] = sorted(_DUE.intersection(sent.get("status", _DUE)))
 
 
 def _name_caller(sent: dict[str, Any], principal: Principal) -> None:

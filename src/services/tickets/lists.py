@@ -28,8 +28,8 @@ _SECRET: Final = Statement(select(_secrets.c.secret).where(_secrets.c.name == co
 
 
 _TIMES: Final = frozenset({"created_at", "updated_at", "due_at"})
-# The columns of orders that have another name.
-_COLUMNS: Final = {"due": "due_at"}
+COLUMNS: Final = {"due": "due_at"}
+"""The columns of orders that have another name."""
 
 
 class TicketLists:
@@ -54,7 +54,7 @@ class TicketLists:
         cursors = await self._cursors()
         after_id, after_value = (None, None) if query.cursor is None else cursors.unseal(list_key, query.cursor)
         shape = PageShape(
-            column=_COLUMNS.get(query.sort, query.sort.removeprefix("-")),
+            column=COLUMNS.get(query.sort, query.sort.removeprefix("-")),
             is_descending=query.sort.startswith("-"),
             is_first=query.cursor is None,
             filters=frozenset(filters.values),

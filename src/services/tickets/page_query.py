@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Select,
     SelectBase,
     Text,
@@ -44,6 +45,7 @@ from services.tickets.page_orders import (
     has_wanted_status,
     ordered,
     ordered_by_status,
+    statuses,
 )
 from services.tickets.page_shape import FILTERS, REQUESTER, Driving, PageShape, snoozed_by
 from services.tickets.statements import tickets
@@ -77,8 +79,7 @@ def page_query(shape: PageShape, columns: Columns, limit: Limit) -> SelectBase:
     if shape.driving is not Driving.NONE:
         return _driven(shape, columns, limit)
     if "due_before" in shape.filters and shape.column != "due_at":
-        candidates = select(_named.c.id).where(_named.c.due_at < FILTERS["due_before"].right)
-        return _of_few_candidates(shape, columns, limit, candidates)
+        return _due(shape, columns, limit)
     return _undriven(shape, columns, limit)
 
 
@@ -96,19 +97,43 @@ def _driven(shape: PageShape, columns: Columns, limit: Limit) -> SelectBase:
     driving = driving_facets(shape)
     if shape.column == "id":
         return (of_facets_alone if shape.is_found_by_facets else of_facets)(shape, columns, limit, driving)
-    counts = count_by_status(shape, driving, FEW + 1).cte("counts").prefix_with("MATERIALIZED")
-    few = select(counts.c.status).where(counts.c.tickets <= _FEW).cte("few").prefix_with("MATERIALIZED")
+    counts = count_by_status(shape, driving, FEW + 1)
+    return _few_or_many_by_status(
+        shape, columns, limit, counts, lambda key, few: of_facets(shape, key, limit, driving, wanted=few)
+    )
+
+
+def _due(shape: PageShape, columns: Columns, limit: Limit) -> Select[Any]:
+    """Return the rows that are due before a time. The statuses of the page are those in which a clock runs."""
+    wanted = statuses(shape)
+    is_due = _named.c.due_at < FILTERS["due_before"].right
+    due = select(_named.c.id).where(_named.c.status == wanted.c.status, is_due).limit(literal_column(str(FEW + 1)))
+    counted = due.correlate(wanted).lateral("counted")
+    counts = select(wanted.c.status, func.count(counted.c.id).label("tickets")).group_by(wanted.c.status)
+
+    def of_few(key: Columns, few: FromClause) -> Select[Any]:
+        found = select(_named.c.id).where(_named.c.status == few.c.status, is_due).offset(_NONE)
+        found_of_few = found.correlate(few).lateral("found")
+        return _of_candidates(shape, key, limit, select(found_of_few.c.id).select_from(few.join(found_of_few, true())))
+
+    return _few_or_many_by_status(shape, columns, limit, counts.select_from(wanted.outerjoin(counted, true())), of_few)
+
+
+def _few_or_many_by_status(
+    shape: PageShape,
+    columns: Columns,
+    limit: Limit,
+    counts: Select[Any],
+    of_few: Callable[[Columns, FromClause], Select[Any]],
+) -> Select[Any]:
+    """Return the rows as `_few_or_many` does, where `counts` has the number of candidates of each status."""
+    counted = counts.cte("counts").prefix_with("MATERIALIZED")
+    few = select(counted.c.status).where(counted.c.tickets <= _FEW).cte("few").prefix_with("MATERIALIZED")
 
     def has_many(status: TicketStatus) -> ColumnElement[bool]:
-        return exists().where(counts.c.status == constant(status), counts.c.tickets > _FEW)
+        return exists().where(counted.c.status == constant(status), counted.c.tickets > _FEW)
 
-    return _few_or_many(
-        shape,
-        columns,
-        limit,
-        lambda key: of_facets(shape, key, limit, driving, wanted=few),
-        has_many,
-    )
+    return _few_or_many(shape, columns, limit, lambda key: of_few(key, few), has_many)
 
 
 def _few_or_many(

@@ -11,6 +11,7 @@ from models import Role
 from schemas.lists import TicketQuery
 from services.access.principal import Principal
 from services.tickets.list_filters import list_filters
+from services.tickets.lists import COLUMNS
 from services.tickets.page_query import FEW
 from services.tickets.page_shape import PageShape
 from services.tickets.pages import page_of_tickets
@@ -23,10 +24,11 @@ OF_BUSY = 10_000
 AGENT = Principal("key:7", Role.AGENT)
 BUSY = Principal("key:busy", Role.REQUESTER, "busy@example.com")
 
-# Every tenth ticket has the tag x and is of the busy requester, one in 50 is urgent, two of three have an assignee.
+# Every tenth ticket has the tag x and is of the busy requester, one in 50 is urgent, two of three have an assignee. The
+# open ones are due within three weeks. One in 50 is at risk, one in 25 is breached, closed ones too.
 FILL = f"""
     INSERT INTO tickets (subject, text, email, status, created_at, updated_at, closed_at, assignee_id, group_id,
-        priority, tags, participants, custom, source, external_id)
+        priority, tags, participants, custom, source, external_id, due_at, sla_state)
     SELECT 'subject', 'text', CASE WHEN n % 10 = 3 THEN 'busy@example.com' ELSE 'one-' || n || '@example.com' END,
         status, '2026-01-01Z'::timestamptz + n * interval '1 minute',
         '2026-06-01Z'::timestamptz + (n * 7919::bigint % {TICKETS}) * interval '1 minute',
@@ -36,7 +38,10 @@ FILL = f"""
         CASE WHEN n % 10 = 7 THEN '{{x}}' WHEN n % 1000 = 8 THEN '{{rare,x}}' ELSE '{{}}' END::text[],
         CASE WHEN n % 100 = 9 THEN '{{busy@example.com}}' ELSE '{{}}' END::text[],
         CASE WHEN n % 100 = 5 THEN '{{"size": 2}}' ELSE '{{}}' END::jsonb,
-        CASE WHEN n % 2 = 0 THEN 'shop' END, CASE WHEN n % 2 = 0 THEN n::text END
+        CASE WHEN n % 2 = 0 THEN 'shop' END, CASE WHEN n % 2 = 0 THEN n::text END,
+        CASE WHEN status = 'open'
+            THEN '2026-06-01Z'::timestamptz + (n * 7919::bigint % 30000) * interval '1 minute' END,
+        CASE WHEN n % 25 = 2 THEN 'breached' WHEN n % 50 = 0 THEN 'at_risk' END
     FROM generate_series(1, {TICKETS}) AS n,
         LATERAL (SELECT (ARRAY['open', 'closed', 'closed', 'answered', 'closed'])[n % 5 + 1]) AS of(status)
 """
@@ -70,7 +75,7 @@ async def read(
 ) -> tuple[set[str], float]:
     """Return the tables that a page reads as a whole, and the largest number of rows that a step of its plan reads."""
     filters = list_filters(query, principal, None)
-    column = query.sort.removeprefix("-")
+    column = COLUMNS.get(query.sort, query.sort.removeprefix("-"))
     shape = PageShape(column, query.sort.startswith("-"), not is_deep, frozenset(filters.values), filters.driving)
     statement = page_of_tickets(shape)
     value = "priority_rank(priority)" if column == "priority" else column
@@ -120,17 +125,25 @@ FILTERS: dict[str, dict[str, Any]] = {
     "assignee, not snoozed": {"assignee": ["me"], "snoozed": False},
     "none": {},
     "email": {"email": "busy@example.com"},
+    "due": {"due_before": "2026-12-01T00:00:00Z"},
+    "due soon": {"due_before": "2026-06-02T00:00:00Z"},
+    "due, of an email": {"due_before": "2026-12-01T00:00:00Z", "email": "busy@example.com"},
+    "due, of a tag": {"due_before": "2026-12-01T00:00:00Z", "tag": ["x"]},
+    "due, of a group": {"due_before": "2026-12-01T00:00:00Z", "group": ["2"]},
+    "at risk": {"sla": ["at_risk"]},
+    "at risk or breached": {"sla": ["at_risk", "breached"]},
+    "breached, of a tag": {"sla": ["breached"], "tag": ["x"]},
 }
-SORTS = ["-id", "id", "-created_at", "updated_at", "-updated_at", "priority"]
+SORTS = ["-id", "id", "-created_at", "updated_at", "-updated_at", "priority", "due"]
 
 
 def bound(query: TicketQuery, principal: Principal = AGENT) -> float:
     """Return the number of rows that a step of the page's plan may read.
 
     In the order of the ids it is a page, and of two tags or a tag and an assignee the tickets of the rarer one. No
-    index has the tickets of a requester by status: these may all be read.
+    index has the tickets of a requester by status: these may all be read. What is due before a time is all read too.
     """
-    if not query.sort.endswith("id"):
+    if not query.sort.endswith("id") or query.due_before is not None:
         return 3 * FEW
     is_of_address = principal.requester_email is not None or query.email is not None
     return OF_BUSY if is_of_address and query.status else 2_500
@@ -178,13 +191,31 @@ async def test_the_queue_by_priority_reads_a_page_of_each_priority(
         assert rows <= 2_500
 
 
-async def test_the_search_of_a_requester_finds_documents_by_indexes(connection: asyncpg.Connection) -> None:
+@pytest.fixture(scope="module")
+async def documents(connection: asyncpg.Connection) -> None:
+    """The words of all tickets: each one is in 20 tickets."""
     await connection.execute(
         "INSERT INTO search_documents (ticket_id, part, words, public_words)"
         " SELECT id, 0, to_tsvector('simple', 'word' || id % 5000),"
         " CASE WHEN id % 100 = 0 THEN to_tsvector('simple', 'public') END FROM tickets"
     )
     await connection.execute("VACUUM ANALYZE search_documents")
+
+
+@pytest.mark.usefixtures("documents")
+@pytest.mark.parametrize("sort", ["-id", "-created_at", "due"])
+@pytest.mark.parametrize("name", ["none", "due", "due soon", "at risk"])
+async def test_a_search_among_what_is_due_reads_a_bounded_number_of_rows(
+    planned: asyncpg.Connection, name: str, sort: str
+) -> None:
+    query = TicketQuery.model_validate(FILTERS[name] | {"q": "word7", "sort": sort})
+    whole, rows = await read(planned, query)
+    assert not whole & {"tickets", "ticket_facets", "search_documents"}
+    assert rows <= 3 * FEW
+
+
+@pytest.mark.usefixtures("documents")
+async def test_the_search_of_a_requester_finds_documents_by_indexes(connection: asyncpg.Connection) -> None:
     condition = HAS_PUBLIC_WORDS.replace("words_wanted(:q)", "'word7'::tsquery")
     explained = await connection.fetchval(
         f"EXPLAIN (ANALYZE, FORMAT JSON) SELECT ticket_id FROM search_documents WHERE {condition}"
