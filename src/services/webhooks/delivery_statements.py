@@ -86,18 +86,21 @@ TAKE_TURNS: Final = _take_turns()
 def _claim() -> Statement:
     """Return the statement. A delivery waits for the earlier ones of its ticket, but not for ever.
 
+    An earlier one holds while it is young, and afterwards unless it has failed and waits for its next attempt: one that
+    was never sent holds however old it is. A claim leaves `next_at` alone, so one in flight holds as well.
+
     It reads the pending deliveries of an endpoint once, at most a thousand. A join with the earlier ones of each ticket
     would read them once for each. They need no locks: only the holder of the endpoint claims free ones. One whose
     expired claim is reported at this moment is returned with another state, and not to be sent. Each endpoint gets one
     request before any gets a second one.
     """
-    is_young = deliveries.c.created_at > _NOW - seconds("order_s")
+    holds = or_(deliveries.c.created_at > _NOW - seconds("order_s"), deliveries.c.next_at <= _NOW)
     of_ticket = (deliveries.c.endpoint_id, deliveries.c.ticket_id)
     waiting = (
         select(
             *(deliveries.c[name] for name in ("id", "endpoint_id", "position", "version")),
             and_(deliveries.c.next_at <= _NOW, _IS_FREE).label("is_due"),
-            func.min(deliveries.c.version).filter(is_young).over(partition_by=of_ticket).label("first"),
+            func.min(deliveries.c.version).filter(holds).over(partition_by=of_ticket).label("first"),
             func.count()
             .filter(deliveries.c.claimed_until > _NOW)
             .over(partition_by=deliveries.c.endpoint_id)
