@@ -140,26 +140,41 @@ class Deliverer:
         return len(present)
 
     async def _deliver(self, claim: Row, event: Row) -> None:
-        """Send a delivery and record the outcome. A failure here leaves the claim, which expires."""
+        """Send a delivery and record the outcome. Without the database, the claim is left, and expires."""
         try:
-            outcome = await (self._send(claim, event) if event.is_visible else self._skip(claim))
+            outcome = await (self._attempt(claim, event) if event.is_visible else self._skip(claim))
             metrics.webhook_attempts.labels(outcome).inc()
         except Unavailable as error:
             _log.warning("cannot record a delivery of webhook %d; it is sent again: %s", claim.endpoint_id, error)
         except Exception:  # noqa: BLE001 - the others go on
+            _log.exception("cannot record a delivery of webhook %d", claim.endpoint_id)
+
+    async def _attempt(self, claim: Row, event: Row) -> str:
+        """Send a delivery and record the outcome.
+
+        A fault of this service is a failed attempt as well: otherwise the delivery would be sent for ever.
+        """
+        try:
+            return await self._record(claim, await self._send(claim, event))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - as the docstring says
             _log.exception("cannot send a delivery of webhook %d", claim.endpoint_id)
+            return await self._record(claim, Attempt(None, f"internal error: {type(error).__name__}", 0))
 
     async def _skip(self, claim: Row) -> str:
         async with self._database.working_singly() as connection:
             is_ours = await connection.rows(sql.SKIP, delivery_id=claim.id, attempt=claim.attempts)
         return "skipped" if is_ours else "lost"
 
-    async def _send(self, claim: Row, event: Row) -> str:
+    async def _send(self, claim: Row, event: Row) -> Attempt:
         body = payload(event, WebhookDetail(claim.detail), Audience(event.audience))
         keys = [await self._secrets.open(sealed) for sealed in (claim.secret, claim.old_secret) if sealed is not None]
         headers = signed_headers(message_id(claim.ticket_id, claim.version), int(time.time()), body, keys)
         headers["content-type"] = CONTENT_TYPE
-        attempt = await self._sender.send(claim.url, headers, body, timeout_s=self._schedule.timeout_s)
+        return await self._sender.send(claim.url, headers, body, timeout_s=self._schedule.timeout_s)
+
+    async def _record(self, claim: Row, attempt: Attempt) -> str:
         outcome = {
             "delivery_id": claim.id,
             "attempt": claim.attempts,

@@ -25,6 +25,7 @@ from sqlalchemy import (
     false,
     func,
     insert,
+    literal_column,
     null,
     or_,
     select,
@@ -51,6 +52,7 @@ from services.webhooks.tables import (
 )
 
 _NOW: Final = func.now()
+_MAX_ATTEMPTS: Final = literal_column("32766", SmallInteger)
 _IDS: Final = bindparam("ids", type_=ARRAY(BigInteger))
 _IS_PENDING: Final = deliveries.c.state == constant(DeliveryState.PENDING)
 _IS_FREE: Final = or_(deliveries.c.claimed_until.is_(None), deliveries.c.claimed_until <= _NOW)
@@ -134,7 +136,11 @@ def _claim() -> Statement:
     source = endpoints.alias("source")
     return Statement(
         update(deliveries)
-        .values(claimed_until=_NOW + seconds("claim_s"), attempts=deliveries.c.attempts + ONE)
+        .values(
+            claimed_until=_NOW + seconds("claim_s"),
+            # Claims whose outcome is never recorded must not exceed what the column can hold.
+            attempts=func.least(deliveries.c.attempts, _MAX_ATTEMPTS) + ONE,
+        )
         .where(deliveries.c.id == func.any(picked), source.c.id == deliveries.c.endpoint_id)
         .returning(
             deliveries.c.id,
