@@ -12,6 +12,7 @@ from db.postgres.statements import Row
 from models import Audience, DeliveryState, WebhookDetail, WebhookState
 from services.events.cloud_event import CONTENT_TYPE
 from services.webhooks import delivery_statements as sql
+from services.webhooks import outcome_statements as outcomes
 from services.webhooks.payload import payload
 from services.webhooks.schedule import DEFAULT_SCHEDULE, Schedule
 from services.webhooks.secret_box import SecretBox
@@ -111,7 +112,7 @@ class Deliverer:
         if limit < 1:
             return []
         async with self._database.working() as connection:
-            ids = [row.id for row in await connection.rows(sql.TAKE_TURNS, limit=limit)]
+            ids = [row.id for row in await connection.rows(sql.LOCK_DUE_ENDPOINTS, limit=limit)]
             if not ids:
                 return []
             schedule = self._schedule
@@ -164,7 +165,7 @@ class Deliverer:
 
     async def _skip(self, claim: Row) -> str:
         async with self._database.working_singly() as connection:
-            is_ours = await connection.rows(sql.SKIP, delivery_id=claim.id, attempt=claim.attempts)
+            is_ours = await connection.rows(outcomes.SKIP, delivery_id=claim.id, attempt=claim.attempts)
         return "skipped" if is_ours else "lost"
 
     async def _send(self, claim: Row, event: Row) -> Attempt:
@@ -186,7 +187,7 @@ class Deliverer:
         if not attempt.is_success:
             return await self._record_failure(claim, attempt, outcome)
         async with self._database.working_singly() as connection:
-            is_ours = await connection.rows(sql.SUCCEED, **outcome)
+            is_ours = await connection.rows(outcomes.SUCCEED, **outcome)
         return "delivered" if is_ours else "lost"
 
     async def _record_failure(self, claim: Row, attempt: Attempt, outcome: dict[str, object]) -> str:
@@ -198,7 +199,7 @@ class Deliverer:
             wait_s = schedule.throttled_s
         async with self._database.working_singly() as connection:
             row = await connection.one_or_none(
-                sql.FAIL,
+                outcomes.FAIL,
                 **outcome,
                 retry_in_s=retry_in_s,
                 wait_s=wait_s,
