@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from db.postgres.statements import Statement, constant
-from models import Audience, DeliveryState
+from models import Audience, DeliveryReason, DeliveryState
 from services.tickets.statements import comments, events, tickets
 from services.webhooks.tables import (
     AUDIENCE,
@@ -86,12 +86,17 @@ def _claim() -> Statement:
     would read them once for each. They need no locks: only the holder of the endpoint claims free ones. One whose
     expired claim is reported at this moment is returned with another state, and not to be sent. Each endpoint gets one
     request before any gets a second one.
+
+    Replays come after new events, and have an order of their own: otherwise new events of a ticket would wait for the
+    replay of its past.
     """
     holds = or_(deliveries.c.created_at > _NOW - seconds("order_s"), deliveries.c.next_at <= _NOW)
-    of_ticket = (deliveries.c.endpoint_id, deliveries.c.ticket_id)
+    is_replay = deliveries.c.reason == constant(DeliveryReason.REPLAY)
+    of_ticket = (deliveries.c.endpoint_id, deliveries.c.ticket_id, is_replay)
     waiting = (
         select(
             *(deliveries.c[name] for name in ("id", "endpoint_id", "position", "version")),
+            is_replay.label("is_replay"),
             and_(deliveries.c.next_at <= _NOW, _IS_FREE).label("is_due"),
             func.min(deliveries.c.version).filter(holds).over(partition_by=of_ticket).label("first"),
             func.count()
@@ -103,12 +108,10 @@ def _claim() -> Statement:
         .subquery("waiting")
     )
     in_order = func.coalesce(waiting.c.first, waiting.c.version) >= waiting.c.version
-    turn = func.row_number().over(partition_by=waiting.c.endpoint_id, order_by=(waiting.c.position, waiting.c.id))
-    eligible = (
-        select(waiting.c.id, waiting.c.endpoint_id, waiting.c.position, waiting.c.in_flight, turn.label("turn"))
-        .where(waiting.c.is_due, in_order)
-        .subquery("eligible")
-    )
+    in_turn = (waiting.c.is_replay, waiting.c.position, waiting.c.id)
+    turn = func.row_number().over(partition_by=waiting.c.endpoint_id, order_by=in_turn)
+    columns = (waiting.c[name] for name in ("id", "endpoint_id", "position", "in_flight"))
+    eligible = select(*columns, turn.label("turn")).where(waiting.c.is_due, in_order).subquery("eligible")
     is_failing = endpoints.c.failures >= bindparam("pause_after", type_=Integer)
     most = case((is_failing, ONE), else_=endpoints.c.max_in_flight)
     # An array, so that the rows to be updated are found by their ids, whatever the statistics say.
