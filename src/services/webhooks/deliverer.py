@@ -177,6 +177,8 @@ class Deliverer:
 
     async def _record(self, claim: Row, attempt: Attempt) -> str:
         outcome = {
+            "endpoint_id": claim.endpoint_id,
+            "sent_url": claim.url,
             "delivery_id": claim.id,
             "attempt": claim.attempts,
             "sent_duration_ms": attempt.duration_ms,

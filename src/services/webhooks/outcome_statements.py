@@ -4,6 +4,8 @@ SUCCEED, FAIL   record an attempt and its outcome
 SKIP            ends a delivery that was not sent
 
 None returns a row if the claim was lost: the outcome of a claim that another process has taken over changes nothing.
+Locks are taken in one order everywhere, the endpoint and then its deliveries: the update of a delivery has a condition
+on the number of endpoints that were locked, which PostgreSQL evaluates first.
 """
 
 from typing import Any, Final
@@ -15,9 +17,11 @@ from sqlalchemy import (
     Float,
     Integer,
     SmallInteger,
+    Text,
     and_,
     bindparam,
     case,
+    exists,
     func,
     insert,
     null,
@@ -28,13 +32,30 @@ from sqlalchemy import (
 
 from db.postgres.statements import Statement, constant
 from models import DeliveryState, WebhookState
-from services.webhooks.tables import ONE, ZERO, attempts, deliveries, endpoints, interval, seconds
+from services.webhooks.tables import ENDPOINT_ID, ONE, ZERO, attempts, deliveries, endpoints, interval, seconds
 
 _NOW: Final = func.now()
 _IS_PENDING: Final = deliveries.c.state == constant(DeliveryState.PENDING)
 
 
-def _finished(state: ColumnElement[Any], next_at: ColumnElement[Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+def _locked(*conditions: ColumnElement[bool]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+    """Return the CTE that locks the endpoint, if the address that was called is still its address.
+
+    The outcome at an address that was replaced says nothing about the new one.
+    """
+    return (
+        select(endpoints.c.id)
+        .where(endpoints.c.id == ENDPOINT_ID, endpoints.c.url == bindparam("sent_url", type_=Text), *conditions)
+        .with_for_update(key_share=True)
+        .cte("locked")
+    )
+
+
+def _count(locked: Any) -> ColumnElement[int]:  # noqa: ANN401 - SQLAlchemy's own
+    return select(func.count()).select_from(locked).scalar_subquery()
+
+
+def _finished(state: ColumnElement[Any], next_at: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
     """Return the CTE that ends a claim, unless it is lost."""
     is_pending = state == constant(DeliveryState.PENDING)
     return (
@@ -49,6 +70,7 @@ def _finished(state: ColumnElement[Any], next_at: ColumnElement[Any]) -> Any:  #
             deliveries.c.id == bindparam("delivery_id", type_=BigInteger),
             deliveries.c.attempts == bindparam("attempt", type_=SmallInteger),
             _IS_PENDING,
+            *conditions,
         )
         .returning(deliveries.c.id, deliveries.c.endpoint_id, deliveries.c.attempts, deliveries.c.state)
         .cte("finished")
@@ -65,11 +87,16 @@ _OUTCOME: Final = ("duration_ms", "status", "error", "response_head")
 
 
 def _succeed() -> Statement:
-    finished = _finished(constant(DeliveryState.DONE), deliveries.c.next_at)
+    """Return the statement. A pause goes on: the success may be of a request that began before it.
+
+    The endpoint is locked only to end its failures, so that the successes of the others do not wait for each other.
+    """
+    locked = _locked(endpoints.c.failures > ZERO)
+    finished = _finished(constant(DeliveryState.DONE), deliveries.c.next_at, _count(locked) >= ZERO)
     recovered = (
         update(endpoints)
-        .values(failures=ZERO, failing_since=null(), not_before=null())
-        .where(endpoints.c.id.in_(select(finished.c.endpoint_id)), endpoints.c.failures > ZERO)
+        .values(failures=ZERO, failing_since=null())
+        .where(endpoints.c.id.in_(select(locked.c.id)), exists(select(finished.c.id)))
         .cte("recovered")
     )
     return Statement(select(finished.c.id).add_cte(_recorded(finished), recovered))
@@ -88,8 +115,11 @@ def _fail() -> Statement:
     state = case(
         (and_(retry_in_s.is_(None), ~is_gone), constant(DeliveryState.DEAD)), else_=constant(DeliveryState.PENDING)
     )
-    next_at = func.coalesce(_NOW + interval(func.greatest(retry_in_s, wait_s)), deliveries.c.next_at)
-    finished = _finished(state, next_at)
+    locked = _locked()
+    is_current = _count(locked) > ZERO
+    delay_s = func.greatest(retry_in_s, case((is_current, wait_s)))
+    next_at = func.coalesce(_NOW + interval(delay_s), deliveries.c.next_at)
+    finished = _finished(state, next_at, _count(locked) >= ZERO)
     pause_after = bindparam("pause_after", type_=Integer)
     failures = case((endpoints.c.not_before > _NOW, endpoints.c.failures), else_=endpoints.c.failures + ONE)
     doublings = func.least(failures - pause_after, bindparam("max_doublings", type_=Integer))
@@ -111,7 +141,11 @@ def _fail() -> Statement:
             version=endpoints.c.version + case((reason.is_not(None), ONE), else_=ZERO),
             updated_at=case((reason.is_not(None), _NOW), else_=endpoints.c.updated_at),
         )
-        .where(endpoints.c.id.in_(select(finished.c.endpoint_id)), endpoints.c.state != constant(WebhookState.OFF))
+        .where(
+            endpoints.c.id.in_(select(locked.c.id)),
+            exists(select(finished.c.id)),
+            endpoints.c.state != constant(WebhookState.OFF),
+        )
         .returning(endpoints.c.state, endpoints.c.state_reason)
         .cte("counted")
     )
