@@ -114,7 +114,8 @@ class Replay(BaseModel):
     id: int = Field(description="The id of the replay.", examples=[1])
     only_dead: bool = Field(description="True if it sends only events whose delivery is dead.", examples=[True])
     state: ReplayState = Field(
-        description="`running` until all events of the range were looked at, then `done`.", examples=["running"]
+        description="`running` until all events of the range were looked at or the backlog was skipped, then `done`.",
+        examples=["running"],
     )
     events: int = Field(description="The number of events in the range.", examples=[1200])
     events_read: int = Field(description="The number of these that were looked at.", examples=[500])
@@ -124,5 +125,5 @@ class Replay(BaseModel):
     skipped: int = Field(description="The number of its deliveries that were skipped.", examples=[0])
     created_at: datetime = Field(description="The time of creation, in UTC.", examples=[_TIME])
     finished_at: datetime | None = Field(
-        description="The time at which all events of the range were looked at, in UTC; null before.", examples=[_TIME]
+        description="The time at which the state became `done`, in UTC; null before.", examples=[_TIME]
     )

@@ -101,7 +101,8 @@ class WebhookPatch(MergePatch):
     skip_backlog: Annotated[bool, Field(strict=True)] = Field(
         default=False,
         json_schema_extra=without_default,
-        description="True: events that were not sent yet are never sent; the webhook goes on with those to come.",
+        description="True: events that were not sent yet are never sent, those of running replays neither; the webhook "
+        "goes on with those to come.",
         examples=[False],
     )
 

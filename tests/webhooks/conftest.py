@@ -12,6 +12,8 @@ import pytest
 
 from core.settings import Settings
 from db.postgres.database import Database
+from models import Role
+from services.access.api_keys import ApiKeys
 from services.cursors import StoredCursors
 from services.events.publisher import EventPublisher
 from services.tickets.commit_signal import CommitSignal
@@ -22,11 +24,12 @@ from services.webhooks.schedule import Schedule
 from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
 from support.factories import JSON, NewDatabase, open_ticket, running, settings_for
-from webhooks.receiver import Receiver, running_receiver
+from webhooks.receiver import Receiver, Reply, running_receiver
 
 LOOPBACK = AddressPolicy([ip_network("127.0.0.0/8")])
 SECRET = b"s" * 32
 IN_FLIGHT = 20
+URL = "https://hooks.example.com/tickets"
 
 DEFAULTS: JSON = {"types": [], "group_ids": [], "tags": [], "detail": "thin", "principal_id": "anonymous"}
 
@@ -139,3 +142,37 @@ async def hooks(hooks_of_module: Hooks) -> AsyncIterator[Hooks]:
 async def receiver() -> AsyncIterator[Receiver]:
     async with running_receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture(scope="module")
+async def admin(hooks_of_module: Hooks) -> httpx2.AsyncClient:
+    """A client of an admin."""
+    key, _ = await ApiKeys(hooks_of_module.database).create("webhooks", Role.ADMIN)
+    client = hooks_of_module.client
+    client.headers["Authorization"] = f"Bearer {key}"
+    return client
+
+
+async def created(client: httpx2.AsyncClient, **fields: Any) -> JSON:
+    response = await client.post("/webhooks", json={"url": URL} | fields)
+    assert response.status_code == 201, response.text
+    webhook: JSON = response.json()
+    return webhook
+
+
+async def dead_deliveries(hooks: Hooks, admin: httpx2.AsyncClient, receiver: Receiver, count: int) -> JSON:
+    """Create a webhook whose deliveries are dead, with one that is done."""
+    webhook = await created(admin, url=receiver.url)
+    await hooks.ticket()
+    await hooks.feed()
+    await hooks.deliverer().deliver_due()
+    for _ in range(count):
+        await hooks.ticket()
+    await hooks.feed()
+    receiver.behaviour = lambda _: Reply(500)
+    deliverer = hooks.deliverer(retries_s=(), pause_after=1000)
+    while await deliverer.deliver_due():
+        pass
+    receiver.behaviour = lambda _: Reply(204)
+    receiver.deliveries.clear()
+    return webhook

@@ -24,7 +24,7 @@ async def test_a_claim_reads_each_pending_delivery_once(hooks: Hooks, *, is_anal
         "INSERT INTO webhook_deliveries (endpoint_id, position, ticket_id, version)"
         f" SELECT id, n, n / 10, n % 10 + 1 FROM webhook_endpoints, generate_series(1, {PENDING}) n"
     )
-    turns = await executed(hooks, sql.TAKE_TURNS, limit=20)
+    turns = await executed(hooks, sql.LOCK_DUE_ENDPOINTS, limit=20)
     assert turns["Actual Rows"] == ENDPOINTS
     assert turns["Shared Hit Blocks"] + turns["Shared Read Blocks"] < MAX_BLOCKS
     schedule = DEFAULT_SCHEDULE

@@ -81,6 +81,30 @@ async def test_after_five_minutes_later_versions_pass_a_failing_one(hooks: Hooks
     assert receiver.ids[2:] == [f"evt_{ticket['id']}_2"]
 
 
+async def test_versions_that_have_waited_for_long_arrive_in_order(hooks: Hooks, receiver: Receiver) -> None:
+    """A webhook was paused, or its backlog takes longer than five minutes: nothing has failed."""
+    await hooks.endpoint(receiver.url)
+    ticket = await hooks.ticket(changes=2)
+    await hooks.feed()
+    await hooks.pass_time(3600)
+    deliverer = hooks.deliverer()
+    assert [await deliverer.deliver_due() for _ in range(4)] == [1, 1, 1, 0]
+    assert receiver.ids == [f"evt_{ticket['id']}_{version}" for version in (1, 2, 3)]
+
+
+async def test_an_old_version_in_flight_holds_the_later_ones(hooks: Hooks, receiver: Receiver) -> None:
+    await hooks.endpoint(receiver.url)
+    ticket = await hooks.ticket(changes=1)
+    await hooks.feed()
+    await hooks.pass_time(3600)
+    receiver.behaviour = lambda _: Reply(delay_s=0.3)
+    first = asyncio.create_task(hooks.deliverer().deliver_due())
+    await receiver.wait_for(1)
+    assert await hooks.deliverer().deliver_due() == 0
+    assert await first == 1
+    assert receiver.ids == [f"evt_{ticket['id']}_1"]
+
+
 async def test_four_requests_at_most_are_in_flight(hooks: Hooks, receiver: Receiver) -> None:
     await hooks.endpoint(receiver.url)
     for _ in range(12):

@@ -23,7 +23,7 @@ async def test_five_failures_pause_an_endpoint_and_one_delivery_probes_it(hooks:
     await hooks.pass_time(30)
     assert await deliverer.deliver_due() == 1
     row = await hooks.one("webhook_endpoints", endpoint)
-    assert (row["failures"], row["failing_since"], row["not_before"]) == (0, None, None)
+    assert (row["failures"], row["failing_since"]) == (0, None)
     assert await deliverer.deliver_due() > 1
 
 
@@ -138,3 +138,38 @@ async def test_an_address_that_is_not_allowed_any_more_is_not_called(hooks: Hook
     await hooks.deliverer().deliver_due()
     (attempt,) = await hooks.sql.fetch("SELECT status, error FROM webhook_attempts")
     assert attempt["error"] == "address not allowed: 10.0.0.1 is not a public address"
+
+
+async def test_a_secret_that_cannot_be_read_is_a_failure(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = await hooks.endpoint(receiver.url, secret=b"not sealed by this database")
+    await hooks.ticket()
+    await hooks.feed()
+    deliverer = hooks.deliverer(retries_s=())
+    assert [await deliverer.deliver_due() for _ in range(2)] == [1, 0]
+    (attempt,) = await hooks.sql.fetch("SELECT status, error FROM webhook_attempts")
+    assert (attempt["status"], attempt["error"]) == (None, "internal error: InvalidTag")
+    assert (await hooks.states(endpoint), receiver.deliveries) == (["dead"], [])
+    assert (await hooks.one("webhook_endpoints", endpoint))["failures"] == 1
+
+
+async def test_a_fault_of_the_sender_is_a_failure(
+    hooks: Hooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(hooks.sender, "send", fail)
+    endpoint = await hooks.endpoint(receiver.url)
+    await hooks.ticket()
+    await hooks.feed()
+    await hooks.deliverer(retries_s=()).deliver_due()
+    assert await hooks.states(endpoint) == ["dead"]
+
+
+async def test_claims_without_outcomes_do_not_exceed_their_column(hooks: Hooks, receiver: Receiver) -> None:
+    endpoint = await hooks.endpoint(receiver.url)
+    await hooks.ticket()
+    await hooks.feed()
+    await hooks.sql.execute("UPDATE webhook_deliveries SET attempts = 32767")
+    assert await hooks.deliverer().deliver_due() == 1
+    assert await hooks.states(endpoint) == ["done"]

@@ -125,9 +125,11 @@ async def test_retry_after_is_a_number_of_seconds_or_a_time(
     assert least_s <= attempt.retry_after_s <= most_s
 
 
-async def test_another_retry_after_is_ignored(sender: Sender, receiver: Receiver) -> None:
-    receiver.behaviour = lambda _: Reply(429, {"Retry-After": "soon"})
-    assert (await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)).retry_after_s is None
+@pytest.mark.parametrize("value", ["soon", "Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 99 Jan 2026 00:00:00 GMT", ""])
+async def test_another_retry_after_is_ignored(sender: Sender, receiver: Receiver, value: str) -> None:
+    receiver.behaviour = lambda _: Reply(429, {"Retry-After": value})
+    attempt = await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)
+    assert (attempt.status, attempt.retry_after_s) == (429, None)
 
 
 async def refused(url: str, policy: AddressPolicy) -> Attempt:

@@ -1,8 +1,5 @@
 """Admins manage webhooks over HTTP."""
 
-import secrets
-from typing import Any
-
 import httpx2
 import pytest
 from standardwebhooks import Webhook
@@ -12,27 +9,8 @@ from models import Role
 from services.access.api_keys import ApiKeys
 from services.webhooks import endpoints
 from services.webhooks.maintenance import measure, purge
-from support.factories import JSON
-from webhooks.conftest import Hooks
+from webhooks.conftest import URL, Hooks, created, dead_deliveries
 from webhooks.receiver import Receiver, Reply
-
-URL = "https://hooks.example.com/tickets"
-
-
-@pytest.fixture(scope="module")
-async def admin(hooks_of_module: Hooks) -> httpx2.AsyncClient:
-    """A client of an admin."""
-    key, _ = await ApiKeys(hooks_of_module.database).create("webhooks", Role.ADMIN)
-    client = hooks_of_module.client
-    client.headers["Authorization"] = f"Bearer {key}"
-    return client
-
-
-async def created(client: httpx2.AsyncClient, **fields: Any) -> JSON:
-    response = await client.post("/webhooks", json={"url": URL} | fields)
-    assert response.status_code == 201, response.text
-    webhook: JSON = response.json()
-    return webhook
 
 
 async def test_the_secret_is_shown_once_and_stored_sealed(
@@ -211,96 +189,6 @@ async def test_deliveries_are_listed_with_their_last_attempt(
         found += [each["message_id"] for each in response.json()["items"]]
         page = response.headers["Link"].partition(">")[0][1:] if "Link" in response.headers else None
     assert found == [f"evt_{ticket['id']}_1" for ticket in reversed(tickets)]
-
-
-async def dead_deliveries(hooks: Hooks, admin: httpx2.AsyncClient, receiver: Receiver, count: int) -> JSON:
-    """Create a webhook whose deliveries are dead, with one that is done."""
-    webhook = await created(admin, url=receiver.url)
-    await hooks.ticket()
-    await hooks.feed()
-    await hooks.deliverer().deliver_due()
-    for _ in range(count):
-        await hooks.ticket()
-    await hooks.feed()
-    receiver.behaviour = lambda _: Reply(500)
-    deliverer = hooks.deliverer(retries_s=(), pause_after=1000)
-    while await deliverer.deliver_due():
-        pass
-    receiver.behaviour = lambda _: Reply(204)
-    receiver.deliveries.clear()
-    return webhook
-
-
-async def test_a_dead_delivery_is_sent_again_with_the_same_id(
-    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
-) -> None:
-    webhook = await dead_deliveries(hooks, admin, receiver, 1)
-    path = f"/webhooks/{webhook['id']}/deliveries"
-    (dead,) = (await admin.get(f"{path}?state=dead")).json()["items"]
-    response = await admin.post(f"{path}/{dead['id']}/replay")
-    replayed = response.json()
-    assert (response.status_code, replayed["reason"], replayed["message_id"]) == (202, "replay", dead["message_id"])
-    again = (await admin.post(f"{path}/{replayed['id']}/replay")).json()
-    assert again["id"] == replayed["id"]  # it is pending
-    assert await hooks.deliverer().deliver_due() == 1
-    assert receiver.ids == [dead["message_id"]]
-
-
-async def test_a_replay_of_the_dead_sends_each_again_once(
-    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
-) -> None:
-    webhook = await dead_deliveries(hooks, admin, receiver, 3)
-    path = f"/webhooks/{webhook['id']}/replays"
-    for expected in (3, 0):
-        response = await admin.post(path, json={"from": "2026-01-01T00:00:00Z", "only_dead": True})
-        assert (response.status_code, response.json()["state"]) == (202, "running")
-        await hooks.feed()
-        while await hooks.deliverer().deliver_due():
-            pass
-        replay = (await admin.get(response.headers["Location"])).json()
-        assert (replay["state"], replay["done"], replay["pending"]) == ("done", expected, 0)
-        assert replay["events_read"] == replay["events"]
-    assert len(set(receiver.ids)) == len(receiver.ids) == 3
-
-
-async def test_a_range_of_time_is_sent_again(admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver) -> None:
-    webhook = await created(admin, url=receiver.url, types=["ticket.created"])
-    times, tickets = [], []
-    for _ in range(4):
-        times.append((await hooks.sql.fetchval("SELECT clock_timestamp()")).isoformat())
-        tickets.append(await hooks.ticket(changes=1))
-        await hooks.publish()
-    await admin.patch(f"/webhooks/{webhook['id']}", json={"skip_backlog": True})
-    response = await admin.post(f"/webhooks/{webhook['id']}/replays", json={"from": times[1], "to": times[3]})
-    await hooks.feed()
-    while await hooks.deliverer().deliver_due():
-        pass
-    assert sorted(receiver.ids) == sorted(f"evt_{ticket['id']}_1" for ticket in tickets[1:3])
-    replay = (await admin.get(response.headers["Location"])).json()
-    assert (replay["events"], replay["done"], replay["state"]) == (4, 2, "done")
-
-
-async def test_a_replay_begins_after_a_cursor_of_the_feed(
-    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
-) -> None:
-    webhook = await created(admin, url=receiver.url)
-    await hooks.ticket()
-    await hooks.publish()
-    row = await hooks.sql.fetchrow("SELECT epoch, last_position FROM event_publisher")
-    assert row is not None
-    cursors = await hooks.cursors.get()
-    cursor = cursors.seal("events", [str(row["epoch"]), row["last_position"]])
-    other_epoch = cursors.seal("events", ["00000000-0000-0000-0000-000000000000", 1])
-    ticket = await hooks.ticket()
-    await hooks.publish()
-    path = f"/webhooks/{webhook['id']}"
-    await admin.patch(path, json={"skip_backlog": True})
-    assert (await admin.post(f"{path}/replays", json={"after": cursor})).status_code == 202
-    for wrong in (other_epoch, "x", secrets.token_hex(20)):
-        assert problem(await admin.post(f"{path}/replays", json={"after": wrong})) == (422, "invalid-cursor")
-    await hooks.feed()
-    await hooks.deliverer().deliver_due()
-    assert receiver.ids == [f"evt_{ticket['id']}_1"]
 
 
 async def test_a_deleted_webhook_gets_nothing_and_its_rows_are_removed(

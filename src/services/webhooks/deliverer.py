@@ -12,6 +12,7 @@ from db.postgres.statements import Row
 from models import Audience, DeliveryState, WebhookDetail, WebhookState
 from services.events.cloud_event import CONTENT_TYPE
 from services.webhooks import delivery_statements as sql
+from services.webhooks import outcome_statements as outcomes
 from services.webhooks.payload import payload
 from services.webhooks.schedule import DEFAULT_SCHEDULE, Schedule
 from services.webhooks.secret_box import SecretBox
@@ -111,7 +112,7 @@ class Deliverer:
         if limit < 1:
             return []
         async with self._database.working() as connection:
-            ids = [row.id for row in await connection.rows(sql.TAKE_TURNS, limit=limit)]
+            ids = [row.id for row in await connection.rows(sql.LOCK_DUE_ENDPOINTS, limit=limit)]
             if not ids:
                 return []
             schedule = self._schedule
@@ -140,27 +141,44 @@ class Deliverer:
         return len(present)
 
     async def _deliver(self, claim: Row, event: Row) -> None:
-        """Send a delivery and record the outcome. A failure here leaves the claim, which expires."""
+        """Send a delivery and record the outcome. Without the database, the claim is left, and expires."""
         try:
-            outcome = await (self._send(claim, event) if event.is_visible else self._skip(claim))
+            outcome = await (self._attempt(claim, event) if event.is_visible else self._skip(claim))
             metrics.webhook_attempts.labels(outcome).inc()
         except Unavailable as error:
             _log.warning("cannot record a delivery of webhook %d; it is sent again: %s", claim.endpoint_id, error)
         except Exception:  # noqa: BLE001 - the others go on
+            _log.exception("cannot record a delivery of webhook %d", claim.endpoint_id)
+
+    async def _attempt(self, claim: Row, event: Row) -> str:
+        """Send a delivery and record the outcome.
+
+        A fault of this service is a failed attempt as well: otherwise the delivery would be sent for ever.
+        """
+        try:
+            return await self._record(claim, await self._send(claim, event))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - as the docstring says
             _log.exception("cannot send a delivery of webhook %d", claim.endpoint_id)
+            return await self._record(claim, Attempt(None, f"internal error: {type(error).__name__}", 0))
 
     async def _skip(self, claim: Row) -> str:
         async with self._database.working_singly() as connection:
-            is_ours = await connection.rows(sql.SKIP, delivery_id=claim.id, attempt=claim.attempts)
+            is_ours = await connection.rows(outcomes.SKIP, delivery_id=claim.id, attempt=claim.attempts)
         return "skipped" if is_ours else "lost"
 
-    async def _send(self, claim: Row, event: Row) -> str:
+    async def _send(self, claim: Row, event: Row) -> Attempt:
         body = payload(event, WebhookDetail(claim.detail), Audience(event.audience))
         keys = [await self._secrets.open(sealed) for sealed in (claim.secret, claim.old_secret) if sealed is not None]
         headers = signed_headers(message_id(claim.ticket_id, claim.version), int(time.time()), body, keys)
         headers["content-type"] = CONTENT_TYPE
-        attempt = await self._sender.send(claim.url, headers, body, timeout_s=self._schedule.timeout_s)
+        return await self._sender.send(claim.url, headers, body, timeout_s=self._schedule.timeout_s)
+
+    async def _record(self, claim: Row, attempt: Attempt) -> str:
         outcome = {
+            "endpoint_id": claim.endpoint_id,
+            "sent_url": claim.url,
             "delivery_id": claim.id,
             "attempt": claim.attempts,
             "sent_duration_ms": attempt.duration_ms,
@@ -171,7 +189,7 @@ class Deliverer:
         if not attempt.is_success:
             return await self._record_failure(claim, attempt, outcome)
         async with self._database.working_singly() as connection:
-            is_ours = await connection.rows(sql.SUCCEED, **outcome)
+            is_ours = await connection.rows(outcomes.SUCCEED, **outcome)
         return "delivered" if is_ours else "lost"
 
     async def _record_failure(self, claim: Row, attempt: Attempt, outcome: dict[str, object]) -> str:
@@ -183,7 +201,7 @@ class Deliverer:
             wait_s = schedule.throttled_s
         async with self._database.working_singly() as connection:
             row = await connection.one_or_none(
-                sql.FAIL,
+                outcomes.FAIL,
                 **outcome,
                 retry_in_s=retry_in_s,
                 wait_s=wait_s,

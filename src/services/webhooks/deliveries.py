@@ -51,7 +51,7 @@ class WebhookDeliveries:
         async with self._database.transaction() as connection:
             await found(connection, webhook_id)
             delivery = await _found_delivery(connection, webhook_id, delivery_id)
-            statement = sql.HURRY if delivery.state == DeliveryState.PENDING else sql.REPEAT
+            statement = sql.MAKE_DUE if delivery.state == DeliveryState.PENDING else sql.REPEAT
             sent = await connection.value(statement, endpoint_id=webhook_id, delivery_id=delivery_id)
             return _delivery_of(await _found_delivery(connection, webhook_id, sent or delivery_id))
 

@@ -1,20 +1,16 @@
-"""The statements that claim deliveries and record what became of them.
+"""The statements that claim deliveries.
 
-TAKE_TURNS       the endpoints whose turn it is, locked: the lock guards the number in flight among several processes
-CLAIM            claims deliveries of these; a statement of its own, or it would count by a snapshot of before the lock
-EVENTS_OF        the events of claimed deliveries, each with whether the owner may see it now
-SUCCEED, FAIL,   record an attempt and its outcome. None returns a row if the claim was lost: the outcome of a claim
-SKIP             that another process has taken over changes nothing
+LOCK_DUE_ENDPOINTS  locks the endpoints whose turn it is, for the number in flight among several processes
+CLAIM               claims deliveries of these; a statement of its own: its snapshot must be newer than the lock
+EVENTS_OF           the events of claimed deliveries, each with whether the owner may see it now
 """
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
-    ColumnElement,
-    Float,
     Integer,
     SmallInteger,
     Text,
@@ -24,8 +20,7 @@ from sqlalchemy import (
     cast,
     false,
     func,
-    insert,
-    null,
+    literal_column,
     or_,
     select,
     true,
@@ -33,7 +28,7 @@ from sqlalchemy import (
 )
 
 from db.postgres.statements import Statement, constant
-from models import Audience, DeliveryState, WebhookState
+from models import Audience, DeliveryReason, DeliveryState
 from services.tickets.statements import comments, events, tickets
 from services.webhooks.tables import (
     AUDIENCE,
@@ -41,23 +36,21 @@ from services.webhooks.tables import (
     ONE,
     OWNER_SEES,
     SEES_ALL,
-    ZERO,
-    attempts,
     deliveries,
     endpoints,
-    interval,
     owners,
     seconds,
 )
 
 _NOW: Final = func.now()
+_MAX_ATTEMPTS: Final = literal_column("32766", SmallInteger)
 _IDS: Final = bindparam("ids", type_=ARRAY(BigInteger))
 _IS_PENDING: Final = deliveries.c.state == constant(DeliveryState.PENDING)
 _IS_FREE: Final = or_(deliveries.c.claimed_until.is_(None), deliveries.c.claimed_until <= _NOW)
 _IS_DUE: Final = and_(_IS_PENDING, deliveries.c.next_at <= _NOW, _IS_FREE)
 
 
-def _take_turns() -> Statement:
+def _lock_due_endpoints() -> Statement:
     """Return the statement. As a scalar, the subquery is executed for one endpoint at a time, by an index.
 
     PostgreSQL would turn an EXISTS into a join, whose plan depends on statistics that are out of date when many
@@ -80,24 +73,32 @@ def _take_turns() -> Statement:
     )
 
 
-TAKE_TURNS: Final = _take_turns()
+LOCK_DUE_ENDPOINTS: Final = _lock_due_endpoints()
 
 
 def _claim() -> Statement:
     """Return the statement. A delivery waits for the earlier ones of its ticket, but not for ever.
 
+    An earlier one holds while it is young, and afterwards unless it has failed and waits for its next attempt: one that
+    was never sent holds however old it is. A claim leaves `next_at` alone, so one in flight holds as well.
+
     It reads the pending deliveries of an endpoint once, at most a thousand. A join with the earlier ones of each ticket
     would read them once for each. They need no locks: only the holder of the endpoint claims free ones. One whose
     expired claim is reported at this moment is returned with another state, and not to be sent. Each endpoint gets one
     request before any gets a second one.
+
+    Replays come after new events, and have an order of their own: otherwise new events of a ticket would wait for the
+    replay of its past.
     """
-    is_young = deliveries.c.created_at > _NOW - seconds("order_s")
-    of_ticket = (deliveries.c.endpoint_id, deliveries.c.ticket_id)
+    holds = or_(deliveries.c.created_at > _NOW - seconds("order_s"), deliveries.c.next_at <= _NOW)
+    is_replay = deliveries.c.reason == constant(DeliveryReason.REPLAY)
+    of_ticket = (deliveries.c.endpoint_id, deliveries.c.ticket_id, is_replay)
     waiting = (
         select(
             *(deliveries.c[name] for name in ("id", "endpoint_id", "position", "version")),
+            is_replay.label("is_replay"),
             and_(deliveries.c.next_at <= _NOW, _IS_FREE).label("is_due"),
-            func.min(deliveries.c.version).filter(is_young).over(partition_by=of_ticket).label("first"),
+            func.min(deliveries.c.version).filter(holds).over(partition_by=of_ticket).label("first"),
             func.count()
             .filter(deliveries.c.claimed_until > _NOW)
             .over(partition_by=deliveries.c.endpoint_id)
@@ -107,12 +108,10 @@ def _claim() -> Statement:
         .subquery("waiting")
     )
     in_order = func.coalesce(waiting.c.first, waiting.c.version) >= waiting.c.version
-    turn = func.row_number().over(partition_by=waiting.c.endpoint_id, order_by=(waiting.c.position, waiting.c.id))
-    eligible = (
-        select(waiting.c.id, waiting.c.endpoint_id, waiting.c.position, waiting.c.in_flight, turn.label("turn"))
-        .where(waiting.c.is_due, in_order)
-        .subquery("eligible")
-    )
+    in_turn = (waiting.c.is_replay, waiting.c.position, waiting.c.id)
+    turn = func.row_number().over(partition_by=waiting.c.endpoint_id, order_by=in_turn)
+    columns = (waiting.c[name] for name in ("id", "endpoint_id", "position", "in_flight"))
+    eligible = select(*columns, turn.label("turn")).where(waiting.c.is_due, in_order).subquery("eligible")
     is_failing = endpoints.c.failures >= bindparam("pause_after", type_=Integer)
     most = case((is_failing, ONE), else_=endpoints.c.max_in_flight)
     # An array, so that the rows to be updated are found by their ids, whatever the statistics say.
@@ -131,7 +130,11 @@ def _claim() -> Statement:
     source = endpoints.alias("source")
     return Statement(
         update(deliveries)
-        .values(claimed_until=_NOW + seconds("claim_s"), attempts=deliveries.c.attempts + ONE)
+        .values(
+            claimed_until=_NOW + seconds("claim_s"),
+            # Claims whose outcome is never recorded must not exceed what the column can hold.
+            attempts=func.least(deliveries.c.attempts, _MAX_ATTEMPTS) + ONE,
+        )
         .where(deliveries.c.id == func.any(picked), source.c.id == deliveries.c.endpoint_id)
         .returning(
             deliveries.c.id,
@@ -182,100 +185,3 @@ def _events_of() -> Statement:
 
 
 EVENTS_OF: Final = _events_of()
-
-
-def _finished(state: ColumnElement[Any], next_at: ColumnElement[Any]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
-    """Return the CTE that ends a claim, unless it is lost."""
-    is_pending = state == constant(DeliveryState.PENDING)
-    return (
-        update(deliveries)
-        .values(
-            state=state,
-            next_at=next_at,
-            claimed_until=null(),
-            finished_at=case((is_pending, null()), else_=_NOW),
-        )
-        .where(
-            deliveries.c.id == bindparam("delivery_id", type_=BigInteger),
-            deliveries.c.attempts == bindparam("attempt", type_=SmallInteger),
-            _IS_PENDING,
-        )
-        .returning(deliveries.c.id, deliveries.c.endpoint_id, deliveries.c.attempts, deliveries.c.state)
-        .cte("finished")
-    )
-
-
-def _recorded(finished: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's own
-    columns = {name: bindparam(f"sent_{name}", type_=attempts.c[name].type) for name in _OUTCOME}
-    rows = select(finished.c.id, finished.c.attempts, *columns.values())
-    return insert(attempts).from_select(["delivery_id", "n", *columns], rows).cte("recorded")
-
-
-_OUTCOME: Final = ("duration_ms", "status", "error", "response_head")
-
-
-def _succeed() -> Statement:
-    finished = _finished(constant(DeliveryState.DONE), deliveries.c.next_at)
-    recovered = (
-        update(endpoints)
-        .values(failures=ZERO, failing_since=null(), not_before=null())
-        .where(endpoints.c.id.in_(select(finished.c.endpoint_id)), endpoints.c.failures > ZERO)
-        .cte("recovered")
-    )
-    return Statement(select(finished.c.id).add_cte(_recorded(finished), recovered))
-
-
-SUCCEED: Final = _succeed()
-
-
-def _fail() -> Statement:
-    """Return the statement; `retry_in_s` is NULL for the last attempt, `wait_s` what the receiver asked for, or NULL.
-
-    Failures that arrive while the endpoint is paused do not count: they began before the pause.
-    """
-    retry_in_s, wait_s = bindparam("retry_in_s", type_=Float), bindparam("wait_s", type_=Float)
-    is_gone = bindparam("is_gone", type_=Boolean)
-    state = case(
-        (and_(retry_in_s.is_(None), ~is_gone), constant(DeliveryState.DEAD)), else_=constant(DeliveryState.PENDING)
-    )
-    next_at = func.coalesce(_NOW + interval(func.greatest(retry_in_s, wait_s)), deliveries.c.next_at)
-    finished = _finished(state, next_at)
-    pause_after = bindparam("pause_after", type_=Integer)
-    failures = case((endpoints.c.not_before > _NOW, endpoints.c.failures), else_=endpoints.c.failures + ONE)
-    doublings = func.least(failures - pause_after, bindparam("max_doublings", type_=Integer))
-    longest_s, first_s = bindparam("max_pause_s", type_=Float), bindparam("first_pause_s", type_=Float)
-    pause_s = func.least(longest_s, first_s * func.power(ONE + ONE, doublings))
-    is_paused_now = and_(failures >= pause_after, func.coalesce(endpoints.c.not_before <= _NOW, true()))
-    is_failing_long = endpoints.c.failing_since <= _NOW - seconds("off_after_s")
-    reason = case((is_gone, constant("gone")), (is_failing_long, constant("failing")))
-    counted = (
-        update(endpoints)
-        .values(
-            failures=failures,
-            failing_since=func.coalesce(endpoints.c.failing_since, _NOW),
-            not_before=func.greatest(
-                endpoints.c.not_before, case((is_paused_now, _NOW + interval(pause_s))), _NOW + interval(wait_s)
-            ),
-            state=case((reason.is_not(None), constant(WebhookState.OFF)), else_=endpoints.c.state),
-            state_reason=func.coalesce(reason, endpoints.c.state_reason),
-            version=endpoints.c.version + case((reason.is_not(None), ONE), else_=ZERO),
-            updated_at=case((reason.is_not(None), _NOW), else_=endpoints.c.updated_at),
-        )
-        .where(endpoints.c.id.in_(select(finished.c.endpoint_id)), endpoints.c.state != constant(WebhookState.OFF))
-        .returning(endpoints.c.state, endpoints.c.state_reason)
-        .cte("counted")
-    )
-    result = select(finished.c.state, counted.c.state.label("endpoint_state"), counted.c.state_reason)
-    return Statement(
-        result.select_from(finished.outerjoin(counted, true())).add_cte(_recorded(finished)),
-    )
-
-
-FAIL: Final = _fail()
-
-
-def _skip() -> Statement:
-    return Statement(select(_finished(constant(DeliveryState.SKIPPED), deliveries.c.next_at).c.id))
-
-
-SKIP: Final = _skip()

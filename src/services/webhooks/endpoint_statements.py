@@ -3,7 +3,7 @@
 ALL, FIND, LOCK     endpoints with the number of their pending deliveries, but not those that are deleted
 CREATE, SAVE        write the settings
 ROTATE              replaces the secret, and keeps the previous one for a day
-SKIP_BACKLOG        ends the deliveries that no process has claimed
+SKIP_BACKLOG        ends the deliveries that no process has claimed, END_REPLAYS the replays
 DELETE              marks an endpoint as deleted: its rows are removed in batches later
 """
 
@@ -29,9 +29,9 @@ from sqlalchemy import (
 )
 
 from db.postgres.statements import Statement, constant, given
-from models import DeliveryState, Group, Principal, WebhookState, table_of
+from models import DeliveryState, Group, Principal, ReplayState, WebhookState, table_of
 from services.webhooks.feed_statements import MAX_PENDING
-from services.webhooks.tables import ENDPOINT_ID, ONE, ZERO, deliveries, endpoints, publisher
+from services.webhooks.tables import ENDPOINT_ID, ONE, ZERO, deliveries, endpoints, publisher, replays
 
 _principals: Final = table_of(Principal)
 _groups: Final = table_of(Group)
@@ -136,6 +136,11 @@ SKIP_BACKLOG: Final = Statement(
         deliveries.c.endpoint_id == ENDPOINT_ID,
         and_(_IS_PENDING, or_(deliveries.c.claimed_until.is_(None), deliveries.c.claimed_until <= _NOW)),
     )
+)
+END_REPLAYS: Final = Statement(
+    update(replays)
+    .values(state=constant(ReplayState.DONE), finished_at=_NOW)
+    .where(replays.c.endpoint_id == ENDPOINT_ID, replays.c.state == constant(ReplayState.RUNNING))
 )
 DELETE: Final = Statement(
     update(endpoints)

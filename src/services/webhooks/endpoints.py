@@ -175,6 +175,7 @@ async def _save(connection: Session, before: Row, changes: Mapping[str, Any], *,
     values["state_reason"] = before.state_reason if values["state"] == WebhookState.OFF else None
     if skips:
         await connection.run(sql.SKIP_BACKLOG, endpoint_id=before.id)
+        await connection.run(sql.END_REPLAYS, endpoint_id=before.id)
     await connection.run(sql.SAVE, endpoint_id=before.id, **values, starts=starts, skips=skips)
 
 

@@ -55,6 +55,8 @@ from services.webhooks.tables import (
 
 # At most as many deliveries of an endpoint wait, and at most as many events are looked at in one transaction.
 MAX_PENDING: Final = 1_000
+# The deliveries of replays leave room for those of new events.
+MAX_PENDING_FOR_REPLAY: Final = 500
 BATCH_SIZE: Final = 500
 
 _IS_PENDING: Final = deliveries.c.state == constant(DeliveryState.PENDING)

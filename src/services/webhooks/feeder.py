@@ -25,7 +25,8 @@ class Feeder:
     """Moves the cursors of endpoints and of replays, each in a transaction of its own with the deliveries it creates.
 
     Any number of processes may do so at once: each skips what another one has locked. An endpoint has at most a
-    thousand pending deliveries; its cursor waits meanwhile. Every method raises DatabaseUnavailable.
+    thousand pending deliveries; its cursor waits meanwhile. A replay waits while half as many are pending. Every method
+    raises DatabaseUnavailable.
     """
 
     def __init__(self, database: Database, *, wake_deliverer: Callable[[], None] = lambda: None) -> None:
@@ -64,7 +65,7 @@ class Feeder:
     async def _feed_endpoint(self, endpoint_id: int) -> int:
         async with self._database.working() as connection:
             endpoint = await connection.one_or_none(sql.LOCK_ENDPOINT, endpoint_id=endpoint_id)
-            limit = 0 if endpoint is None else await _room(connection, endpoint_id)
+            limit = 0 if endpoint is None else await _room(connection, endpoint_id, sql.MAX_PENDING)
             if endpoint is None or not limit:
                 return 0
             # What the retention has deleted can not be sent: the endpoint shows how many events that are.
@@ -78,7 +79,7 @@ class Feeder:
     async def _feed_replay(self, replay_id: int) -> int:
         async with self._database.working() as connection:
             replay = await connection.one_or_none(sql.LOCK_REPLAY, replay_id=replay_id)
-            limit = 0 if replay is None else await _room(connection, replay.endpoint_id)
+            limit = 0 if replay is None else await _room(connection, replay.endpoint_id, sql.MAX_PENDING_FOR_REPLAY)
             if replay is None or not limit:
                 return 0
             statement = sql.BATCH_OF_DEAD if replay.only_dead else sql.BATCH
@@ -92,10 +93,10 @@ class Feeder:
             return reached - int(replay.cursor)
 
 
-async def _room(connection: Session, endpoint_id: int) -> int:
+async def _room(connection: Session, endpoint_id: int, max_pending: int) -> int:
     """Return how many events may be looked at: as many deliveries may come of them."""
     pending: int = await connection.value(sql.COUNT_PENDING, endpoint_id=endpoint_id)
-    return min(sql.BATCH_SIZE, sql.MAX_PENDING - pending)
+    return max(0, min(sql.BATCH_SIZE, max_pending - pending))
 
 
 def _is_wanted(row: Row, types: Sequence[str]) -> bool:

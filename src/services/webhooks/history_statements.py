@@ -1,7 +1,7 @@
 """The statements of the deliveries and replays that admins see.
 
 PAGE, FIND         deliveries, each with its latest attempt
-REPEAT             creates a delivery that sends an event again; HURRY makes a pending one due now
+REPEAT             creates a delivery that sends an event again; MAKE_DUE makes a pending one due now
 REPLAY_OF, START   replays with the numbers of their deliveries
 POSITION_AT        the time at which the first event at or after a position was published
 PURGE              removes finished deliveries after 30 days, with their attempts
@@ -81,7 +81,7 @@ def _page() -> Statement:
 
 PAGE: Final = _page()
 FIND: Final = Statement(_shown_deliveries().where(_OF_ENDPOINT, deliveries.c.id == _DELIVERY_ID))
-HURRY: Final = Statement(
+MAKE_DUE: Final = Statement(
     update(deliveries)
     .values(next_at=_NOW)
     .where(_OF_ENDPOINT, deliveries.c.id == _DELIVERY_ID, _IS_PENDING)

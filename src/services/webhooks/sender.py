@@ -68,12 +68,12 @@ class Sender:
         except AddressRefused as refusal:
             error = f"address not allowed: {refusal}"
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as failure:
-            error = f"{type(failure).__name__}: {failure}"[:200]
+            error = _storable(f"{type(failure).__name__}: {failure}")[:200]
         return Attempt(
             received.status,
             error if received.status is None else None,  # the body of the response is of no consequence
             math.ceil((time.monotonic() - began_at) * 1000),
-            bytes(received.body[:KEPT_RESPONSE_BYTES]).decode(errors="replace").replace("\0", ""),
+            _storable(received.body[:KEPT_RESPONSE_BYTES].decode(errors="replace")),
             received.retry_after_s,
         )
 
@@ -120,6 +120,11 @@ class _Received:
         self.retry_after_s: float | None = None
 
 
+def _storable(text: str) -> str:
+    """Return a text without what PostgreSQL cannot store."""
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
 def _retry_after_s(response: httpcore2.Response) -> float | None:
     """Return the seconds of Retry-After (RFC 9110, 10.2.3), at most a day; None without a valid one."""
     value = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"").decode("latin-1")
@@ -127,7 +132,7 @@ def _retry_after_s(response: httpcore2.Response) -> float | None:
     if value.isdecimal():
         seconds = float(value[:10])
     else:
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):  # the year may be one that no date can have
             at = parsedate_to_datetime(value)
             seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
     return None if seconds is None else min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
