@@ -9,6 +9,7 @@ import pytest
 from core.errors import EventsGone
 from db.postgres.database import Database
 from schemas.cloud_events import StreamQuery
+from services.access.principal import Principal
 from services.events import feed
 from services.events.feed import Filters, Start
 from services.events.publisher import EventPublisher
@@ -68,6 +69,20 @@ async def test_what_does_not_concern_a_subscriber_moves_its_position_without_a_s
             assert [each.position for each in subscribers.values()] == [1, 1, 2, 2]
 
 
+async def test_a_subscriber_that_is_behind_the_hub_is_signalled(
+    database: Database, publisher: EventPublisher, sql: asyncpg.Connection
+) -> None:
+    await open_ticket(sql)
+    await publisher.publish_round()
+    async with reading(database, publisher) as readers:
+        first, second = Subscriber(0, None, Filters()), Subscriber(0, None, Filters())
+        with readers.hub.subscribed(first):
+            assert await first.wait(5)
+            assert readers.hub.position == 1
+            with readers.hub.subscribed(second):
+                assert second.is_signalled
+
+
 async def test_long_polls_wait_without_queries_of_their_own(
     database: Database, publisher: EventPublisher, sql: asyncpg.Connection
 ) -> None:
@@ -117,11 +132,11 @@ async def test_a_long_poll_on_a_renewed_log_is_refused(
 async def test_streams_and_long_polls_end_within_two_seconds_of_a_shutdown_also_while_postgresql_hangs(
     database: Database, publisher: EventPublisher, sql: asyncpg.Connection
 ) -> None:
-    async def permitted() -> object:
+    async def permitted() -> Principal:
         return AGENT
 
     async def consume() -> list[bytes]:
-        stream = await readers.streams.open(StreamQuery(after="now"), None, AGENT, permitted)  # type: ignore[arg-type]
+        stream = await readers.streams.open(StreamQuery(after="now"), None, AGENT, permitted)
         return [chunk async for chunk in stream.chunks()]
 
     async with reading(database, publisher) as readers:
@@ -137,7 +152,7 @@ async def test_streams_and_long_polls_end_within_two_seconds_of_a_shutdown_also_
             began_at = time.monotonic()
             readers.shutdown.begin()
             async with asyncio.timeout(2.5):
-                chunks, *pages = await asyncio.gather(streaming, *polls)
+                chunks, pages = await streaming, await asyncio.gather(*polls)
             assert time.monotonic() - began_at < 2.2
         assert len(chunks) == 1
         assert all(page.startswith(b'{"items":[],') for page in pages)
