@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from api import tracing
+from api.http.event_response import FeedReaders
 from api.http.event_stream import StreamLimiter
 from api.http.shutdown import graceful_shutdown
 from api.middleware.access_log import AccessLogMiddleware, RouteScopeMiddleware
@@ -62,6 +63,7 @@ from services.directory.principals import Principals
 from services.events.feed import EventFeed
 from services.events.hub import EventHub
 from services.events.lag import LagReporter
+from services.events.long_poll import LongPolls
 from services.events.publisher import EventPublisher
 from services.events.stream import EventStreams
 from services.fields.definitions import FieldDefinitions
@@ -130,8 +132,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             sender = Sender(AddressPolicy(settings.webhook_allow or ()))
             stack.push_async_callback(sender.close)
             _build_webhooks(app.state, database, sender)
-            hub = _build_events(app.state, database, shutdown)
-            app.state.stream_limiter = StreamLimiter(settings.max_streams)
+            hub = _build_events(app.state, database, shutdown, max_streams=settings.max_streams)
             works = [
                 Work("renew-fences", resources.fences.run),
                 Work("purge-expired-keys", partial(purge_expired_keys, database)),
@@ -228,12 +229,17 @@ def _build_webhooks(state: State, database: Database, sender: Sender) -> None:
     state.webhook_replays = WebhookReplays(database, cursors)
 
 
-def _build_events(state: State, database: Database, shutdown: ShutdownState) -> EventHub:
+def _build_events(state: State, database: Database, shutdown: ShutdownState, *, max_streams: int) -> EventHub:
     """Build the readers of the event log, and return the hub, which runs in the background."""
-    cursors, published = StoredCursors(database), state.publisher.published
-    hub = EventHub(database, cursors, published, shutdown)
-    state.feed = EventFeed(database, cursors, published)
-    state.streams = EventStreams(state.feed, hub, cursors, shutdown)
+    cursors = StoredCursors(database)
+    hub = EventHub(database, cursors, state.publisher.published, shutdown)
+    state.feed = EventFeed(database, cursors)
+    state.feed_readers = FeedReaders(
+        state.feed,
+        LongPolls(state.feed, hub, shutdown),
+        EventStreams(state.feed, hub, cursors, shutdown),
+        StreamLimiter(max_streams),
+    )
     return hub
 
 

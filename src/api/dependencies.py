@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Query, Request
 from pydantic import BeforeValidator, Field
 
+from api.http.event_response import FeedReaders
 from api.middleware.authentication import PRINCIPAL_KEY
 from models.principal import ID_MAX_LENGTH
 from schemas.fields import ID_MAX, plain_number
@@ -21,7 +22,6 @@ from services.directory.hand_over import HandOvers
 from services.directory.people import People
 from services.directory.principals import Principals
 from services.events.feed import EventFeed
-from services.events.stream import EventStreams
 from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
@@ -83,7 +83,7 @@ AllReplays = Annotated[WebhookReplays, Depends(_provided("webhook_replays"))]
 AllPolicies = Annotated[SlaPolicies, Depends(_provided("policies"))]
 PolicyRecomputation = Annotated[Recomputation, Depends(_provided("recomputation"))]
 Feed = Annotated[EventFeed, Depends(_provided("feed"))]
-Streams = Annotated[EventStreams, Depends(_provided("streams"))]
+EventReaders = Annotated[FeedReaders, Depends(_provided("feed_readers"))]
 AllCalendars = Annotated[CalendarService, Depends(_provided("calendars"))]
 AllReminders = Annotated[Reminders, Depends(_provided("reminders"))]
 AllRules = Annotated[RuleService, Depends(_provided("rules"))]

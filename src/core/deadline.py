@@ -26,6 +26,11 @@ def postpone(seconds: float) -> None:
         _deadline.set(deadline + seconds)
 
 
+def lift() -> None:
+    """Remove the deadline for what this context does from now on, such as a response that has no end."""
+    _deadline.set(None)
+
+
 def current() -> float | None:
     """Return the deadline by the clock of the event loop; None for work outside of a request."""
     return _deadline.get()

@@ -31,7 +31,7 @@ class StreamQuery(BaseModel):
         default=100,
         ge=1,
         le=MAX_EVENTS,
-        description="The maximum number of events in the page. A stream ignores it.",
+        description="The maximum number of events in the page, which ends earlier after 4 MiB. A stream ignores it.",
         examples=[100],
     )
     wait: Annotated[int, BeforeValidator(plain_number)] = Field(

@@ -122,16 +122,7 @@ async def test_the_lag_is_what_waits_for_the_publisher(
     assert await measure_lag(database) == Lag(0, 0)
 
 
-async def test_readers_in_the_process_are_woken_and_others_get_a_hint(
-    database: Database, sql: asyncpg.Connection
-) -> None:
-    hints: list[int] = []
-
-    async def announce(position: int) -> None:
-        hints.append(position)
-        raise ConnectionError("Redis is away")  # it is a hint only
-
-    publisher = EventPublisher(database, CommitSignal(), announce=announce)
+async def test_readers_in_the_process_are_woken(publisher: EventPublisher, sql: asyncpg.Connection) -> None:
     next_events = publisher.published.expect()
     await publisher.publish_round()
     assert not next_events.is_set()
@@ -139,7 +130,6 @@ async def test_readers_in_the_process_are_woken_and_others_get_a_hint(
     await publisher.publish_round()
     assert next_events.is_set()
     assert publisher.published.last_position == 1
-    assert hints == [1]
 
 
 async def test_a_commit_of_this_process_is_published_at_once(database: Database, sql: asyncpg.Connection) -> None:

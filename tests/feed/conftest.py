@@ -1,7 +1,9 @@
 """A service in a process of its own, with an admin, an agent, and requesters."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -61,10 +63,11 @@ async def walk(client: httpx2.AsyncClient, query: str, after: str, path: str = "
             return events
 
 
-@pytest.fixture(scope="module")
-async def feed(
-    migrated_database: NewDatabase, redis_address: tuple[str, int], tmp_path_factory: pytest.TempPathFactory
+@asynccontextmanager
+async def serving_feed(
+    migrated_database: NewDatabase, redis_address: tuple[str, int], log: Path, **environment: str
 ) -> AsyncIterator[Feed]:
+    """Serve a database of its own, with these variables of the environment."""
     async with migrated_database() as dsn:
         database = Database(dsn, pool_size=1)
         headers = []
@@ -77,9 +80,16 @@ async def feed(
             headers.append({"Authorization": f"Bearer {key}"})
         await database.close()
         settings = settings_for(dsn, *redis_address, allow_anonymous=False)
-        log = tmp_path_factory.mktemp("feed") / "log"
-        async with ServiceProcess(log, settings, MAX_STREAMS=str(MAX_STREAMS)) as process:
+        async with ServiceProcess(log, settings, MAX_STREAMS=str(MAX_STREAMS), **environment) as process:
             clients = [httpx2.AsyncClient(base_url=process.url, headers=each, timeout=30) for each in headers]
             yield Feed(process, *clients)
             for client in clients:
                 await client.aclose()
+
+
+@pytest.fixture(scope="module")
+async def feed(
+    migrated_database: NewDatabase, redis_address: tuple[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Feed]:
+    async with serving_feed(migrated_database, redis_address, tmp_path_factory.mktemp("feed") / "log") as serving:
+        yield serving

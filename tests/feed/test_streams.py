@@ -64,6 +64,14 @@ async def test_a_stream_sends_events_as_they_happen(feed: Feed) -> None:
     assert [event["subject"] for event in events] == [path.rpartition("/")[2] for path in missed]
 
 
+async def test_a_stream_that_breaks_before_its_first_event_loses_nothing(feed: Feed) -> None:
+    async with streaming(feed.admin, "/events?after=now") as frames:
+        cursor = (await frames.frame())["id"]
+    missed = await feed.opened()
+    async with streaming(feed.admin, "/events?after=now", **{"Last-Event-ID": cursor}) as frames:
+        assert (await frames.event())[1]["subject"] == missed.rpartition("/")[2]
+
+
 async def test_a_stream_from_the_start_sends_the_whole_log(feed: Feed) -> None:
     last = await feed.opened()
     async with streaming(feed.admin, "/events") as frames:

@@ -1,15 +1,18 @@
-"""Streams of events: which requests are streams, their limit, and their response."""
+"""Streams of events: which requests wait for events, their limit, and the response of a stream."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from core.errors import TooManyStreams
+from core import deadline
+from core.errors import DeadlineExceeded, TooManyStreams
 from services.events.stream import EventStream
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -17,6 +20,7 @@ WAITING_KEY: Final = "is_waiting"
 """The key of the ASGI scope of a request that waits for events."""
 # A client that does not read for so long is disconnected. It comes back with Last-Event-ID.
 BLOCKED_FOR_S: Final = 20.0
+_WAIT: Final = re.compile("[1-9][0-9]*")
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -28,6 +32,12 @@ def accepts_stream(headers: Headers) -> bool:
     """Return whether a request asks for a stream: its Accept names the media type."""
     media_types = ",".join(headers.getlist("accept")).split(",")
     return any(each.partition(";")[0].strip().lower() == EVENT_STREAM for each in media_types)
+
+
+def has_wait(query_string: bytes) -> bool:
+    """Return whether a query makes a long poll: its `wait` is above 0. A repeated one is refused."""
+    values = [value for name, value in parse_qsl(query_string.decode("latin-1")) if name == "wait"]
+    return len(values) == 1 and _WAIT.fullmatch(values[0]) is not None
 
 
 def mark_as_waiting(scope: Scope) -> None:
@@ -55,38 +65,46 @@ class StreamLimiter:
 
 
 class EventStreamResponse(Response):
-    """A response that writes the chunks of a stream until it ends or the client is gone; it then frees the slot."""
+    """A response that writes the chunks of a stream until it ends or the client is gone.
+
+    It has a slot of the limiter from the opening of the stream on. It has no deadline once the stream is open.
+    """
 
     background = None
 
-    def __init__(self, stream: EventStream, limiter: StreamLimiter) -> None:
+    def __init__(self, open_stream: Callable[[], Awaitable[EventStream]], limiter: StreamLimiter) -> None:
         self.status_code = 200
         self.raw_headers = list(_HEADERS)
         self.body = b""
-        self._stream = stream
+        self._open_stream = open_stream
         self._limiter = limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response."""
+        """Send the response. Raises TooManyStreams, and what opening the stream raises, before the response begins."""
         mark_as_waiting(scope)
         with self._limiter.slot():
+            stream = await self._open_stream()
+            deadline.lift()
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            disconnected = asyncio.create_task(self._close_when_gone(receive))
+            disconnected = asyncio.create_task(_close_when_gone(stream, receive))
             try:
-                await self._write(self._stream.chunks(), send)
+                await _write(stream, send)
             finally:
                 disconnected.cancel()
 
-    async def _write(self, chunks: AsyncIterator[bytes], send: Send) -> None:
-        try:
-            async for chunk in chunks:
-                async with asyncio.timeout(BLOCKED_FOR_S):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except TimeoutError:
-            return
-        await send({"type": "http.response.body", "body": b""})
 
-    async def _close_when_gone(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        self._stream.close()
+async def _write(stream: EventStream, send: Send) -> None:
+    try:
+        async with aclosing(stream.chunks()) as chunks:
+            async for chunk in chunks:
+                content = {"type": "http.response.body", "body": chunk, "more_body": True}
+                await stream.limited(send(content), BLOCKED_FOR_S)
+    except DeadlineExceeded:
+        return
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _close_when_gone(stream: EventStream, receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    stream.close()

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.http.event_stream import accepts_stream
+from api.http.event_stream import accepts_stream, has_wait
 from api.paths import UNLIMITED, is_of_events
 from api.problems.handlers import RETRY_AFTER_S, error_response
 from core.errors import Overloaded
@@ -66,11 +66,11 @@ class ConcurrencyLimiter:
         self._free += 1
 
 
-def _may_wait(scope: Scope) -> bool:
-    """Return whether a request waits for events: `StreamLimiter` limits these."""
+def _waits_for_events(scope: Scope) -> bool:
+    """Return whether a request is a stream or a long poll: `StreamLimiter` limits these."""
     if not is_of_events(scope["path"]):
         return False
-    return b"wait=" in scope["query_string"] or accepts_stream(Headers(scope=scope))
+    return has_wait(scope["query_string"]) or accepts_stream(Headers(scope=scope))
 
 
 class ConcurrencyMiddleware:
@@ -85,7 +85,7 @@ class ConcurrencyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Process one request."""
-        if scope["type"] != "http" or scope["path"] in UNLIMITED or _may_wait(scope):
+        if scope["type"] != "http" or scope["path"] in UNLIMITED or _waits_for_events(scope):
             await self._app(scope, receive, send)
         elif await self._limiter.acquire(TIMEOUT_S):
             try:

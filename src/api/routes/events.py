@@ -1,19 +1,16 @@
 """The feed of events: pages, streams, and the catalogue of the types."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from api.dependencies import Caller, Feed, Streams, TicketId
+from api.dependencies import Caller, EventReaders, Feed, TicketId
 from api.http.checked_route import CheckedRoute
-from api.http.event_stream import EventStreamResponse, StreamLimiter, accepts_stream, mark_as_waiting
-from api.http.serialized import SerializedResponse
+from api.http.event_response import event_response
 from api.openapi import event_responses as docs
 from api.openapi.responses import PROTECTED, READS, responses
 from core.errors import EventLogNotReady, EventsGone, InvalidCursor, TicketNotFound, TooManyStreams
 from schemas.cloud_events import EventFeedPage, EventKindList, FeedQuery, StreamQuery
-from services.access.principal import Principal
 
 router = APIRouter(tags=["events"], route_class=CheckedRoute)
 
@@ -33,8 +30,7 @@ _LastEventId = Annotated[
 @router.get("/events", response_model=EventFeedPage, responses=responses(*_REFUSALS, TicketNotFound))
 async def list_events(
     query: Annotated[FeedQuery, Query()],
-    feed: Feed,
-    streams: Streams,
+    readers: EventReaders,
     principal: Caller,
     request: Request,
     last_event_id: _LastEventId = None,
@@ -48,7 +44,7 @@ async def list_events(
     stream that cannot be continued: read a page to learn why. Agents get all events; requesters get the public events
     of the tickets that they see.
     """
-    return await _answer(query, query.ticket, (feed, streams), principal, request, last_event_id)
+    return await event_response(request, readers, query, query.ticket, principal, last_event_id)
 
 
 @router.get(
@@ -57,8 +53,7 @@ async def list_events(
 async def list_ticket_events(
     ticket_id: TicketId,
     query: Annotated[StreamQuery, Query()],
-    feed: Feed,
-    streams: Streams,
+    readers: EventReaders,
     principal: Caller,
     request: Request,
     last_event_id: _LastEventId = None,
@@ -67,7 +62,7 @@ async def list_ticket_events(
 
     The same as `GET /events` with the parameter `ticket`: pages, or a stream with `Accept: text/event-stream`.
     """
-    return await _answer(query, ticket_id, (feed, streams), principal, request, last_event_id)
+    return await event_response(request, readers, query, ticket_id, principal, last_event_id)
 
 
 @router.get("/events/types", responses=responses(PROTECTED, docs.EVENT_TYPES))
@@ -77,30 +72,3 @@ async def list_event_types(feed: Feed, principal: Caller) -> EventKindList:
     Each has a description, the JSON Schema of `data`, and an example. Webhooks send the same events.
     """
     return feed.types(principal)
-
-
-async def _answer(
-    query: StreamQuery,
-    ticket_id: int | None,
-    readers: tuple[Feed, Streams],
-    principal: Principal,
-    request: Request,
-    last_event_id: str | None,
-) -> Response:
-    feed, streams = readers
-    limiter: StreamLimiter = request.app.state.stream_limiter
-    if accepts_stream(request.headers):
-        resumed = query if last_event_id is None else query.model_copy(update={"after": last_event_id})
-        stream = await streams.open(resumed, ticket_id, principal, _access_of(request))
-        return EventStreamResponse(stream, limiter)
-    if not query.wait:
-        return SerializedResponse(200, [], await feed.page(query, ticket_id, principal))
-    mark_as_waiting(request.scope)
-    with limiter.slot():
-        return SerializedResponse(200, [], await feed.page(query, ticket_id, principal))
-
-
-def _access_of(request: Request) -> Callable[[], Awaitable[Principal]]:
-    """Return the function that authenticates the request's credentials again."""
-    authorization = request.headers.get("authorization")
-    return lambda: request.app.state.authenticator.principal_of(authorization)

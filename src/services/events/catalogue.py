@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from models import EventKind, EventType
 
-_BY_EVENT: Final = {
+_BY_EVENT: Final[Mapping[str, EventKind]] = {
     EventType.CREATED: EventKind.CREATED,
     EventType.MERGED: EventKind.MERGED,
     EventType.LINKED: EventKind.LINKED,
@@ -63,7 +63,10 @@ EXAMPLES: Final[Mapping[EventKind, Mapping[str, Any]]] = {
 
 
 def kind_of(event_type: str, members: Set[str]) -> EventKind:
-    """Return the type of an event, by its type in the history and the members that the reader may see."""
-    if (known := _BY_EVENT.get(EventType(event_type))) is not None:
+    """Return the type of an event, by its type in the history and the members that the reader may see.
+
+    A later release may have written a type that this one does not know: it is taken for a change.
+    """
+    if (known := _BY_EVENT.get(event_type)) is not None:
         return known
     return next((found for member, found in _BY_MEMBER.items() if member in members), EventKind.CHANGED)

@@ -1,7 +1,7 @@
 """The feed: pages of the event log, from a cursor on, for what a principal may see.
 
 A cursor is a position and the epoch of the log. A position that is below the retention, or of another epoch, cannot be
-continued: the reader is told so and where the log begins now.
+continued: the reader gets an error that has the first cursor of the log.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core import deadline
 from core.errors import EventLogNotReady, EventsGone, TicketNotFound
 from db.postgres.database import Database
 from db.postgres.statements import Row
@@ -20,7 +19,6 @@ from services.cursors import Cursors, StoredCursors
 from services.events import feed_statements as sql
 from services.events.cloud_event import as_json, event_for
 from services.events.event_types import EVENT_TYPES
-from services.events.published import PublishedSignal
 from services.tickets.statements import IS_VISIBLE
 
 START: Final = "start"
@@ -29,8 +27,10 @@ _LIST_KEY: Final = "events"
 # How many positions one statement reads if filters may hide events, and how many such statements one page takes.
 WINDOW: Final = sql.MAX_WINDOW
 MAX_WINDOWS: Final = 10
-# What other processes publish wakes nobody here: a waiting reader looks this often.
-POLL_EVERY_S: Final = 0.1
+# A page ends after so many bytes, also if it has fewer events than its limit.
+MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
+# The pages that streams and long polls read at once: other requests need connections, too.
+MAX_READS_AT_ONCE: Final = 4
 
 _NOT_NUMBERED: Final = "the earlier events are not numbered yet"
 
@@ -41,6 +41,10 @@ class Filters:
 
     kinds: frozenset[EventKind] = frozenset()
     ticket_id: int | None = None
+
+    def include(self, kind: EventKind) -> bool:
+        """Return whether a type is among them."""
+        return not self.kinds or kind in self.kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,47 +83,50 @@ class Start:
 class EventFeed:
     """Reads the log. Every method raises InsufficientScope, EventLogNotReady and what the database raises."""
 
-    def __init__(self, database: Database, cursors: StoredCursors, published: PublishedSignal) -> None:
+    def __init__(self, database: Database, cursors: StoredCursors) -> None:
         self._database = database
         self._cursors = cursors
-        self._published = published
+        self._reads = asyncio.Semaphore(MAX_READS_AT_ONCE)
 
     async def page(self, query: StreamQuery, ticket_id: int | None, principal: Principal) -> bytes:
-        """Return a page as JSON, of the form of EventFeedPage; wait for an event if the query says so.
+        """Return a page as JSON, of the form of EventFeedPage. Raises InvalidCursor, EventsGone, TicketNotFound."""
+        return await self.as_json(await self.find(query, ticket_id, principal))
 
-        Raises InvalidCursor, EventsGone, TicketNotFound.
-        """
+    async def find(self, query: StreamQuery, ticket_id: int | None, principal: Principal) -> FoundPage:
+        """Return the page of a query. Raises InvalidCursor, EventsGone, TicketNotFound."""
         principal.require(Scope.READ)
         await self.ensure_visible(ticket_id, principal)
-        filters = Filters(frozenset(query.types), ticket_id)
-        cursors = await self._cursors.get()
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + query.wait
-        published = self._published.expect()
-        found = await self.read(start_of(cursors, query.after), filters, principal, query.limit)
-        while not found.items and not found.has_more and (left_s := ends_at - loop.time()) > 0:
-            await _wait(published, min(left_s, POLL_EVERY_S))
-            published = self._published.expect()
-            found = await self.read(Start(found.position, found.epoch), filters, principal, query.limit)
-        return _page_of(found, cursors)
+        start = start_of(await self._cursors.get(), query.after)
+        return await self.read(start, Filters(frozenset(query.types), ticket_id), principal, query.limit)
+
+    async def as_json(self, found: FoundPage) -> bytes:
+        """Return a page as JSON, of the form of EventFeedPage."""
+        return _page_of(found, await self._cursors.get())
 
     async def read(self, start: Start, filters: Filters, principal: Principal, limit: int) -> FoundPage:
-        """Return the next events, at most `limit`. Raises EventsGone."""
+        """Return the next events: at most `limit`, and fewer if they have many bytes. Raises EventsGone."""
         items: list[Found] = []
+        size_bytes = 0
         for _ in range(MAX_WINDOWS):
             rows, end = await self._rows(start, filters, principal, limit)
             state = rows[0]
             epoch = state.epoch.hex
             self._ensure_continuous(start, state, state.start, await self._cursors.get())
             for item in _found(rows, principal.audience):
-                if len(items) == limit:
+                if len(items) == limit or size_bytes >= MAX_PAGE_BYTES:
                     return FoundPage(items, items[-1].position, state.last_position, epoch)
-                if not filters.kinds or item.kind in filters.kinds:
+                if filters.include(item.kind):
                     items.append(item)
+                    size_bytes += len(item.body)
             start = Start(end, epoch)
-            if end >= state.last_position or len(items) == limit:
+            if end >= state.last_position or len(items) == limit or size_bytes >= MAX_PAGE_BYTES:
                 break
         return FoundPage(items, end, state.last_position, epoch)
+
+    async def read_in_turn(self, start: Start, filters: Filters, principal: Principal, limit: int) -> FoundPage:
+        """Return the same as `read`, once fewer than MAX_READS_AT_ONCE others read so. Raises EventsGone."""
+        async with self._reads:
+            return await self.read(start, filters, principal, limit)
 
     async def locate(self, start: Start) -> FoundPage:
         """Return an empty page that ends where a reader begins. Raises EventsGone."""
@@ -146,10 +153,12 @@ class EventFeed:
             if await connection.one_or_none(IS_VISIBLE, ticket_id=ticket_id, requester=requester) is None:
                 raise TicketNotFound(ticket_id)
 
-    async def key_of(self, address: str) -> str:
-        """Return the key by which addresses are compared."""
+    async def viewer_of(self, principal: Principal) -> str | None:
+        """Return the key by which a requester is found among the viewers of a ticket; None for agents."""
+        if principal.requester_email is None:
+            return None
         async with self._database.reading() as connection:
-            key: str = await connection.value(sql.KEY_OF, requester=address)
+            key: str = await connection.value(sql.KEY_OF, requester=principal.requester_email)
         return key
 
     async def _rows(
@@ -209,18 +218,6 @@ def _found(rows: Sequence[Row], audience: Audience) -> Iterator[Found]:
         if row.position is not None:
             kind, event = event_for(row, audience)
             yield Found(row.position, kind, as_json(event))
-
-
-async def _wait(published: asyncio.Event, seconds: float) -> None:
-    """Wait for the next published event or for some seconds, which do not count as time of the request's work."""
-    began_at = asyncio.get_running_loop().time()
-    try:
-        async with asyncio.timeout(seconds):
-            await published.wait()
-    except TimeoutError:
-        pass
-    finally:
-        deadline.postpone(asyncio.get_running_loop().time() - began_at)
 
 
 def _page_of(found: FoundPage, cursors: Cursors) -> bytes:

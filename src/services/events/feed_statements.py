@@ -6,7 +6,7 @@ whose `position` is NULL.
 
 WINDOW       the events of the next positions, up to `limit` of them, at most MAX_WINDOW: those that `requester` sees
 OF_REQUESTER the next events of the tickets that `requester` sees, found from the tickets
-OF_TICKET    the next events of one ticket
+OF_TICKET    the next events of one ticket, if `requester` sees it
 ENTRIES      as WINDOW for agents, with the keys of the addresses that see the ticket
 """
 
@@ -116,8 +116,8 @@ def _of_requester() -> Statement:
 OF_REQUESTER: Final = _of_requester()
 OF_TICKET: Final = _with_state(
     select(*_KEY, *_EVENT)
-    .select_from(_with_event(log))
-    .where(log.c.ticket_id == ticket_id, _IS_NEXT, _IS_PUBLIC)
+    .select_from(_with_event(log).join(tickets, tickets.c.id == log.c.ticket_id))
+    .where(log.c.ticket_id == ticket_id, _IS_NEXT, _IS_PUBLIC, VISIBLE_TO)
     .order_by(log.c.position)
     .limit(_LIMIT)
 )

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class Lag:
     """How many events wait, at most LAG_LIMIT, and for how many seconds the oldest of them.
 
-    In a restored database that is not renumbered, nobody knows which events wait: `is_restored`.
+    In a restored database that is not renumbered, which is `is_restored`, the events that wait cannot be counted.
     """
 
     events: int = 0

@@ -6,7 +6,7 @@ from services.tickets.commit_signal import CommitSignal
 class PublishedSignal(CommitSignal):
     """Wakes the readers of the event log; `last_position` is the highest that this process knows of, 0 at first.
 
-    What other processes publish is announced by the feed's hints, or found by a reader's own timeout.
+    It does not know what other processes publish: a reader waits with a timeout of its own.
     """
 
     def __init__(self) -> None:

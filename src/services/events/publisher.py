@@ -13,12 +13,12 @@ model of the protocol, over every order of its steps.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from core import metrics
 from core.errors import DatabaseUnavailable, Unavailable
+from core.waiting import wait_within
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
@@ -32,10 +32,8 @@ ROUND_EVERY_S: Final = 0.02
 MAX_PAUSE_S: Final = 0.25
 RETRY_EVERY_S: Final = 1
 # A first round after months without a publisher may insert millions of rows.
-PATIENCE_S: Final = 120
+LONG_ROUND_TIMEOUT_S: Final = 120
 WARN_EVERY_S: Final = 60
-
-Announce = Callable[[int], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
@@ -52,14 +50,13 @@ NOTHING: Final = Round()
 
 
 class EventPublisher:
-    """Publishes events; `published` wakes the readers of this process, and `announce` may tell other processes."""
+    """Publishes events; `published` wakes the readers of this process."""
 
-    def __init__(self, database: Database, committed: CommitSignal, *, announce: Announce | None = None) -> None:
+    def __init__(self, database: Database, committed: CommitSignal) -> None:
         self.published = PublishedSignal()
         self._database = database
         self._committed = committed
-        self._announce = announce
-        self._is_patient = False
+        self._may_take_long = False
         self._warned_at: float | None = None
 
     async def run(self) -> None:
@@ -87,14 +84,13 @@ class EventPublisher:
             async with self._database.working() as connection:
                 done = await self._publish(connection)
         except DatabaseUnavailable:
-            self._is_patient = True  # the statement may have been too long, and not the server unavailable
+            self._may_take_long = True  # the statement may have been too long, and not the server unavailable
             raise
-        self._is_patient = False
+        self._may_take_long = False
         metrics.event_log_rounds.inc()
         if done.published:
             metrics.events_published.inc(done.published)
             self.published.advance(done.last_position)
-            await self._tell(done.last_position)
         return done
 
     async def _publish(self, connection: Session) -> Round:
@@ -114,22 +110,14 @@ class EventPublisher:
     async def _insert(self, connection: Session, state: Row) -> int | None:
         """Return the last position; None if there was nothing to publish."""
         timeout_s = None
-        if self._is_patient:
+        if self._may_take_long:
             await connection.run(sql.WAIT_LONG)
-            timeout_s = PATIENCE_S
+            timeout_s = LONG_ROUND_TIMEOUT_S
         values = {name: state[name] for name in sql.PUBLISH.names}
         last_position: int | None = await connection.fetchval(
             sql.PUBLISH.sql, *sql.PUBLISH.arguments(values), timeout=timeout_s
         )
         return last_position
-
-    async def _tell(self, last_position: int) -> None:
-        if self._announce is None:
-            return
-        try:
-            await self._announce(last_position)
-        except Exception as error:  # noqa: BLE001 - a hint only: the readers of other processes find it by themselves
-            _log.debug("cannot announce position %d: %s", last_position, error)
 
     def _warn_of_restored(self) -> None:
         now = time.monotonic()
@@ -143,9 +131,5 @@ class EventPublisher:
 
 async def _pause(began_at: float, pause_s: float, next_commit: asyncio.Event) -> None:
     """Wait until `pause_s` after `began_at`, or less if this process commits, but keep rounds ROUND_EVERY_S apart."""
-    try:
-        async with asyncio.timeout(began_at + pause_s - time.monotonic()):
-            await next_commit.wait()
-    except TimeoutError:
-        return
-    await asyncio.sleep(began_at + ROUND_EVERY_S - time.monotonic())
+    if await wait_within(next_commit, began_at + pause_s - time.monotonic()):
+        await asyncio.sleep(began_at + ROUND_EVERY_S - time.monotonic())

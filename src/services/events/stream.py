@@ -2,32 +2,37 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
 from core import metrics
-from core.errors import EventsGone, ServiceError, Unavailable
+from core.errors import DeadlineExceeded, EventsGone, ServiceError, Unavailable
 from core.process import ShutdownState
-from models import EventKind, Scope
+from models import Scope
 from schemas.cloud_events import MAX_EVENTS, StreamQuery
 from services.access.principal import Principal
 from services.cursors import Cursors, StoredCursors
 from services.events.feed import EventFeed, Filters, FoundPage, Start, seal, start_of
-from services.events.hub import Entry, EventHub, Subscriber, frame_text
+from services.events.hub import EventHub
+from services.events.long_poll import END_WITHIN_S
+from services.events.ring import Entry, frame_text
+from services.events.subscriber import Subscriber
 
 COMMENT_EVERY_S: Final = 15.0
 CURSOR_EVERY_S: Final = 60.0
-# With the age of a cached key, a revoked one ends its streams within 10 s.
+# With the age of a cached key, and with MAX_OVERDUE_S, a revoked one ends its streams within 10 s.
 CHECK_ACCESS_EVERY_S: Final = 4.0
-END_WITHIN_S: Final = 2.0
+# A page may delay the next check by so much.
+MAX_OVERDUE_S: Final = 0.5
+CHECK_TIMEOUT_S: Final = 5.0
 # At least so much time between two writes to a connection, for each stream of the process: with 2,500 streams 0.1 s.
 PAUSE_PER_STREAM_S: Final = 0.000_04
 MAX_PAUSE_S: Final = 1.0
 MAX_CHUNK_BYTES: Final = 256 * 1024
-MAX_PAGES_AT_ONCE: Final = 4
 RETRY_EVERY_S: Final = 1.0
 
 CheckAccess = Callable[[], Awaitable[Principal]]
+ResultT = TypeVar("ResultT")
 
 
 class EventStreams:
@@ -38,7 +43,6 @@ class EventStreams:
         self._hub = hub
         self._cursors = cursors
         self._shutdown = shutdown
-        self._pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
 
     async def open(
         self, query: StreamQuery, ticket_id: int | None, principal: Principal, check_access: CheckAccess
@@ -49,43 +53,34 @@ class EventStreams:
         InsufficientScope, InvalidCursor, EventsGone, TicketNotFound, EventLogNotReady.
         """
         cursors = await self._cursors.get()
-        filters = Filters(frozenset(query.types), ticket_id)
         principal.require(Scope.READ)
         await self._feed.ensure_visible(ticket_id, principal)
         # Before the response begins, so that a cursor that cannot be continued is refused with a status.
         first = await self._feed.locate(start_of(cursors, query.after))
-        viewer = None
-        if principal.requester_email is not None:
-            viewer = await self._feed.key_of(principal.requester_email)
-        reader = _Reader(self._feed, cursors, filters, principal, self._pages)
-        subscriber = Subscriber(first.position, viewer, ticket_id)
-        return EventStream(reader, self._hub, subscriber, first.epoch, self._shutdown, check_access)
+        filters = Filters(frozenset(query.types), ticket_id)
+        subscriber = Subscriber(first.position, await self._feed.viewer_of(principal), filters)
+        reader = _Reader(self._feed, cursors, principal, first.epoch)
+        return EventStream(reader, self._hub, subscriber, self._shutdown, check_access)
 
 
 class _Reader:
-    """Reads pages for one stream, for as few streams at once as the pool of connections bears."""
+    """Reads pages for one stream."""
 
-    def __init__(
-        self, feed: EventFeed, cursors: Cursors, filters: Filters, principal: Principal, pages: asyncio.Semaphore
-    ) -> None:
+    def __init__(self, feed: EventFeed, cursors: Cursors, principal: Principal, epoch: str) -> None:
         self.principal = principal
+        self.epoch = epoch
         self._feed = feed
         self._cursors = cursors
-        self._filters = filters
-        self._pages = pages
 
-    def wants(self, kind: EventKind) -> bool:
-        return not self._filters.kinds or kind in self._filters.kinds
+    def cursor(self, position: int) -> bytes:
+        return seal(self._cursors, position, self.epoch).encode()
 
-    def cursor(self, position: int, epoch: str) -> bytes:
-        return seal(self._cursors, position, epoch).encode()
+    async def after(self, subscriber: Subscriber) -> FoundPage:
+        start = Start(subscriber.position, self.epoch)
+        return await self._feed.read_in_turn(start, subscriber.filters, self.principal, MAX_EVENTS)
 
-    async def after(self, position: int, epoch: str) -> tuple[FoundPage, bytes]:
-        """Return a page and its frames."""
-        async with self._pages:
-            page = await self._feed.read(Start(position, epoch), self._filters, self.principal, MAX_EVENTS)
-        frames = (frame_text(item.kind, item.body, self.cursor(item.position, epoch)) for item in page.items)
-        return page, b"".join(frames)
+    def frames(self, page: FoundPage) -> bytes:
+        return b"".join(frame_text(item.kind, item.body, self.cursor(item.position)) for item in page.items)
 
 
 class EventStream:
@@ -96,46 +91,51 @@ class EventStream:
         reader: _Reader,
         hub: EventHub,
         subscriber: Subscriber,
-        epoch: str,
         shutdown: ShutdownState,
         check_access: CheckAccess,
     ) -> None:
         self._reader = reader
         self._hub = hub
         self._subscriber = subscriber
-        self._epoch = epoch
         self._shutdown = shutdown
         self._check_access = check_access
         self._is_closed = False
-        self._told = subscriber.position  # the last cursor that the client knows, and since when
-        self._told_at = self._written_at = 0.0
+        self._sent_position = subscriber.position  # of the last cursor that was sent, and when that was
+        self._sent_position_at = self._written_at = self._checked_at = 0.0
 
     def close(self) -> None:
-        """End the stream: the client has disconnected, or the process stops."""
+        """End the stream: the client has disconnected."""
         self._is_closed = True
-        self._subscriber.wakened.set()
+        self._subscriber.end()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def limited(self, work: Awaitable[ResultT], timeout_s: float) -> ResultT:
+        """Return the result of work. Raises DeadlineExceeded after `timeout_s` seconds and when the stream ends."""
+        return await self._subscriber.limited(work, timeout_s)
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield what is to be written, one or several frames at a time, until the stream ends."""
         clock = asyncio.get_running_loop().time
-        yield b"retry: %d\n\n" % random.randint(2000, 5000)  # noqa: S311 - not a secret
-        self._written_at = self._told_at = checked_at = clock()
-        with self._hub.subscribed(self._subscriber):
-            while not (self._is_closed or self._subscriber.is_ended):
-                if clock() - checked_at >= CHECK_ACCESS_EVERY_S:
-                    if not await self._is_permitted():
-                        return
-                    checked_at = clock()
-                self._subscriber.wakened.clear()
+        self._written_at = self._sent_position_at = self._checked_at = clock()
+        # With the cursor, a client that is interrupted before the first event continues here, and not at its `after`.
+        retry_ms = random.randint(2000, 5000)  # noqa: S311 - not a secret
+        yield b"retry: %d\nid: %s\n\n" % (retry_ms, self._reader.cursor(self._sent_position))
+        with metrics.event_streams.track_inprogress(), self._hub.subscribed(self._subscriber):
+            while not self._subscriber.is_ended:
+                if not await self._is_permitted():
+                    return
+                self._subscriber.expect()
                 before = self._subscriber.position
                 chunk = await self._next_frames() or self._due_frame(clock())
                 if chunk:
+                    # The page may have taken long.
+                    if not await self._is_permitted():
+                        return
                     yield chunk
                     self._written_at = clock()
                     await asyncio.sleep(min(self._hub.subscribers * PAUSE_PER_STREAM_S, MAX_PAUSE_S))
                 elif self._subscriber.position == before:
-                    due_at = min(self._written_at + COMMENT_EVERY_S, checked_at + CHECK_ACCESS_EVERY_S)
-                    await self._wait(due_at - clock())
+                    due_at = min(self._written_at + COMMENT_EVERY_S, self._checked_at + CHECK_ACCESS_EVERY_S)
+                    await self._subscriber.wait(due_at - clock())
         if self._shutdown:
             await asyncio.sleep(random.uniform(0, END_WITHIN_S))  # noqa: S311 - not a secret
         elif not self._is_closed:
@@ -143,19 +143,23 @@ class EventStream:
 
     def _due_frame(self, now: float) -> bytes:
         """Return what a client without events gets from time to time: its new cursor, or a comment."""
-        if now - self._told_at >= CURSOR_EVERY_S and self._told != self._subscriber.position:
+        if now - self._sent_position_at >= CURSOR_EVERY_S and self._sent_position != self._subscriber.position:
             # The filters hide what happens: without this frame, the client would begin far behind again.
-            self._tell(now)
-            return b"id: %s\n\n" % self._reader.cursor(self._told, self._epoch)
+            self._note_sent_position(now)
+            return b"id: %s\n\n" % self._reader.cursor(self._sent_position)
         return b":\n\n" if now - self._written_at >= COMMENT_EVERY_S else b""
 
-    def _tell(self, now: float) -> None:
-        self._told_at, self._told = now, self._subscriber.position
+    def _note_sent_position(self, now: float) -> None:
+        self._sent_position_at, self._sent_position = now, self._subscriber.position
 
     async def _is_permitted(self) -> bool:
         """Return whether the credentials still give the same access; during an outage of PostgreSQL they do."""
+        now = asyncio.get_running_loop().time()
+        if now - self._checked_at < CHECK_ACCESS_EVERY_S:
+            return True
+        self._checked_at = now
         try:
-            principal = await self._check_access()
+            principal = await self.limited(self._check_access(), CHECK_TIMEOUT_S)
         except Unavailable:
             return True
         except ServiceError:
@@ -164,45 +168,44 @@ class EventStream:
 
     async def _next_frames(self) -> bytes:
         """Return the next frames, and move the cursor beyond what was read."""
-        entries = self._hub.after(self._subscriber.position, self._epoch)
+        entries = self._hub.after(self._subscriber.position, self._reader.epoch)
         frames = await self._frames_from_log() if entries is None else self._frames_of(entries)
         if frames:
-            self._tell(asyncio.get_running_loop().time())
+            self._note_sent_position(asyncio.get_running_loop().time())
         return frames
 
     def _frames_of(self, entries: Sequence[Entry]) -> bytes:
         frames: list[bytes] = []
-        size = 0
+        size_bytes = 0
         for entry in entries:
             self._subscriber.position = entry.position
-            frame = entry.internal if self._subscriber.viewer is None else entry.public
-            if frame is not None and self._subscriber.may_want(entry) and self._reader.wants(frame.kind):
+            frame = self._subscriber.frame_of(entry)
+            if frame is not None:
                 frames.append(frame.text)
-                size += len(frame.text)
-                if size > MAX_CHUNK_BYTES:
+                size_bytes += len(frame.text)
+                if size_bytes > MAX_CHUNK_BYTES:
                     break
         metrics.event_frames.inc(len(frames))
         return b"".join(frames)
 
     async def _frames_from_log(self) -> bytes:
-        """Return the frames of a page of the log: the hub does not have all events after the cursor."""
+        """Return the frames of a page of the log: the hub does not have all events after the cursor.
+
+        It waits for its turn, and reads, no longer than until the next check of the access.
+        """
+        due_at = self._checked_at + CHECK_ACCESS_EVERY_S + MAX_OVERDUE_S
         try:
-            page, frames = await self._reader.after(self._subscriber.position, self._epoch)
+            page = await self.limited(self._reader.after(self._subscriber), due_at - asyncio.get_running_loop().time())
         except EventsGone:
-            self._subscriber.is_ended = True
+            self._subscriber.end()
+            return b""
+        except DeadlineExceeded:
             return b""
         except Unavailable:  # the database has an outage
-            await self._wait(RETRY_EVERY_S)
+            await self._subscriber.wait(RETRY_EVERY_S)
             return b""
         if page.position == self._subscriber.position:  # the hub has not begun to follow the log
-            await self._wait(RETRY_EVERY_S)
+            await self._subscriber.wait(RETRY_EVERY_S)
         self._subscriber.position = max(self._subscriber.position, page.position)
         metrics.event_frames.inc(len(page.items))
-        return frames
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(max(seconds, 0)):
-                await self._subscriber.wakened.wait()
-        except TimeoutError:
-            return
+        return self._reader.frames(page)

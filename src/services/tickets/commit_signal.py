@@ -2,6 +2,8 @@
 
 import asyncio
 
+from core.waiting import wait_within
+
 
 class CommitSignal:
     """Wakes tasks that wait for the next committed change, such as the readers of a feed.
@@ -24,9 +26,4 @@ class CommitSignal:
 
     async def wait(self, timeout_s: float) -> bool:
         """Return True at the next notification, or False after `timeout_s` seconds without one."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._next.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await wait_within(self._next, timeout_s)
