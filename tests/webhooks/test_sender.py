@@ -40,6 +40,12 @@ async def test_a_request_has_the_headers_and_the_body(sender: Sender, receiver: 
     assert (delivery.path, delivery.body, delivery.headers["webhook-id"]) == ("/hook?a=b", b'{"id":"1.1"}', "evt_1_1")
 
 
+@pytest.mark.parametrize("path", ["/hook;key=1?a=b;c", "/a;b/c;d", "/", "?a", "/%2F//x/"])
+async def test_the_whole_path_is_called(sender: Sender, receiver: Receiver, path: str) -> None:
+    assert (await sender.send(receiver.url.removesuffix("/hook") + path, HEADERS, b"{}", timeout_s=5)).is_success
+    assert receiver.deliveries[0].path == (path if path.startswith("/") else f"/{path}")
+
+
 async def test_a_connection_is_used_again(sender: Sender, receiver: Receiver) -> None:
     for _ in range(3):
         assert (await sender.send(receiver.url, HEADERS, b"{}", timeout_s=5)).is_success
