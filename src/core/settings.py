@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     database_dsn: Annotated[SecretStr, AfterValidator(_async_secret)] | None = None
     database_pool_size: int = Field(default=10, ge=1)
     search_pool_size: int = Field(default=2, ge=1)
+    work_pool_size: int = Field(default=4, ge=1)
     search_timeout: float = Field(default=2, ge=0.01, le=5)
     redis_host: Annotated[str, AfterValidator(_node_addresses)] | None = None
     redis_port: int = Field(default=6379, ge=1, le=65535)

@@ -48,6 +48,7 @@ async def open_resources(
         pool_size=settings.database_pool_size,
         search_pool_size=settings.search_pool_size,
         search_timeout_s=settings.search_timeout,
+        work_pool_size=settings.work_pool_size,
     )
     if tracer_provider is None:
         redis = GuardedRedis(connect(settings))

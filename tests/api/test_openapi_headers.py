@@ -87,7 +87,7 @@ def test_every_response_documents_its_headers(document: JSON) -> None:
         **{(name, 200): {"ETag"} for name in ("get_rule", "change_rule")},
         **{(name, 412): {"ETag"} for name in ("change_rule", "delete_rule")},
         **{(name, 200): {"ETag"} for name in ("get_webhook", "change_webhook", "rotate_secret")},
-        **{(name, 412): {"ETag"} for name in ("change_webhook", "delete_webhook")},
+        **{(name, 412): {"ETag"} for name in ("change_webhook", "delete_webhook", "rotate_secret")},
         ("list_deliveries", 200): {"Link"},
         ("start_replay", 202): {"Location"},
         **{
@@ -121,6 +121,7 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
         "create_comment": {"Idempotency-Key", "If-Match", "If-None-Match"},
         "change_ticket": {"If-Match", "If-None-Match"},
         "change_field": {"If-Match", "If-None-Match"},
+        "rotate_secret": {"If-Match", "If-None-Match"},
         "change_sla_policy": {"If-Match", "If-None-Match"},
         "change_calendar": {"If-Match", "If-None-Match"},
         **{

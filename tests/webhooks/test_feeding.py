@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from core.errors import DatabaseUnavailable
 from services.webhooks import feed_statements
 from services.webhooks.feeder import Feeder
 from support.api_calls import a_person
@@ -155,3 +156,23 @@ async def test_two_feeders_create_each_delivery_once(hooks: Hooks) -> None:
         pass
     for endpoint in created:
         assert await hooks.states(endpoint) == ["pending"] * 10
+
+
+@pytest.mark.parametrize("failure", [DatabaseUnavailable("too slow"), ZeroDivisionError()], ids=str)
+async def test_an_endpoint_that_cannot_be_fed_does_not_stop_the_others(hooks: Hooks, failure: Exception) -> None:
+    broken, other = await hooks.endpoint(URL), await hooks.endpoint(URL)
+    await hooks.ticket()
+    await hooks.publish()
+
+    class _FailingFeeder(Feeder):
+        attempts = 0
+
+        async def _feed_endpoint(self, endpoint_id: int) -> int:
+            if endpoint_id == broken:
+                self.attempts += 1
+                raise failure
+            return await super()._feed_endpoint(endpoint_id)
+
+    feeder = _FailingFeeder(hooks.database)
+    assert [await feeder.feed() for _ in range(3)] == [1, 0, 0]
+    assert (await hooks.states(other), feeder.attempts) == (["pending"], 1)

@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,12 @@ async def test_a_request_has_the_headers_and_the_body(sender: Sender, receiver: 
     (delivery,) = receiver.deliveries
     assert (attempt.is_success, attempt.status, attempt.error) == (True, 204, None)
     assert (delivery.path, delivery.body, delivery.headers["webhook-id"]) == ("/hook?a=b", b'{"id":"1.1"}', "evt_1_1")
+
+
+@pytest.mark.parametrize("path", ["/hook;key=1?a=b;c", "/a;b/c;d", "/", "?a", "/%2F//x/"])
+async def test_the_whole_path_is_called(sender: Sender, receiver: Receiver, path: str) -> None:
+    assert (await sender.send(receiver.url.removesuffix("/hook") + path, HEADERS, b"{}", timeout_s=5)).is_success
+    assert receiver.deliveries[0].path == (path if path.startswith("/") else f"/{path}")
 
 
 async def test_a_connection_is_used_again(sender: Sender, receiver: Receiver) -> None:
@@ -203,6 +210,31 @@ async def test_a_resolution_that_hangs_ends_with_the_request(sender: Sender, mon
     monkeypatch.setattr(network, "_addresses_of", lambda *_: time.sleep(0.3))
     attempt = await sender.send("https://slow.example.com/", HEADERS, b"{}", timeout_s=0.05)
     assert attempt.error == "no response within 0.05 s"
+
+
+async def test_a_name_that_is_slow_to_resolve_leaves_threads_to_the_others(
+    sender: Sender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after the requests have timed out: their threads still wait for the name server."""
+    release, slow = threading.Event(), []
+
+    def resolve(host: str, _: int) -> list[str]:
+        if host == "slow.example.com":
+            slow.append(host)
+            release.wait(10)
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(network, "_addresses_of", resolve)
+    slow_url = receiver.url.replace("127.0.0.1", "slow.example.com")
+    try:
+        for _ in range(2):
+            await asyncio.gather(*(sender.send(slow_url, HEADERS, b"{}", timeout_s=0.1) for _ in range(40)))
+        other = receiver.url.replace("127.0.0.1", "hooks.example.com")
+        assert (await sender.send(other, HEADERS, b"{}", timeout_s=2)).is_success
+        assert len(slow) == 4
+    finally:
+        release.set()
+    assert (await sender.send(slow_url, HEADERS, b"{}", timeout_s=5)).is_success
 
 
 async def test_the_certificate_must_be_that_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:

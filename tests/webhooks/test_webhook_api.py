@@ -2,7 +2,7 @@
 
 import httpx2
 import pytest
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from directory.conftest import problem
 from models import Role
@@ -152,6 +152,36 @@ async def test_both_secrets_sign_for_a_day_after_a_rotation(
     assert len(second.headers["webhook-signature"].split(" ")) == 1
     Webhook(rotated["secret"]).verify(second.body, second.headers)
     assert (await admin.get(f"/webhooks/{webhook['id']}")).json()["old_secret_until"] is None
+
+
+async def test_a_second_rotation_within_the_day_keeps_the_secret_in_use(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
+) -> None:
+    webhook = await created(admin, url=receiver.url)
+    path = f"/webhooks/{webhook['id']}/rotate-secret"
+    unused, new = [(await admin.post(path)).json()["secret"] for _ in range(2)]
+    await hooks.ticket()
+    await hooks.feed()
+    await hooks.deliverer().deliver_due()
+    (delivery,) = receiver.deliveries
+    for secret in (webhook["secret"], new):
+        Webhook(secret).verify(delivery.body, delivery.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(unused).verify(delivery.body, delivery.headers)
+    await hooks.pass_time(86_401)
+    assert (await admin.post(path)).json()["old_secret_until"] is not None
+    await hooks.ticket()
+    await hooks.feed()
+    await hooks.deliverer().deliver_due()
+    Webhook(new).verify(receiver.deliveries[1].body, receiver.deliveries[1].headers)
+
+
+@pytest.mark.usefixtures("hooks")
+async def test_a_rotation_that_is_sent_twice_with_if_match_rotates_once(admin: httpx2.AsyncClient) -> None:
+    webhook = await created(admin)
+    path = f"/webhooks/{webhook['id']}/rotate-secret"
+    assert (await admin.post(path, headers={"If-Match": '"1"'})).headers["ETag"] == '"2"'
+    assert problem(await admin.post(path, headers={"If-Match": '"1"'})) == (412, "version-mismatch")
 
 
 async def test_a_test_shows_the_outcome_and_the_headers(

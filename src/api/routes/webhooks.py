@@ -108,16 +108,24 @@ async def delete_webhook(
     return await webhooks.delete(webhook_id, principal, expected=expected)
 
 
-@router.post("/{webhook_id}/rotate-secret", responses=responses(MUTATES, docs.SECRET_ROTATED, WebhookNotFound))
+@router.post(
+    "/{webhook_id}/rotate-secret",
+    responses=responses(MUTATES, docs.SECRET_ROTATED, WebhookNotFound, VersionMismatch),
+)
 async def rotate_secret(
-    webhook_id: _WebhookId, webhooks: AllWebhooks, principal: Caller, response: Response
+    webhook_id: _WebhookId,
+    expected: ExpectedVersions,
+    webhooks: AllWebhooks,
+    principal: Caller,
+    response: Response,
 ) -> WebhookWithSecret:
     """Rotate the secret of a webhook.
 
     Returns the new secret. For 24 hours, requests carry a signature of each of the two, so that the receiver can change
-    to the new one at any time.
+    to the new one at any time. Another rotation within these 24 hours replaces the new secret and keeps the previous
+    one for 24 hours more. With `If-Match`, a request that is sent twice rotates once.
     """
-    webhook = await webhooks.rotate_secret(webhook_id, principal)
+    webhook = await webhooks.rotate_secret(webhook_id, principal, expected=expected)
     response.headers.update(etag_of(webhook.version))
     return webhook
 

@@ -22,8 +22,6 @@ POOL_TIMEOUT_S: Final = 1.5
 # Its queries read or write a few rows by primary key.
 CONTROL_POOL_SIZE: Final = 2
 CONTROL_TIMEOUT_S: Final = 2
-# The background work of a process takes turns: one transaction may be long, another one must not wait for it.
-WORK_POOL_SIZE: Final = 2
 WORK_TIMEOUT_S: Final = 5
 # Shorter than the timeout of the clients that poll the readiness endpoint.
 PROBE_TIMEOUT_S: Final = 2
@@ -75,7 +73,15 @@ class Database:
     Everything that is done for a request ends at its deadline: see `core.deadline`.
     """
 
-    def __init__(self, dsn: str, *, pool_size: int, search_pool_size: int = 2, search_timeout_s: float = 2) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        pool_size: int,
+        search_pool_size: int = 2,
+        search_timeout_s: float = 2,
+        work_pool_size: int = 4,
+    ) -> None:
         self._main = Connections(dsn, size=pool_size, acquire_timeout_s=POOL_TIMEOUT_S)
         # The best plan depends on how many tickets contain a word, so each search is planned for its own words.
         session = {"statement_timeout": f"{search_timeout_s * 1000:.0f}ms", "plan_cache_mode": "force_custom_plan"}
@@ -87,7 +93,8 @@ class Database:
             acquire_timeout_s=CONTROL_TIMEOUT_S,
             connect_timeout_s=CONTROL_TIMEOUT_S,
         )
-        self._work = Connections(dsn, size=WORK_POOL_SIZE, acquire_timeout_s=WORK_TIMEOUT_S)
+        # Each piece of background work has at most a few transactions at once, of which some are long.
+        self._work = Connections(dsn, size=work_pool_size, acquire_timeout_s=WORK_TIMEOUT_S)
 
     @property
     def pools(self) -> dict[str, PoolState]:

@@ -2,7 +2,8 @@
 
 ALL, FIND, LOCK     endpoints with the number of their pending deliveries, but not those that are deleted
 CREATE, SAVE        write the settings
-ROTATE              replaces the secret, and keeps the previous one for a day
+ROTATE              replaces the secret, and keeps the previous one for a day. A second one within the day replaces the
+                    new one only: the receiver may still have the previous one
 SKIP_BACKLOG        ends the deliveries that no process has claimed, END_REPLAYS the replays
 DELETE              marks an endpoint as deleted: its rows are removed in batches later
 """
@@ -122,7 +123,7 @@ ROTATE: Final = Statement(
     update(endpoints)
     .values(
         secret=given(endpoints.c.secret),
-        old_secret=endpoints.c.secret,
+        old_secret=case((endpoints.c.old_secret_until > _NOW, endpoints.c.old_secret), else_=endpoints.c.secret),
         old_secret_until=_NOW + cast(constant("24 hours"), Interval),
         version=endpoints.c.version + ONE,
         updated_at=_NOW,

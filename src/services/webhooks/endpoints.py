@@ -90,13 +90,18 @@ class WebhookService:
                 await _save(connection, before, changes, skips=patch.skip_backlog)
             return _webhook_of(await found(connection, webhook_id))
 
-    async def rotate_secret(self, webhook_id: int, principal: Principal) -> WebhookWithSecret:
-        """Replace the secret; for a day, requests are signed with the previous one too. Raises WebhookNotFound."""
+    async def rotate_secret(
+        self, webhook_id: int, principal: Principal, *, expected: Set[int] | None = None
+    ) -> WebhookWithSecret:
+        """Replace the secret; for a day, requests are signed with the previous one too.
+
+        Raises WebhookNotFound, VersionMismatch.
+        """
         principal.require_admin()
         secret = new_secret()
         sealed = await self._secrets.seal(secret)
         async with self._database.transaction() as connection:
-            await _locked(connection, webhook_id, None)
+            await _locked(connection, webhook_id, expected)
             await connection.run(sql.ROTATE, endpoint_id=webhook_id, secret=sealed)
             row = await found(connection, webhook_id)
         return _with_secret(row, secret)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -25,13 +25,13 @@ class Feeder:
     """Moves the cursors of endpoints and of replays, each in a transaction of its own with the deliveries it creates.
 
     Any number of processes may do so at once: each skips what another one has locked. An endpoint has at most a
-    thousand pending deliveries; its cursor waits meanwhile. A replay waits while half as many are pending. Every method
-    raises DatabaseUnavailable.
+    thousand pending deliveries; its cursor waits meanwhile. A replay waits while half as many are pending.
     """
 
     def __init__(self, database: Database, *, wake_deliverer: Callable[[], None] = lambda: None) -> None:
         self._database = database
         self._wake_deliverer = wake_deliverer
+        self._retry_at: dict[tuple[str, int], float] = {}
 
     async def run(self, published: CommitSignal) -> None:
         """Feed until cancelled: when this process has published events, and regularly for those of others."""
@@ -49,18 +49,34 @@ class Feeder:
                         await next_events.wait()
 
     async def feed(self) -> int:
-        """Move each cursor that is behind once, and return by how many positions in total."""
+        """Move each cursor that is behind once, and return by how many positions in total.
+
+        Raises DatabaseUnavailable if it cannot look for them; the failure of one is logged.
+        """
         async with self._database.working_singly() as connection:
             behind = await connection.rows(sql.BEHIND)
             running = await connection.rows(sql.RUNNING)
         moved = 0
         for endpoint in behind:
-            moved += await self._feed_endpoint(endpoint.id)
+            moved += await self._moved_by("webhook", endpoint.id, self._feed_endpoint)
         for replay in running:
-            moved += await self._feed_replay(replay.id)
+            moved += await self._moved_by("replay", replay.id, self._feed_replay)
         if moved:
             self._wake_deliverer()
         return moved
+
+    async def _moved_by(self, what: str, row_id: int, feed: Callable[[int], Awaitable[int]]) -> int:
+        """Return by how many positions it moved. A failure leaves it out for some time, and the others go on."""
+        now = asyncio.get_running_loop().time()
+        if self._retry_at.get((what, row_id), now) > now:
+            return 0
+        try:
+            return await feed(row_id)
+        except Exception:  # noqa: BLE001 - as the docstring says
+            _log.exception("cannot feed %s %d; retrying in %d s", what, row_id, _RETRY_AFTER_S)
+            self._retry_at = {key: at for key, at in self._retry_at.items() if at > now}
+            self._retry_at[what, row_id] = now + _RETRY_AFTER_S
+            return 0
 
     async def _feed_endpoint(self, endpoint_id: int) -> int:
         async with self._database.working() as connection:

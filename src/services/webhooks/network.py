@@ -7,15 +7,19 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
+from weakref import WeakValueDictionary
 
 import httpcore2
 
 from services.webhooks.addresses import Address, AddressPolicy
 
 # A name server that does not respond holds a thread for some seconds. asyncio's own threads serve other work.
-_RESOLVER_THREADS: Final = 16
+_RESOLVER_THREADS: Final = 64
+# Of these, one host has few, so that a host whose name server does not respond leaves threads to the others.
+_LOOKUPS_OF_ONE_HOST: Final = 4
 
 SocketOptions = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]]
 
@@ -28,6 +32,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         self._is_encrypted = is_encrypted
         self._backend = httpcore2.AnyIOBackend()
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="webhook-names")
+        self._lookups: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def connect_tcp(
         self,
@@ -53,12 +58,25 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         raise failure
 
     async def _resolve(self, host: str, port: int) -> list[Address]:
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._threads, _addresses_of, host, port)
+            found = await self._look_up(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError(f"cannot resolve {host}") from error
         return [ip_address(address) for address in found]
+
+    async def _look_up(self, host: str, port: int) -> list[str]:
+        """Return the addresses of a name. Its turn ends with the thread, which goes on when the request times out."""
+        turn = self._lookups.setdefault(host, asyncio.Semaphore(_LOOKUPS_OF_ONE_HOST))
+        await turn.acquire()
+        loop = asyncio.get_running_loop()
+        lookup = self._threads.submit(_addresses_of, host, port)
+
+        def release(_: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(turn.release)
+
+        lookup.add_done_callback(release)
+        return await asyncio.wrap_future(lookup)
 
     def close(self) -> None:
         """Let the threads end."""

@@ -88,7 +88,7 @@ class Sender:
         self.policy.ensure_valid(url)  # what is allowed may have changed since the endpoint was created
         pool = self._pool(urlsplit(url).scheme)
         sent = {"content-length": str(len(body)), "user-agent": _USER_AGENT} | headers
-        async with pool.stream("POST", url, headers=list(sent.items()), content=body) as response:
+        async with pool.stream("POST", _target(url), headers=list(sent.items()), content=body) as response:
             received.retry_after_s = _retry_after_s(response)
             received.status = response.status
             async for chunk in response.aiter_stream():
@@ -118,6 +118,13 @@ class _Received:
         self.status: int | None = None
         self.body = bytearray()
         self.retry_after_s: float | None = None
+
+
+def _target(url: str) -> httpcore2.URL:
+    """Return a URL with its whole path; httpcore2 itself would drop what follows a semicolon in the last segment."""
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return httpcore2.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target=path)
 
 
 def _storable(text: str) -> str:

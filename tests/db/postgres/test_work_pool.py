@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from core.settings import async_dsn
-from db.postgres.database import WORK_POOL_SIZE, Database
+from db.postgres.database import Database
 from db.postgres.pool import PoolState
 from db.postgres.statements import Statement
 
@@ -19,8 +19,8 @@ COUNT = Statement(text("SELECT count(*) FROM written"))
 
 @pytest.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
-    """One connection for the main pool."""
-    database = Database(async_dsn(postgres_dsn), pool_size=1)
+    """One connection for the main pool, three for background work."""
+    database = Database(async_dsn(postgres_dsn), pool_size=1, work_pool_size=3)
     yield database
     await database.close()
 
@@ -28,7 +28,7 @@ async def database(postgres_dsn: str) -> AsyncIterator[Database]:
 async def test_it_has_connections_while_the_main_pool_has_none(database: Database) -> None:
     async with database.reading(), database.working() as connection, database.working() as other:
         assert [await connection.value(ONE), await other.value(ONE)] == [1, 1]
-        assert database.pools["work"] == PoolState(size=WORK_POOL_SIZE, in_use=2, waiting=0)
+        assert database.pools["work"] == PoolState(size=3, in_use=2, waiting=0)
     assert database.pools["work"].in_use == 0
 
 
