@@ -74,7 +74,6 @@ from services.links.merges import Merges
 from services.operation.health import HealthService
 from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
-from services.sla.calendar_definitions import Calendars
 from services.sla.calendars import CalendarService
 from services.sla.policies import SlaPolicies
 from services.sla.recompute import Recomputation
@@ -195,8 +194,7 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     """Build the services of tickets: all of them write through one TicketChanges."""
     database, cache = resources.database, resources.cache
     close = AutoCloseTimes(settings.auto_close_after, settings.auto_close_notice)
-    calendars = Calendars(database)
-    automation = AutomationDefinitions(database, close, calendars)
+    automation = AutomationDefinitions(database, close)
     changes = TicketChanges(database, cache, resources.groups, automation)
     state.automation, state.changes = automation, changes
     state.policies = SlaPolicies(database, automation)
@@ -207,7 +205,7 @@ def _build_tickets(state: State, resources: Resources, settings: Settings) -> No
     definitions, assignees = FieldDefinitions(database), Assignees(database)
     working_fields = WorkingFields(assignees, definitions)
     state.fields = FieldService(database, definitions, resources.groups)
-    state.calendars = CalendarService(database, calendars)
+    state.calendars = CalendarService(database, automation)
     state.tickets = TicketService(database, cache, changes, working_fields)
     state.lists = TicketLists(database, definitions)
     state.counter = TicketCounter(database, definitions)

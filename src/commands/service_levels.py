@@ -4,13 +4,14 @@
     ./entrypoint.sh python src/service_levels.py repair
 
 `check` names each ticket that is not closed whose columns differ from what its events lead to; the exit status is 1 if
-there is one. `repair` corrects these tickets, each by an ordinary change. Both compute with the calendars as they are
-now.
+there is one. `repair` corrects these tickets, each by an ordinary change. If a change is refused, the others are made
+nevertheless, and the exit status is 1. Both compute with the calendars as they are now.
 """
 
 import argparse
 import asyncio
 import sys
+from collections import Counter
 from typing import Final
 
 from pydantic import ValidationError
@@ -24,6 +25,8 @@ from services.sla.repair import ClockRepair
 from services.tickets.changes import TicketChanges
 from services.tickets.service import lookup_schema
 
+_CORRECTED: Final = "corrected"
+_SKIPPED: Final = "changed meanwhile"
 _COMMANDS: Final = {"check": "name the tickets whose clocks differ from their events", "repair": "correct them"}
 
 
@@ -38,27 +41,40 @@ def main() -> None:
         settings = Settings()
         if settings.database_dsn is None or settings.redis_host is None:
             sys.exit("service_levels: DATABASE_DSN and REDIS_HOST must be set")
-        found = asyncio.run(_run(settings, is_repair=is_repair))
+        left = asyncio.run(_run(settings, is_repair=is_repair))
     except ServiceError as reason:
         sys.exit(f"service_levels: {reason}")
     except ValidationError as error:
         sys.exit(f"service_levels: {describe_errors(error)}")
-    if found and not is_repair:
+    if left:
         sys.exit(1)
 
 
 async def _run(settings: Settings, *, is_repair: bool) -> int:
-    """Print the tickets that differ, and return how many they are."""
+    """Print the tickets that differ, and return how many they are; of a repair, how many were refused."""
     async with open_resources(settings, body_schema=lookup_schema()) as resources:
         close = AutoCloseTimes(settings.auto_close_after, settings.auto_close_notice)
         definitions = AutomationDefinitions(resources.database, close)
         changes = TicketChanges(resources.database, resources.cache, resources.groups, definitions)
         repair = ClockRepair(resources.database, changes, definitions)
-        count = 0
+        outcomes: Counter[str] = Counter()
         async for difference in repair.differences():
-            count += 1
-            print(f"ticket {difference.ticket_id}: {', '.join(difference.columns)}", flush=True)
-            if is_repair:
-                await repair.correct(difference.ticket_id)
-    print(f"{count} tickets {'were corrected' if is_repair else 'differ'}")
-    return count
+            outcome = await _corrected(repair, difference.ticket_id) if is_repair else "differs"
+            print(f"ticket {difference.ticket_id}: {', '.join(difference.columns)}: {outcome}", flush=True)
+            outcomes[outcome] += 1
+    if not is_repair:
+        print(f"{outcomes.total()} tickets differ")
+        return outcomes.total()
+    refused = outcomes.total() - outcomes[_CORRECTED] - outcomes[_SKIPPED]
+    print(
+        f"{outcomes[_CORRECTED]} tickets were corrected, {outcomes[_SKIPPED]} changed meanwhile, {refused} were refused"
+    )
+    return refused
+
+
+async def _corrected(repair: ClockRepair, ticket_id: int) -> str:
+    """Correct a ticket, and return what came of it."""
+    try:
+        return _CORRECTED if await repair.correct(ticket_id) else _SKIPPED
+    except ServiceError as reason:
+        return f"refused: {str(reason) or type(reason).__name__}"

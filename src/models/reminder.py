@@ -1,4 +1,4 @@
-"""Reminders: what agents want to be told about a ticket, and when."""
+"""Reminders of agents on tickets: the time, and a note."""
 
 from datetime import datetime
 

@@ -134,8 +134,8 @@ class CalendarPatch(MergePatch):
     )
 
 
-class Calendar(BaseModel):
-    """A calendar of working hours."""
+class ListedCalendar(BaseModel):
+    """A calendar of working hours, without its exceptions."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -145,9 +145,6 @@ class Calendar(BaseModel):
     weekly: Annotated[dict[str, list[list[str]]], _whole_week()] = Field(
         description=_WEEKLY, examples=[_WHOLE_WEEK_EXAMPLE]
     )
-    exceptions: Annotated[dict[str, list[list[str]]], _by_date(_HOURS)] = Field(
-        description=f"{_EXCEPTIONS} In the order of their dates.", examples=[_EXCEPTIONS_EXAMPLE]
-    )
     version: int = Field(
         description="Starts at 1. Each change of the calendar adds 1. Also sent as the `ETag`.", examples=[1]
     )
@@ -155,10 +152,18 @@ class Calendar(BaseModel):
     updated_at: datetime = Field(description="The time of the last change, in UTC.", examples=[_TIME])
 
 
+class Calendar(ListedCalendar):
+    """A calendar of working hours."""
+
+    exceptions: Annotated[dict[str, list[list[str]]], _by_date(_HOURS)] = Field(
+        description=f"{_EXCEPTIONS} In the order of their dates.", examples=[_EXCEPTIONS_EXAMPLE]
+    )
+
+
 class CalendarList(BaseModel):
     """All calendars."""
 
-    items: list[Calendar] = Field(description="The calendars, in the order of their ids.")
+    items: list[ListedCalendar] = Field(description="The calendars, in the order of their ids.")
 
 
 class DueQuery(BaseModel):

@@ -52,6 +52,20 @@ CustomValues = Annotated[
         "that are present replace the stored values, and null removes one."
     ),
 ]
+
+
+def _not_null(value: object) -> object:
+    if value is None:
+        raise PydanticCustomError("custom_value", "must not be null: a rule removes no values")
+    return value
+
+
+SetCustomValues = Annotated[
+    dict[str, Annotated[Any, AfterValidator(_of_json_type), AfterValidator(_not_null)]],
+    AfterValidator(_known_names),
+    WithJsonSchema({"type": "object", "maxProperties": MAX_VALUES, "additionalProperties": _VALUE, "examples": [{}]}),
+]
+"""Values that a rule sets: it removes none."""
 CustomValue = Annotated[Any, WithJsonSchema(_VALUE | {"examples": ["printer"]}), Field(description="A value.")]
 
 

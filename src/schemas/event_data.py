@@ -104,15 +104,17 @@ class DueClock(BaseModel):
     kind: ClockKind = Field(description="What the clock measures.", examples=["first_response"])
     policy_id: int = Field(description="The id of the policy.", examples=[1])
     budget_s: int = Field(description="The budget, in seconds of working time.", examples=[3600])
-    due_at: datetime = Field(
-        description="The time at which the budget is spent.", examples=["2026-03-02T13:31:07.120345Z"]
+    due_at: datetime | None = Field(
+        description="The time at which the budget is spent; null if the calendar does not have so much time in the "
+        "next ten years.",
+        examples=["2026-03-02T13:31:07.120345Z"],
     )
 
 
 class DueReminder(BaseModel):
     """A reminder that is due."""
 
-    principal_id: str = Field(description="Whom it reminds.", examples=["person:17"])
+    principal_id: str = Field(description="The id of the principal who set it.", examples=["person:17"])
     note: str = Field(description="The note of the reminder.", examples=["Ask the supplier again"])
 
 

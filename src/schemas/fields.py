@@ -53,6 +53,14 @@ def _email(value: str) -> str:
         raise PydanticCustomError("email", "must be a valid email address") from None
 
 
+def normal_domain(value: str) -> str:
+    """Return the domain of an email address in the form in which addresses are stored."""
+    try:
+        return _email(f"a@{value}").rpartition("@")[2]
+    except PydanticCustomError:
+        raise PydanticCustomError("domain", "must be a domain that email addresses have") from None
+
+
 def normal_email(address: str) -> str:
     """Return an address in the form in which it is stored, or unchanged if it is not a valid address."""
     try:

@@ -196,8 +196,10 @@ class TicketFilters(BaseModel):
     sla: list[SlaState] = Field(
         default=[],
         max_length=len(SlaState),
-        description="Tickets with a clock that is `breached`, whether it was met later or not, or with a running one "
-        "that is `at_risk`: less than 20 % of its budget is left. Repeat the parameter for either.",
+        description="`breached`: tickets with a clock that was breached, whether it was met later or not. `at_risk`: "
+        "others, with a clock that is running or paused after its warning, at 80 % of the budget. A further question "
+        "begins `next_response` again, and an earlier breach of this clock does not count any more. Repeat the "
+        "parameter for either.",
         examples=[["breached", "at_risk"]],
     )
     snoozed: Annotated[bool, BeforeValidator(plain_truth)] | None = Field(
@@ -234,6 +236,7 @@ class TicketQuery(TicketFilters, Paging):
     sort: Sort = Field(
         default="-id",
         description="The field to sort by; with `-` in descending order. `priority`: the most urgent first, then the "
-        "oldest. `due`: by `due_at`, for agents; only tickets that have one.",
+        "oldest. `due`: by `due_at`, for agents; only tickets that have one. A clock that was breached and is resumed "
+        "has the time of its resumption.",
         examples=["-updated_at"],
     )

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from models import AssignBy, Priority, RuleEvent, TicketStatus
 from models.ticket import MAX_TAGS
-from schemas.custom_values import CustomValues
+from schemas.custom_values import SetCustomValues
 from schemas.fields import Name, Storable, text_schema
 from schemas.matching import TicketMatch
 from schemas.numbers import BodyId, whole_number
@@ -80,7 +80,7 @@ class RuleSet(_Part):
     assignee_id: _AssigneeId | None = Field(
         default=None, description="The id of an active agent or admin.", examples=[None]
     )
-    custom: CustomValues = Field(default={}, description="Values of custom fields, by key.", examples=[{}])
+    custom: SetCustomValues = Field(default={}, description="Values of custom fields, by key.", examples=[{}])
 
 
 class RuleAssign(_Part):
@@ -89,7 +89,8 @@ class RuleAssign(_Part):
     group_id: BodyId = Field(description="The id of an active group.", examples=[1])
     by: AssignBy = Field(
         description="`round_robin`: the member to whom a rule has assigned no ticket for the longest time. "
-        "`least_loaded`: the member with the fewest tickets that are not closed; of several, as by `round_robin`.",
+        "`least_loaded`: the member with the fewest tickets that are not closed, of which 100 are counted; of several "
+        "members, as by `round_robin`.",
         examples=["round_robin"],
     )
 

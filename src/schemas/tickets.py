@@ -197,8 +197,8 @@ class Ticket(BaseModel):
     auto_close_at: datetime | None = Field(
         default=None,
         json_schema_extra=_without_default,
-        description="The time at which the ticket is closed if its requester does not comment and nobody changes its "
-        "status, in UTC; null if it is not closed by itself.",
+        description="The time at which the ticket is closed if its requester does not comment and its status "
+        "does not change, in UTC; null if it is not closed by itself.",
         examples=[None],
     )
     assignee_id: str | None = Field(

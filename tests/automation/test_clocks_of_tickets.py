@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 
 from automation.conftest import HOUR, OFFICE, Automated, clock_of
+from support.factories import JSON
 
 
 async def test_a_new_ticket_is_under_the_first_policy_that_matches_it(automated: Automated) -> None:
@@ -146,3 +147,64 @@ async def test_clocks_of_a_calendar_that_another_process_has_just_made_are_compu
     )
     answered = await automated.change(ticket, status="answered")
     assert clock_of(answered, "resolution")["state"] == "paused"
+
+
+async def test_a_policy_matches_a_small_number(automated: Automated) -> None:
+    await automated.call("POST", "/fields", 201, json={"key": "dose", "label": "Dose", "type": "number"})
+    await automated.policy(first_response_s=HOUR, match={"custom": {"dose": ["1e-7"]}})
+    assert clock_of(await automated.ticket(custom={"dose": 0.0000001}), "first_response")["state"] == "running"
+    assert (await automated.ticket(custom={"dose": 0.000001}))["sla"] == []
+
+
+async def test_a_policy_matches_an_internationalized_domain(automated: Automated) -> None:
+    await automated.policy(first_response_s=HOUR, match={"domain": ["xn--bcher-kva.de"]})
+    for address in ("alice@BÜCHER.de", "alice@xn--bcher-kva.de"):
+        assert clock_of(await automated.ticket(email=address), "first_response")["state"] == "running"
+    assert (await automated.ticket(email="alice@bucher.de"))["sla"] == []
+
+
+async def test_a_paused_clock_after_its_warning_is_at_risk(automated: Automated) -> None:
+    await automated.policy(resolution_s=2 * HOUR)
+    ticket = await automated.ticket(tags=["slow"])
+    await automated.pass_time(1.7 * HOUR)
+    await automated.fire()
+    await automated.change(ticket, status="answered")
+    (found,) = (await automated.call("GET", "/tickets?sla=at_risk&tag=slow", 200))["items"]
+    assert clock_of(found, "resolution")["state"] == "paused"
+    await automated.change(ticket, status="closed")
+    assert (await automated.call("GET", "/tickets?sla=at_risk&tag=slow", 200))["items"] == []
+
+
+async def test_a_further_question_forgets_the_breach_of_an_earlier_one(automated: Automated) -> None:
+    await automated.policy(next_response_s=HOUR)
+    ticket = await automated.ticket(tags=["asked"])
+    for status in ("answered", "awaiting_reply"):
+        await automated.change(ticket, status=status)
+    await automated.pass_time(2 * HOUR)
+    await automated.fire()
+    (found,) = (await automated.call("GET", "/tickets?sla=breached&tag=asked", 200))["items"]
+    assert clock_of(found, "next_response")["state"] == "breached"
+    for status in ("answered", "awaiting_reply"):
+        await automated.change(ticket, status=status)
+    assert (await automated.call("GET", "/tickets?sla=breached&tag=asked", 200))["items"] == []
+
+
+async def test_a_breached_clock_is_due_when_it_runs_again(automated: Automated) -> None:
+    await automated.policy(resolution_s=HOUR)
+    ticket = await automated.ticket()
+    await automated.pass_time(2 * HOUR)
+    await automated.fire()
+    await automated.change(ticket, status="answered")
+    await automated.pass_time(HOUR)
+    resumed = await automated.change(ticket, status="awaiting_reply")
+    assert resumed["due_at"] == resumed["updated_at"]
+
+
+async def test_a_change_of_a_calendar_applies_to_the_next_ticket(automated: Automated) -> None:
+    calendar = await automated.call("POST", "/calendars", 201, json={"name": "Moved", "zone": "UTC", "weekly": OFFICE})
+    await automated.policy(first_response_s=HOUR, calendar_id=calendar["id"])
+    await automated.ticket()
+    closed: JSON = {day: [] for day in OFFICE} | {"sun": [["03:00", "04:00"]]}
+    await automated.call("PATCH", f"/calendars/{calendar['id']}", 200, json={"weekly": closed})
+    due = datetime.fromisoformat(clock_of(await automated.ticket(), "first_response")["due_at"])
+    assert due.isoweekday() == 7

@@ -80,9 +80,12 @@ async def prepared(environment: dict[str, str], path: str, name: str, source: st
         parameters = EXAMPLES[name]
         target = await prepared_path(client, name, path, parameters)
         source = source.replace(path.format_map(parameters), target)
-        body = await prepared_body(client, name, {"into": 2})
-        assert body is not None
-        return str(unique(name, source.replace('"into": 2', f'"into": {body["into"]}')))
+        for field, value in (("into", 2), ("calendar_id", 1)):
+            if f'"{field}": {value}' in source:
+                body = await prepared_body(client, name, {field: value})
+                assert body is not None
+                source = source.replace(f'"{field}": {value}', f'"{field}": {body[field]}')
+        return str(unique(name, source))
 
 
 def success_schema(name: str) -> JSON:

@@ -8,7 +8,7 @@ import copy
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from unittest.mock import patch
@@ -65,16 +65,24 @@ class Report:
 
 
 def fuzz(
-    document: JSON, url: str, key: str, *, seed: int, examples: int, only_random: bool = False
+    document: JSON,
+    url: str,
+    key: str,
+    *,
+    seed: int,
+    examples: int,
+    only_random: bool = False,
+    without_boundaries: Sequence[str] = (),
 ) -> Iterator[Report]:
     """Send the cases that the document leads to; yield the same, growing report after each scenario.
 
     `examples` is the number of random cases of each operation and of sequences. With `only_random`, the cases that do
-    not depend on the seed are left out.
+    not depend on the seed are left out. `without_boundaries` has the ids of operations without boundary cases.
     """
     report = Report()
     schema = schemathesis.openapi.from_dict(
-        copy.deepcopy(document), config=_config(url, key, seed, examples, only_random=only_random)
+        copy.deepcopy(document),
+        config=_config(url, key, seed, examples, without_boundaries, only_random=only_random),
     )
     phase = ""
 
@@ -125,11 +133,14 @@ def _events(schema: BaseSchema) -> Iterator[events.EngineEvent]:
         yield from from_schema(schema).execute()
 
 
-def _config(url: str, key: str, seed: int, examples: int, *, only_random: bool) -> SchemathesisConfig:
+def _config(
+    url: str, key: str, seed: int, examples: int, without_boundaries: Sequence[str], *, only_random: bool
+) -> SchemathesisConfig:
     phases: JSON = {
         "examples": {"enabled": not only_random, "fill-missing": True},
         "coverage": {"enabled": not only_random, "generate-duplicate-query-parameters": True},
     } | {name: {"enabled": True} for name in _RANDOM_PHASES}
+    some = {"include-operation-id": list(without_boundaries), "phases": phases | {"coverage": {"enabled": False}}}
     return SchemathesisConfig.from_dict(
         {
             "base-url": url,
@@ -140,6 +151,7 @@ def _config(url: str, key: str, seed: int, examples: int, *, only_random: bool) 
             "request-timeout": 30,
             "suppress-health-check": ["all"],  # they depend on the speed of this machine
             "phases": phases,
+            "operations": [some] if without_boundaries else [],
             "checks": rules.CHECKS,
             "generation": {"max-examples": examples, "database": "none"},
             "cache": {"enabled": False},  # take nothing from another run and leave nothing behind

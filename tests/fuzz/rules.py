@@ -1,5 +1,6 @@
 """The checks of responses: every check of Schemathesis, two of this project, and a few exceptions."""
 
+import re
 import unicodedata
 from collections.abc import Iterator, Set
 from itertools import count
@@ -60,8 +61,13 @@ _TOGETHER: Final = {
     "must not end when it begins: a whole day is from 00:00 to 24:00",
     "must be a date that exists",
     "must have at least one action",
+    "must have at least one budget",
 }
 _MIN_UNIQUE_LENGTH: Final = 16
+# Two labels at least, without hyphens, none of which is of special use.
+_PLAIN_DOMAIN: Final = re.compile(
+    rf"([a-z]{{1,63}}\.)+(?!({'|'.join(re.escape(each) for each in SPECIAL_USE_DOMAIN_NAMES)})$)[a-z]{{2,63}}", re.ASCII
+)
 _SPECIAL_USE: Final = tuple(f".{domain}" for domain in SPECIAL_USE_DOMAIN_NAMES)
 
 
@@ -77,6 +83,8 @@ def install(schema: BaseSchema) -> None:
             return False  # the path of a ticket or a rule has the other methods, and refuses this id (422)
         if not isinstance(failure, RejectedPositiveData):
             return True
+        if any(isinstance(value, list) for value in (case.path_parameters or {}).values()):
+            return False  # a list of ids in a response, such as `group_id` of conditions, is no id
         problem = response.json()
         return problem["type"] not in _OF_THE_STATE and not _is_not_expressible(problem, case)
 
@@ -124,8 +132,8 @@ def _is_not_expressible(problem: JSON, case: Case[Any]) -> bool:
     """Return whether every error of a problem is a rule that JSON Schema can not express, and is correct.
 
     These are: text without a visible character, because Unicode versions differ in these characters; addresses in the
-    special-use domains of RFC 6761, which the format "email" allows; names of no time zone; times in the past; letters
-    of tags in upper case; and fields that belong together.
+    special-use domains of RFC 6761, which the format "email" allows; names of hosts that no address has; names of no
+    time zone; times in the past; letters of tags in upper case; and fields that belong together.
     """
     errors = [(part["detail"], _at(case, part)) for part in problem.get("errors", [])]
     return bool(errors) and all(
@@ -133,6 +141,7 @@ def _is_not_expressible(problem: JSON, case: Case[Any]) -> bool:
         or (detail == "must be a valid email address" and value.lower().endswith(_SPECIAL_USE))
         or (detail.startswith("must be a time zone") and value not in available_timezones())
         or (detail.startswith("must be letters in lower case") and value != value.lower())
+        or (detail == "must be a domain that email addresses have" and not _PLAIN_DOMAIN.fullmatch(value))
         or detail in _TOGETHER
         for detail, value in errors
     )

@@ -1,4 +1,7 @@
-"""The short form of `pipenv run fuzz`: always the same cases, all phases and all checks."""
+"""The short form of `pipenv run fuzz`: always the same cases, all phases and all checks.
+
+Boundary cases take most of the time: here one operation of three has them, in the order of their ids.
+"""
 
 import asyncio
 import copy
@@ -57,7 +60,9 @@ def document(app: FastAPI) -> JSON:
 
 
 async def test_every_response_conforms_to_the_document(service: ServiceProcess, key: str, document: JSON) -> None:
-    report = await fuzzed(document, service, key, examples=10)
+    ids = sorted(operation["operationId"] for operation in operations(document).values())
+    others = [each for number, each in enumerate(ids) if number % 3]
+    report = await fuzzed(document, service, key, examples=10, without_boundaries=others)
     assert [str(finding) for finding in report.distinct] == []
     assert report.obstacles == []
     assert set(report.sent) == {

@@ -74,7 +74,7 @@ def _valid_of_rule(field: str, name: str) -> object:
 # Operations on a ticket in another state than open: 3 is merged into 4, 5 is closed, 6 is open and has a reminder.
 _TICKETS: Final = {"undo_merge": 3, "open_follow_up": 5, "merge_ticket": 6, "delete_reminder": 6}
 # Required together, though the schema cannot express it.
-_MORE_REQUIRED: Final = {"create_key": ["name", "role"]}
+_MORE_REQUIRED: Final = {"create_key": ["name", "role"], "create_sla_policy": ["first_response_s"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,15 @@ def operations(document: JSON) -> list[Operation]:
     return list(_operations(document))
 
 
-def in_bodies(document: JSON, literal: bytes) -> Iterator[Request]:
-    """Put a JSON literal into every field of every body, and into an unknown field."""
+def in_bodies(document: JSON, literal: bytes, *, but_zeros: bool = False) -> Iterator[Request]:
+    """Put a JSON literal into every field of every body, and into an unknown field.
+
+    With `but_zeros`, the fields that take 0 are left out.
+    """
     for operation in operations(document):
-        for field in operation.fields:
+        for field, schema in operation.fields.items():
+            if but_zeros and any(part.get("minimum") == 0 for part in (schema, *schema.get("anyOf", ()))):
+                continue
             yield operation.request(body=operation.body(field, literal))
         if operation.fields:
             yield operation.request(body=b'{"no-such-field": %s}' % literal)

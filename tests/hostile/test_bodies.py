@@ -64,7 +64,8 @@ async def test_json_nested_100_000_deep_is_refused(endure: Endure, document: JSO
 
 @pytest.mark.parametrize("literal", NUMBERS.values(), ids=NUMBERS)
 async def test_an_extreme_number_is_refused(endure: Endure, document: JSON, literal: bytes) -> None:
-    responses = await endure(in_bodies(document, literal))
+    """Two of them are 0 for every parser."""
+    responses = await endure(in_bodies(document, literal, but_zeros=float(literal) == 0))
     assert {response.status for response in responses} <= {400, 422}
     await endure([*in_queries(document, literal[:5000]), *in_headers(document, literal[:5000])])
 

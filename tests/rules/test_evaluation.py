@@ -58,7 +58,7 @@ def test_each_word_must_occur_in_the_subject_or_in_the_text(words: list[str]) ->
         ({"tag": ["x", "vip"]}, True),
         ({"tag": ["x"]}, False),
         ({"domain": ["example.com"]}, True),
-        ({"domain": ["com"]}, False),
+        ({"domain": ["mail.example.com"]}, False),
         ({"status": ["open", "closed"]}, True),
         ({"status": ["closed"]}, False),
         ({"custom": {"floor": ["3"]}}, True),

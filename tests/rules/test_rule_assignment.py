@@ -115,6 +115,19 @@ async def test_the_last_rule_that_assigns_wins(ruled: Ruled) -> None:
     assert (ticket["assignee_id"], ticket["group_id"]) == ("key:admin", second)
 
 
+async def test_a_later_group_cancels_an_assignment_to_a_member_of_another_one(ruled: Ruled) -> None:
+    (one,) = await ruled.people(1)
+    first, second = await ruled.group(one), await ruled.group()
+    await ruled.rule(assign(first))
+    other = await ruled.rule({"set": {"group_id": second}})
+    ticket = await ruled.ticket()
+    assert (ticket["assignee_id"], ticket["group_id"]) == (None, second)
+    same = {"set": {"group_id": first}}
+    assert (await ruled.admin.patch(f"/rules/{other['id']}", json={"actions": same})).is_success
+    ticket = await ruled.ticket()
+    assert (ticket["assignee_id"], ticket["group_id"]) == (one, first)
+
+
 async def test_a_change_assigns_a_ticket_and_notes_it(ruled: Ruled) -> None:
     people = sorted(await ruled.people(2))
     group = await ruled.group(*people)

@@ -111,6 +111,9 @@ async def test_a_patch_replaces_conditions_and_actions_as_a_whole(ruled: Ruled) 
         ({"actions": {}}, "#/actions"),
         ({"actions": {"set": {}}}, "#/actions"),
         ({"actions": {"set": {"status": "closed"}}}, "#/actions/set/status"),
+        ({"actions": {"set": {"custom": {"x": None}}}}, "#/actions/set/custom/x"),
+        ({"actions": {"set": {"custom": {"x": None}}, "note": "Hello"}}, "#/actions/set/custom/x"),
+        ({"match": {"domain": ["com"]}}, "#/match/domain/0"),
         ({"actions": {"note": "\u200b"}}, "#/actions/note"),
         ({"actions": {"assign": {"group_id": 1, "by": "random"}}}, "#/actions/assign/by"),
         ({"events": []}, "#/events"),
@@ -145,7 +148,6 @@ async def test_a_rule_refers_to_what_exists(ruled: Ruled) -> None:
             ["#/actions/set/group_id", "#/actions/set/assignee_id", "#/actions/assign/group_id"],
         ),
         ({"actions": {"set": {"custom": {key: "x"}}}}, "invalid-fields", [f"#/actions/set/custom/{key}"]),
-        ({"actions": {"set": {"custom": {key: None}}}}, "invalid-fields", [f"#/actions/set/custom/{key}"]),
         ({"actions": {"set": {"custom": {"no_such": 1}}}}, "invalid-fields", ["#/actions/set/custom/no_such"]),
     ):
         for prefix, response in (
@@ -155,6 +157,22 @@ async def test_a_rule_refers_to_what_exists(ruled: Ruled) -> None:
             assert problem(response) == (422, slug)
             found = [part["pointer"] for part in response.json()["errors"]]
             assert found == [pointer.replace("#", prefix, 1) for pointer in pointers]
+
+
+async def test_numbers_in_conditions_are_stored_as_they_are_compared(ruled: Ruled) -> None:
+    key = f"f{secrets.token_hex(6)}"
+    await ruled.directory.created("/fields", {"key": key, "label": "Dose", "type": "number"})
+    rule = await ruled.rule(TAG, match={"custom": {key: ["1e-7", "2.50"]}})
+    assert rule["match"]["custom"] == {key: ["0.0000001", "2.5"]}
+    same = await ruled.admin.patch(f"/rules/{rule['id']}", json={"match": {"custom": {key: ["1e-07", "2.5"]}}})
+    assert (same.json(), same.headers["ETag"]) == (rule, '"1"')
+    tried = await ruled.admin.post("/rules/dry-run", json={"rule": a_rule(TAG, match={"custom": {key: ["25e-1"]}})})
+    before = tried.json()["matched"]
+    assert (await ruled.ticket(custom={key: 0.0000001}))["tags"] == ["triage"]
+    assert (await ruled.ticket(custom={key: 2.5}))["tags"] == ["triage"]
+    assert (await ruled.ticket(custom={key: 25}))["tags"] == []
+    tried = await ruled.admin.post("/rules/dry-run", json={"rule": a_rule(TAG, match={"custom": {key: ["25e-1"]}})})
+    assert tried.json()["matched"] == before + 1
 
 
 def assign(group_id: int, by: str = "round_robin") -> JSON:

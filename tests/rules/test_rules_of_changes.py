@@ -99,6 +99,21 @@ async def test_a_rule_sets_custom_fields_of_a_ticket(ruled: Ruled) -> None:
     }
 
 
+async def test_a_rule_records_only_what_differs_from_the_version_before(ruled: Ruled) -> None:
+    size, floor = f"f{secrets.token_hex(6)}", f"f{secrets.token_hex(6)}"
+    for key in (size, floor):
+        await ruled.directory.created("/fields", {"key": key, "label": "Number", "type": "number"})
+    ticket = await ruled.ticket(custom={size: 1, floor: 1})
+    rule = await ruled.rule({"set": {"custom": {size: 3, floor: 1}}}, "ticket.changed")
+    assert (await ruled.change(ticket, custom={size: 2, floor: 2}))["custom"] == {size: 3, floor: 1}
+    *_, last = await ruled.history(ticket)
+    assert last["data"] == {"custom": {size: {"from": 1, "to": 3}}, "applied_rules": [rule["id"]]}
+    changed = await ruled.change(ticket, custom={size: 4}, subject="Other")
+    assert changed["custom"] == {size: 3, floor: 1}
+    *_, last = await ruled.history(ticket)
+    assert set(last["data"]) == {"subject", "applied_rules"}
+
+
 async def test_a_change_with_a_note_depends_on_the_version_of_before(ruled: Ruled) -> None:
     ticket = await ruled.ticket()
     await ruled.rule(NOTE, "ticket.changed")

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from api.openapi.directory_examples import example_of
-from schemas.calendars import Calendar, Due, HolidayProposal, Worked
+from schemas.calendars import Calendar, Due, HolidayProposal, ListedCalendar, Worked
 
 NEW_CALENDAR: Final = {
     "office": {
@@ -33,7 +33,7 @@ _CALENDAR: Final = example_of(Calendar)
 
 RESPONSES: Final[dict[str, Any]] = {
     "calendar": _CALENDAR,
-    "calendars": {"items": [_CALENDAR]},
+    "calendars": {"items": [example_of(ListedCalendar)]},
     "due": example_of(Due),
     "worked": example_of(Worked),
     "holidays": example_of(HolidayProposal),

@@ -34,7 +34,7 @@ _Year = Annotated[HolidayQuery, Query()]
 async def list_calendars(calendars: AllCalendars, principal: Caller) -> CalendarList:
     """List the calendars.
 
-    Returns all calendars in the order of their ids.
+    Returns all calendars in the order of their ids, without their exceptions: get a calendar for these.
     """
     return await calendars.all(principal)
 
@@ -97,7 +97,7 @@ async def get_due(calendar_id: _CalendarId, query: _Due, calendars: AllCalendars
     """Get the end of a budget of working time.
 
     Returns the time at which so many working seconds have passed. A day on which the clocks change has an hour more or
-    less, as people there have. The request is refused if the calendar has less working time in the next ten years.
+    less. The request is refused if the calendar has less working time in the next ten years.
     """
     return await calendars.due(calendar_id, query, principal)
 

@@ -39,8 +39,8 @@ from services.tickets.ticket_status import is_final
 ACTOR: Final = "system:rules"
 """The actor of the events of notes that rules write."""
 EMAIL: Final = "rules@service.local"
-"""The address of these notes: a valid one in the domain of private networks, to which nobody's mail goes."""
-MAX_COUNTED: Final = 1_000
+"""The address of these notes: a valid one in the domain of private networks, which receives no mail."""
+MAX_COUNTED: Final = 100
 
 _ADD_NOTE: Final = save_statement(frozenset(), comment_in="data")
 _facets: Final = table_of(TicketFacet)

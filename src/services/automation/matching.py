@@ -1,6 +1,7 @@
 """Whether a ticket matches the conditions of a policy or a rule."""
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from schemas.matching import TicketMatch
@@ -35,4 +36,6 @@ def _as_text(value: object) -> str:
     """Return a value as PostgreSQL's `->>` does, and as the filters of lists write it."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):  # PostgreSQL writes it without an exponent
+        return format(Decimal(repr(value)), "f")
     return str(value)

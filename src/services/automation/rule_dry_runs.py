@@ -11,8 +11,9 @@ from schemas.fields import ID_MAX
 from schemas.rule_dry_runs import MAX_SHOWN, DryRunChanges, DryRunTicket, RuleDryRun, RuleDryRunResult
 from services.access.principal import Principal
 from services.automation import rule_statements as sql
+from services.automation.match_references import checked_match
 from services.automation.rule_definitions import active_rule
-from services.automation.rule_references import ensure_actions, ensure_match
+from services.automation.rule_references import ensure_actions
 from services.automation.rules import ActiveRule, Outcome, TicketState, is_match, outcome_of
 
 # The texts of this many tickets are in memory at once.
@@ -34,9 +35,9 @@ class RuleDryRuns:
         new = dry_run.rule
         result = RuleDryRunResult(examined=0, matched=0, items=[])
         async with self._database.reading() as connection:
-            await ensure_match(connection, new.match, "body", "rule", "match")
+            match = await checked_match(connection, new.match, "body", "rule", "match")
             references = await ensure_actions(connection, new.actions, "body", "rule", "actions")
-            rule = active_rule(0, new.events, new.match, new.actions, references)
+            rule = active_rule(0, new.events, match, new.actions, references)
             before = ID_MAX
             while left := dry_run.tickets - result.examined:
                 rows = await connection.rows(sql.RECENT, before=before, limit=min(left, BATCH))

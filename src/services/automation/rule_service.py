@@ -12,8 +12,9 @@ from models import Scope
 from schemas.rules import Rule, RuleActions, RuleCreate, RuleList, RuleMatch, RulePatch
 from services.access.principal import Principal
 from services.automation import rule_statements as sql
+from services.automation.match_references import checked_match
 from services.automation.rule_definitions import actions_of
-from services.automation.rule_references import ensure_actions, ensure_match
+from services.automation.rule_references import ensure_actions
 from services.definitions import CachedDefinitions
 
 MAX_RULES: Final = 20
@@ -54,7 +55,7 @@ class RuleService:
                 existing = await connection.one(sql.COUNT)
                 if existing.rules >= MAX_RULES:
                     raise TooManyRules
-                await _ensure_allowed(connection, values)
+                values |= await _checked(connection, values)
                 if new.position is None:
                     values["position"] = existing.next_position
                 row = await connection.one(sql.CREATE, **_stored(values))
@@ -107,24 +108,28 @@ async def _found(connection: Session, rule_id: int) -> Rule:
     return _rule_of(row)
 
 
-async def _ensure_allowed(connection: Session, values: Mapping[str, Any]) -> None:
+async def _checked(connection: Session, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values in the form in which they are stored."""
+    checked = dict(values)
     if "match" in values:
-        await ensure_match(connection, values["match"], "body", "match")
+        checked["match"] = await checked_match(connection, values["match"], "body", "match")
     if "actions" in values:
         await ensure_actions(connection, values["actions"], "body", "actions")
+    return checked
 
 
 async def _saved(connection: Session, before: Rule, changes: Mapping[str, Any]) -> Rule:
-    values = {name: getattr(before, name) for name in _MEMBERS} | dict(changes)
-    stored = _stored(values)
-    if stored == _stored({name: getattr(before, name) for name in _MEMBERS}):
+    present = {name: getattr(before, name) for name in _MEMBERS}
+    if _stored(present | dict(changes)) == _stored(present):  # also if what it refers to does not exist any more
         return before
-    await _ensure_allowed(connection, changes)
+    stored = _stored(present | await _checked(connection, changes))
+    if stored == _stored(present):
+        return before
     return _rule_of(await connection.one(sql.SAVE, id=before.id, **stored))
 
 
 def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values as parameters: conditions and actions as JSON, without members that say nothing."""
+    """Return the values as parameters: conditions and actions as JSON, without the members at their defaults."""
     match: RuleMatch = values["match"]
     actions: RuleActions = values["actions"]
     return {

@@ -48,6 +48,8 @@ class RuleBook:
 
 
 NO_RULES: Final = RuleBook()
+# A member of the group of an earlier `assign` may be no member of the group that is set later.
+_OVERRIDE_ASSIGN: Final = frozenset({"group_id", "assignee_id"})
 
 
 class TicketState:
@@ -102,7 +104,7 @@ def is_match(rule: ActiveRule, state: TicketState) -> bool:
 
 
 def outcome_of(rules: Sequence[ActiveRule], state: TicketState) -> Outcome:
-    """Return what rules do to a ticket, one after the other. Those that have no effect take no part."""
+    """Return what rules do to a ticket, one after the other. A rule without effect is not in `applied`."""
     outcome = _Outcome(state)
     for rule in rules:
         outcome.apply(rule)
@@ -136,7 +138,7 @@ class _Outcome:
         if self._value(name) == value:
             return False
         self.values[name] = value
-        if name == "assignee_id":  # an earlier rule may have found none
+        if name in _OVERRIDE_ASSIGN:
             self.assign = None
         return True
 

@@ -50,7 +50,7 @@ def _overlapping_exception(text: str, weekly: Mapping[str, Hours], exceptions: M
     day = date.fromisoformat(text)
     hours = exceptions[text]
     found = set(_overlapping(hours, _end_on_the_next_day(hours_of(day - _DAY))))
-    if (day + _DAY).isoformat() not in exceptions:  # else that exception is the one that is wrong
+    if (day + _DAY).isoformat() not in exceptions:  # else the fault is at that exception
         next_opens = min((minutes_of(each)[0] for each in hours_of(day + _DAY)), default=DAY_MINUTES)
         found |= {index for index, each in enumerate(hours) if minutes_of(each)[1] - DAY_MINUTES > next_opens}
     yield from sorted(found)

@@ -24,11 +24,13 @@ from schemas.calendars import (
     DueQuery,
     HolidayProposal,
     HolidayQuery,
+    ListedCalendar,
     Worked,
     WorkedQuery,
 )
 from services.access.principal import Principal
-from services.sla.calendar_definitions import Calendars, calendars, working_time_of
+from services.definitions import CachedDefinitions
+from services.sla.calendar_definitions import calendars, working_time_of
 from services.sla.calendar_rules import ensure_valid
 from services.sla.public_holidays import public_holidays
 from services.sla.working_time import Hours
@@ -40,7 +42,9 @@ _SETTINGS: Final = ("name", "zone", "weekly", "exceptions")
 _ID: Final = given(calendars.c.id)
 _LOCK: Final = Statement(select(func.pg_advisory_xact_lock(literal_column("7415530160"))))
 _COUNT: Final = Statement(select(func.count()).select_from(calendars))
-_ALL: Final = Statement(select(*calendars.c).order_by(calendars.c.id))
+_LISTED: Final = Statement(
+    select(*(calendars.c[name] for name in ListedCalendar.model_fields)).order_by(calendars.c.id)
+)
 _FIND: Final = Statement(select(*calendars.c).where(calendars.c.id == _ID))
 _CREATE: Final = Statement(
     insert(calendars).values({name: given(calendars.c[name]) for name in _SETTINGS}).returning(*calendars.c)
@@ -61,15 +65,15 @@ class CalendarService:
     raise OutcomeUnknown.
     """
 
-    def __init__(self, database: Database, definitions: Calendars) -> None:
+    def __init__(self, database: Database, definitions: CachedDefinitions[Any]) -> None:
         self._database = database
         self._definitions = definitions
 
     async def all(self, principal: Principal) -> CalendarList:
-        """Return all calendars in the order of their ids."""
+        """Return all calendars in the order of their ids, without their exceptions."""
         _require_reader(principal)
         async with self._database.reading() as connection:
-            return CalendarList(items=[_calendar_of(row) for row in await connection.rows(_ALL)])
+            return CalendarList(items=[_listed(row) for row in await connection.rows(_LISTED)])
 
     async def find(self, calendar_id: int, principal: Principal) -> Calendar:
         """Return a calendar. Raises CalendarNotFound."""
@@ -171,8 +175,15 @@ def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _calendar_of(row: Row) -> Calendar:
-    """Return a calendar with the days in their order, which `jsonb` does not keep."""
-    weekly: dict[str, Hours] = json.loads(row.weekly)
+    """Return a calendar with the days and dates in their order, which `jsonb` does not keep."""
     exceptions: dict[str, Hours] = json.loads(row.exceptions)
-    ordered = {"weekly": {day: weekly[day] for day in WEEKDAYS}, "exceptions": dict(sorted(exceptions.items()))}
-    return Calendar.model_validate(dict(row) | ordered)
+    return Calendar.model_validate({**row, "weekly": _weekly(row), "exceptions": dict(sorted(exceptions.items()))})
+
+
+def _listed(row: Row) -> ListedCalendar:
+    return ListedCalendar.model_validate({**row, "weekly": _weekly(row)})
+
+
+def _weekly(row: Row) -> dict[str, Hours]:
+    weekly: dict[str, Hours] = json.loads(row.weekly)
+    return {day: weekly[day] for day in WEEKDAYS}

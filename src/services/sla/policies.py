@@ -1,9 +1,10 @@
 """The policies of service levels: admins create, change and order them."""
 
+import asyncio
 from collections.abc import Mapping, Set
 from typing import Any, Final
 
-from sqlalchemy import Integer, Text, bindparam, cast, func, insert, literal_column, select, update
+from sqlalchemy import DateTime, Integer, Text, bindparam, cast, func, insert, literal_column, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.errors import (
@@ -17,20 +18,21 @@ from db.postgres.database import Database
 from db.postgres.failures import raised_for_duplicates
 from db.postgres.session import Session
 from db.postgres.statements import Row, Statement, given
-from models import Calendar, ClockKind, Group, Scope, table_of
+from models import ClockKind, Scope, table_of
 from models import SlaPolicy as PolicyTable
+from models.calendar import MAX_SPAN_DAYS
 from schemas.matching import TicketMatch
 from schemas.sla_policies import SlaPolicy, SlaPolicyCreate, SlaPolicyList, SlaPolicyPatch
 from services.access.principal import Principal
+from services.automation.match_references import checked_match
 from services.definitions import CachedDefinitions
-from services.fields.definitions import read_all
+from services.sla.calendar_definitions import calendars, working_time_of
 
 MAX_POLICIES: Final = 100
 
 policies: Final = table_of(PolicyTable)
-_calendars: Final = table_of(Calendar)
-_groups: Final = table_of(Group)
-_CHANGEABLE: Final = ("name", "position", "calendar_id", *(f"{kind}_s" for kind in ClockKind), "active")
+_BUDGETS: Final = tuple(f"{kind}_s" for kind in ClockKind)
+_CHANGEABLE: Final = ("name", "position", "calendar_id", *_BUDGETS, "active")
 _UNIQUE_NAME: Final = "uq_sla_policies_name_key"
 _MATCH: Final = cast(bindparam("match", type_=Text), JSONB)
 _ONE: Final = literal_column("1", Integer)
@@ -41,8 +43,11 @@ _LAST: Final = func.coalesce(func.max(policies.c.position), literal_column("0"))
 _COUNT: Final = Statement(
     select(func.count().label("policies"), (_LAST + _ONE).label("next_position")).select_from(policies)
 )
-_HAS_CALENDAR: Final = Statement(select(_ONE).where(_calendars.c.id == given(_calendars.c.id)))
-_HAS_GROUP: Final = Statement(select(_ONE).where(_groups.c.id == given(_groups.c.id)))
+_CALENDAR: Final = Statement(
+    select(*calendars.c, func.service_clock(type_=DateTime(timezone=True)).label("now")).where(
+        calendars.c.id == given(calendars.c.id)
+    )
+)
 _CREATE: Final = Statement(
     insert(policies)
     .values({name: given(policies.c[name]) for name in _CHANGEABLE})
@@ -94,7 +99,7 @@ class SlaPolicies:
                 existing = await connection.one(_COUNT)
                 if existing.policies >= MAX_POLICIES:
                     raise TooManyPolicies
-                await _ensure_references(connection, values)
+                values |= await _checked(connection, values, values)
                 if new.position is None:
                     values["position"] = existing.next_position
                 row = await connection.one(_CREATE, **_stored(values))
@@ -140,28 +145,48 @@ async def _found(connection: Session, policy_id: int) -> Row:
 
 
 async def _saved(connection: Session, before: SlaPolicy, changes: Mapping[str, Any]) -> SlaPolicy:
-    if all(getattr(before, name) == value for name, value in changes.items()):
+    present = {name: getattr(before, name) for name in (*_CHANGEABLE, "match")}
+    wanted = present | dict(changes)
+    if wanted == present:  # also if what it refers to does not exist any more
         return before
-    await _ensure_references(connection, changes)
-    values = {name: getattr(before, name) for name in (*_CHANGEABLE, "match")} | dict(changes)
-    if all(values[f"{kind}_s"] is None for kind in ClockKind):
+    values = present | await _checked(connection, changes, wanted)
+    if values == present:
+        return before
+    if all(values[name] is None for name in _BUDGETS):
         raise InvalidReference(*(Fault("at least one budget is required", "body", name) for name in sorted(changes)))
     return policy_of(await connection.one(_SAVE, id=before.id, **_stored(values)))
 
 
-async def _ensure_references(connection: Session, values: Mapping[str, Any]) -> None:
-    """Raise InvalidReference for a calendar or groups that do not exist."""
-    faults: list[Fault] = []
-    if "calendar_id" in values and await connection.one_or_none(_HAS_CALENDAR, id=values["calendar_id"]) is None:
-        faults.append(Fault("no calendar has this id", "body", "calendar_id"))
-    group_ids = values["match"].group_id if "match" in values else ()
-    for index, group_id in enumerate(group_ids):
-        if await connection.one_or_none(_HAS_GROUP, id=group_id) is None:
-            faults.append(Fault("no group has this id", "body", "match", "group_id", index))
-    custom = values["match"].custom if "match" in values else {}
-    known = await read_all(connection) if custom else {}
-    faults += [
-        Fault("no custom field has this key", "body", "match", "custom", key) for key in custom if key not in known
-    ]
+async def _checked(connection: Session, sent: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was sent in the form in which it is stored. `policy` has the members that result from it.
+
+    Raises InvalidReference for a calendar, groups, custom fields or values that do not exist, and for a budget that
+    the calendar has no time for.
+    """
+    faults = await _budget_faults(connection, sent, policy) if sent.keys() & {"calendar_id", *_BUDGETS} else []
+    checked = dict(sent)
+    if "match" in sent:
+        try:
+            checked["match"] = await checked_match(connection, sent["match"], "body", "match")
+        except InvalidReference as error:
+            faults += error.faults
     if faults:
         raise InvalidReference(*faults)
+    return checked
+
+
+async def _budget_faults(connection: Session, sent: Mapping[str, Any], policy: Mapping[str, Any]) -> list[Fault]:
+    row = await connection.one_or_none(_CALENDAR, id=policy["calendar_id"])
+    if row is None:
+        return [Fault("no calendar has this id", "body", "calendar_id")]
+    working_time = working_time_of(row)
+    faults: list[Fault] = []
+    for name in _BUDGETS:
+        budget = policy[name]
+        # In a thread: the search through ten years takes tens of milliseconds.
+        if budget is not None and await asyncio.to_thread(working_time.due, row.now, budget) is None:
+            detail = f"must not be more than the calendar has in {MAX_SPAN_DAYS:,} days"
+            if name not in sent:
+                detail = f"has less time than {name} in {MAX_SPAN_DAYS:,} days"
+            faults.append(Fault(detail, "body", name if name in sent else "calendar_id"))
+    return faults

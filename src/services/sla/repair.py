@@ -62,8 +62,11 @@ class ClockRepair:
                 return
             after = rows[-1].id
 
-    async def correct(self, ticket_id: int) -> None:
-        """Set the clocks and timers of a ticket to what its events lead to, unless it changes meanwhile."""
+    async def correct(self, ticket_id: int) -> bool:
+        """Set the clocks and timers of a ticket to what its events lead to, and return whether that changed it.
+
+        A ticket that changes meanwhile is left as it is. Also raises what `TicketChanges.change` raises.
+        """
         async with self._database.reading() as connection:
             events = await connection.rows(EVENTS, ticket_id=ticket_id)
         settings = await self._definitions.current()
@@ -75,7 +78,7 @@ class ClockRepair:
                 if ticket.is_changed:
                     ticket.add_fact(EventType.CHANGED, REPAIRED, sorted(ticket.changed_fields), Audience.INTERNAL)
 
-        await self._changes.change(ticket_id, _REPAIR, put)
+        return (await self._changes.change(ticket_id, _REPAIR, put)).is_changed
 
     async def _rebuilt(self, ticket_id: int, version: int) -> Mapping[str, Any] | None:
         """Return the columns that the events lead to; None if the ticket changed meanwhile."""

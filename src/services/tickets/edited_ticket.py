@@ -56,7 +56,7 @@ class EditedTicket:
         self.saved: Row = row
         self._commented: Row | None = None
         self.steps: RuleSteps = NO_STEPS
-        # Whom the event names as its actor; None: the principal that makes the change.
+        # The actor of the event; None: the principal that makes the change.
         self.actor: str | None = None
 
     def __getitem__(self, field: str) -> Any:  # noqa: ANN401 - what the column holds
@@ -158,17 +158,21 @@ class EditedTicket:
     def edit_custom(self, values: Mapping[str, object], visible: Set[str]) -> None:
         """Set custom fields, whose values are validated already; None removes a value. Raises TicketClosed.
 
+        A change back to the stored value is none.
         `visible` holds the keys of the fields that requesters see.
         """
         self._refuse_if_closed()
-        before = self.custom
-        after = {key: value for key, value in (before | dict(values)).items() if value is not None}
+        before: dict[str, Any] = json.loads(self._before["custom"])
+        after = {key: value for key, value in (self.custom | dict(values)).items() if value is not None}
         for key in values:
-            if before.get(key) != after.get(key):
-                audience = Audience.PUBLIC if key in visible else Audience.INTERNAL
-                change = {"from": before.get(key), "to": after.get(key)}
-                self._members[audience].setdefault("custom", {})[key] = change
-        if before != after:
+            change = {"from": before.get(key), "to": after.get(key)}
+            is_changed = before.get(key) != after.get(key)
+            for audience, members in self._members.items():
+                is_seen = (key in visible) == (audience is Audience.PUBLIC)
+                _put(members, key, change if is_changed and is_seen else None)
+        if before == after:
+            self._values.pop("custom", None)
+        else:
             self._values["custom"] = json.dumps(after, ensure_ascii=False)
 
     def move_to(self, status: TicketStatus) -> None:
@@ -258,6 +262,15 @@ class EditedTicket:
     def _refuse_if_closed(self) -> None:
         if self._purpose is None and is_final(TicketStatus(self._before.status)):
             raise TicketClosed(self.id)
+
+
+def _put(members: dict[str, Any], key: str, change: Mapping[str, Any] | None) -> None:
+    """Set the change of a custom field in the members of an event, or remove it."""
+    custom = {name: each for name, each in members.pop("custom", {}).items() if name != key}
+    if change is not None:
+        custom[key] = change
+    if custom:
+        members["custom"] = custom
 
 
 class LockedTickets(tuple[EditedTicket, ...]):  # noqa: SLOT001 - it has an attribute
