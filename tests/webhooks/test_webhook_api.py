@@ -4,6 +4,7 @@ import httpx2
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from core import metrics
 from directory.conftest import problem
 from models import Role
 from services.access.api_keys import ApiKeys
@@ -291,3 +292,32 @@ async def test_the_metrics_name_what_waits_and_what_is_dead(
     assert f"tickets_webhook_dead_deliveries{label} 2.0" in text
     (age,) = [line for line in text.splitlines() if line.startswith(f"tickets_webhook_oldest_pending_seconds{label}")]
     assert 100 <= float(age.rpartition(" ")[2]) < 110
+
+
+def gauge(name: str, endpoint_id: int) -> float:
+    value = metrics.REGISTRY.get_sample_value(name, {"endpoint": str(endpoint_id)})
+    assert value is not None
+    return value
+
+
+async def test_the_age_counts_the_first_event_that_the_log_still_has(hooks: Hooks) -> None:
+    """It must not fall when the log begins to delete what the webhook has not got."""
+    endpoint = await hooks.endpoint(URL)
+    for _ in range(2):
+        await hooks.ticket()
+    await hooks.publish()
+    await hooks.sql.execute("UPDATE event_log SET published_at = published_at - interval '1 hour'")
+    await hooks.sql.execute("DELETE FROM event_log WHERE position = (SELECT max(position) - 1 FROM event_log)")
+    await measure(hooks.database)
+    assert gauge("tickets_webhook_oldest_pending_seconds", endpoint) >= 3600
+
+
+async def test_dead_deliveries_are_counted_up_to_a_bound(hooks: Hooks) -> None:
+    endpoint = await hooks.endpoint(URL)
+    await hooks.sql.execute(
+        "INSERT INTO webhook_deliveries (endpoint_id, position, ticket_id, version, state, finished_at)"
+        " SELECT $1, n, n, 1, 'dead', now() FROM generate_series(1, 10001) n",
+        endpoint,
+    )
+    await measure(hooks.database)
+    assert gauge("tickets_webhook_dead_deliveries", endpoint) == 10_000
