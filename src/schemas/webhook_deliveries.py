@@ -123,6 +123,11 @@ class Replay(BaseModel):
     done: int = Field(description="The number of its deliveries that succeeded.", examples=[480])
     dead: int = Field(description="The number of its deliveries that are dead.", examples=[0])
     skipped: int = Field(description="The number of its deliveries that were skipped.", examples=[0])
+    more_than: int | None = Field(
+        description="Present if more than this number of its deliveries have ended: `done`, `dead` and `skipped` count "
+        "only some of them. Null if they count all.",
+        examples=[None],
+    )
     created_at: datetime = Field(description="The time of creation, in UTC.", examples=[_TIME])
     finished_at: datetime | None = Field(
         description="The time at which the state became `done`, in UTC; null before.", examples=[_TIME]

@@ -95,7 +95,8 @@ class WebhookPatch(MergePatch):
     state: Literal["on", "paused"] = Field(
         default="on",
         json_schema_extra=without_default,
-        description="`on` sends events, from where the webhook stopped. `paused` keeps them until then.",
+        description="`on` sends events, from where the webhook stopped, and ends a pause because of failures. `paused` "
+        "keeps them until then.",
         examples=["paused"],
     )
     skip_backlog: Annotated[bool, Field(strict=True)] = Field(

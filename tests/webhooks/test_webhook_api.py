@@ -2,8 +2,9 @@
 
 import httpx2
 import pytest
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import Webhook
 
+from core import metrics
 from directory.conftest import problem
 from models import Role
 from services.access.api_keys import ApiKeys
@@ -73,115 +74,6 @@ async def test_agents_have_no_access(hooks: Hooks, admin: httpx2.AsyncClient) ->
         body = {"url": URL} if method == "POST" else None
         response = await admin.request(method, path, json=body, headers=headers)
         assert problem(response) == (403, "forbidden")
-
-
-@pytest.mark.usefixtures("hooks")
-async def test_a_patch_makes_a_version_only_if_something_differs(admin: httpx2.AsyncClient) -> None:
-    webhook = await created(admin)
-    path = f"/webhooks/{webhook['id']}"
-    changed = await admin.patch(path, json={"tags": ["vip"], "detail": "full"}, headers={"If-Match": '"1"'})
-    assert (changed.json()["tags"], changed.json()["detail"], changed.headers["ETag"]) == (["vip"], "full", '"2"')
-    assert (await admin.patch(path, json={"tags": ["vip"]})).headers["ETag"] == '"2"'
-    late = await admin.patch(path, json={"tags": []}, headers={"If-Match": '"1"'})
-    assert problem(late) == (412, "version-mismatch")
-
-
-async def test_a_paused_webhook_goes_on_where_it_stopped(
-    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
-) -> None:
-    webhook = await created(admin, url=receiver.url)
-    path = f"/webhooks/{webhook['id']}"
-    assert (await admin.patch(path, json={"state": "paused"})).json()["state"] == "paused"
-    tickets = [await hooks.ticket() for _ in range(2)]
-    await hooks.feed()
-    assert await hooks.deliverer().deliver_due() == 0
-    await admin.patch(path, json={"state": "on"})
-    await hooks.feed()
-    await hooks.deliverer().deliver_due()
-    assert sorted(receiver.ids) == sorted(f"evt_{ticket['id']}_1" for ticket in tickets)
-
-
-async def test_a_webhook_that_was_switched_off_starts_without_its_failures(
-    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
-) -> None:
-    webhook = await created(admin, url=receiver.url)
-    path = f"/webhooks/{webhook['id']}"
-    await hooks.ticket()
-    await hooks.feed()
-    receiver.behaviour = lambda _: Reply(410)
-    await hooks.deliverer().deliver_due()
-    off = (await admin.get(path)).json()
-    assert (off["state"], off["state_reason"], off["pending"], off["version"]) == ("off", "gone", 1, 2)
-    assert off["failing_since"] is not None
-    assert (await admin.patch(path, json={"tags": []})).json()["state_reason"] == "gone"
-    on = (await admin.patch(path, json={"state": "on"})).json()
-    assert (on["state"], on["state_reason"], on["failing_since"], on["paused_until"]) == ("on", None, None, None)
-
-
-async def test_the_backlog_can_be_skipped(admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver) -> None:
-    webhook = await created(admin, url=receiver.url)
-    path = f"/webhooks/{webhook['id']}"
-    await hooks.ticket()
-    await hooks.feed()
-    await hooks.ticket()
-    await hooks.publish()
-    await admin.patch(path, json={"skip_backlog": True})
-    ticket = await hooks.ticket()
-    await hooks.feed()
-    await hooks.deliverer().deliver_due()
-    assert receiver.ids == [f"evt_{ticket['id']}_1"]
-    listed = (await admin.get(f"{path}/deliveries?state=skipped")).json()["items"]
-    assert len(listed) == 1
-
-
-async def test_both_secrets_sign_for_a_day_after_a_rotation(
-    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
-) -> None:
-    webhook = await created(admin, url=receiver.url)
-    rotated = (await admin.post(f"/webhooks/{webhook['id']}/rotate-secret")).json()
-    assert rotated["secret"] != webhook["secret"]
-    assert rotated["old_secret_until"] is not None
-    for _ in range(2):
-        await hooks.ticket()
-        await hooks.feed()
-        await hooks.deliverer().deliver_due()
-        await hooks.pass_time(86_401)
-    first, second = receiver.deliveries
-    for secret in (webhook["secret"], rotated["secret"]):
-        Webhook(secret).verify(first.body, first.headers)
-    assert len(second.headers["webhook-signature"].split(" ")) == 1
-    Webhook(rotated["secret"]).verify(second.body, second.headers)
-    assert (await admin.get(f"/webhooks/{webhook['id']}")).json()["old_secret_until"] is None
-
-
-async def test_a_second_rotation_within_the_day_keeps_the_secret_in_use(
-    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
-) -> None:
-    webhook = await created(admin, url=receiver.url)
-    path = f"/webhooks/{webhook['id']}/rotate-secret"
-    unused, new = [(await admin.post(path)).json()["secret"] for _ in range(2)]
-    await hooks.ticket()
-    await hooks.feed()
-    await hooks.deliverer().deliver_due()
-    (delivery,) = receiver.deliveries
-    for secret in (webhook["secret"], new):
-        Webhook(secret).verify(delivery.body, delivery.headers)
-    with pytest.raises(WebhookVerificationError):
-        Webhook(unused).verify(delivery.body, delivery.headers)
-    await hooks.pass_time(86_401)
-    assert (await admin.post(path)).json()["old_secret_until"] is not None
-    await hooks.ticket()
-    await hooks.feed()
-    await hooks.deliverer().deliver_due()
-    Webhook(new).verify(receiver.deliveries[1].body, receiver.deliveries[1].headers)
-
-
-@pytest.mark.usefixtures("hooks")
-async def test_a_rotation_that_is_sent_twice_with_if_match_rotates_once(admin: httpx2.AsyncClient) -> None:
-    webhook = await created(admin)
-    path = f"/webhooks/{webhook['id']}/rotate-secret"
-    assert (await admin.post(path, headers={"If-Match": '"1"'})).headers["ETag"] == '"2"'
-    assert problem(await admin.post(path, headers={"If-Match": '"1"'})) == (412, "version-mismatch")
 
 
 async def test_a_test_shows_the_outcome_and_the_headers(
@@ -291,3 +183,32 @@ async def test_the_metrics_name_what_waits_and_what_is_dead(
     assert f"tickets_webhook_dead_deliveries{label} 2.0" in text
     (age,) = [line for line in text.splitlines() if line.startswith(f"tickets_webhook_oldest_pending_seconds{label}")]
     assert 100 <= float(age.rpartition(" ")[2]) < 110
+
+
+def gauge(name: str, endpoint_id: int) -> float:
+    value = metrics.REGISTRY.get_sample_value(name, {"endpoint": str(endpoint_id)})
+    assert value is not None
+    return value
+
+
+async def test_the_age_counts_the_first_event_that_the_log_still_has(hooks: Hooks) -> None:
+    """It must not fall when the log begins to delete what the webhook has not got."""
+    endpoint = await hooks.endpoint(URL)
+    for _ in range(2):
+        await hooks.ticket()
+    await hooks.publish()
+    await hooks.sql.execute("UPDATE event_log SET published_at = published_at - interval '1 hour'")
+    await hooks.sql.execute("DELETE FROM event_log WHERE position = (SELECT max(position) - 1 FROM event_log)")
+    await measure(hooks.database)
+    assert gauge("tickets_webhook_oldest_pending_seconds", endpoint) >= 3600
+
+
+async def test_dead_deliveries_are_counted_up_to_a_bound(hooks: Hooks) -> None:
+    endpoint = await hooks.endpoint(URL)
+    await hooks.sql.execute(
+        "INSERT INTO webhook_deliveries (endpoint_id, position, ticket_id, version, state, finished_at)"
+        " SELECT $1, n, n, 1, 'dead', now() FROM generate_series(1, 10001) n",
+        endpoint,
+    )
+    await measure(hooks.database)
+    assert gauge("tickets_webhook_dead_deliveries", endpoint) == 10_000

@@ -85,6 +85,22 @@ async def test_a_replay_begins_after_a_cursor_of_the_feed(
     assert receiver.ids == [f"evt_{ticket['id']}_1"]
 
 
+async def test_the_progress_of_a_large_replay_is_counted_up_to_a_bound(admin: httpx2.AsyncClient, hooks: Hooks) -> None:
+    webhook = await created(admin)
+    replay = (await admin.post(f"/webhooks/{webhook['id']}/replays", json=ALL)).json()
+    assert (replay["done"], replay["more_than"]) == (0, None)
+    await hooks.sql.execute(
+        "INSERT INTO webhook_deliveries"
+        " (endpoint_id, replay_id, position, ticket_id, version, reason, state, finished_at)"
+        " SELECT $1, $2, n, n, 1, 'replay', CASE WHEN n <= 7 THEN 'pending' ELSE 'done' END,"
+        " CASE WHEN n > 7 THEN now() END FROM generate_series(1, 10010) n",
+        webhook["id"],
+        replay["id"],
+    )
+    found = (await admin.get(f"/webhooks/{webhook['id']}/replays/{replay['id']}")).json()
+    assert (found["pending"], found["done"], found["more_than"]) == (7, 10_001, 10_000)
+
+
 async def test_new_events_are_sent_before_those_of_a_replay(
     admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
 ) -> None:

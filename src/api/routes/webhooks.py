@@ -89,8 +89,9 @@ async def change_webhook(
 ) -> Webhook:
     """Change a webhook.
 
-    The body is a merge patch (RFC 7396). A webhook that was paused or switched off goes on where it stopped. Filters
-    apply to events that are read from the log after the change.
+    The body is a merge patch (RFC 7396). With the state `on`, a webhook that was paused or switched off goes on where
+    it stopped, and a pause because of failures ends. Filters apply to events that are read from the log after the
+    change.
     """
     webhook = await webhooks.change(webhook_id, patch, principal, expected=expected)
     response.headers.update(etag_of(webhook.version))

@@ -2,9 +2,11 @@
 
 ALL, FIND, LOCK     endpoints with the number of their pending deliveries, but not those that are deleted
 CREATE, SAVE        write the settings
+RESUME              ends a pause because of failures, which is no change of the settings
 ROTATE              replaces the secret, and keeps the previous one for a day. A second one within the day replaces the
                     new one only: the receiver may still have the previous one
-SKIP_BACKLOG        ends the deliveries that no process has claimed, END_REPLAYS the replays
+SKIP_BACKLOG        ends the pending deliveries, END_REPLAYS the replays. One in progress keeps its claim, so that its
+                    success is recorded
 DELETE              marks an endpoint as deleted: its rows are removed in batches later
 """
 
@@ -16,7 +18,6 @@ from sqlalchemy import (
     Boolean,
     DateTime,
     Interval,
-    and_,
     bindparam,
     case,
     cast,
@@ -119,6 +120,11 @@ def _save() -> Statement:
 
 
 SAVE: Final = _save()
+RESUME: Final = Statement(
+    update(endpoints)
+    .values(failures=ZERO, failing_since=null(), not_before=null())
+    .where(endpoints.c.id == ENDPOINT_ID)
+)
 ROTATE: Final = Statement(
     update(endpoints)
     .values(
@@ -130,13 +136,15 @@ ROTATE: Final = Statement(
     )
     .where(endpoints.c.id == ENDPOINT_ID)
 )
+_IS_FREE: Final = or_(deliveries.c.claimed_until.is_(None), deliveries.c.claimed_until <= _NOW)
 SKIP_BACKLOG: Final = Statement(
     update(deliveries)
-    .values(state=constant(DeliveryState.SKIPPED), finished_at=_NOW, claimed_until=null())
-    .where(
-        deliveries.c.endpoint_id == ENDPOINT_ID,
-        and_(_IS_PENDING, or_(deliveries.c.claimed_until.is_(None), deliveries.c.claimed_until <= _NOW)),
+    .values(
+        state=constant(DeliveryState.SKIPPED),
+        finished_at=_NOW,
+        claimed_until=case((_IS_FREE, null()), else_=deliveries.c.claimed_until),
     )
+    .where(deliveries.c.endpoint_id == ENDPOINT_ID, _IS_PENDING)
 )
 END_REPLAYS: Final = Statement(
     update(replays)

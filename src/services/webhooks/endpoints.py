@@ -77,7 +77,7 @@ class WebhookService:
     async def change(
         self, webhook_id: int, patch: WebhookPatch, principal: Principal, *, expected: Set[int] | None = None
     ) -> Webhook:
-        """Change a webhook; without any difference makes no version.
+        """Change a webhook; without any difference makes no version. A webhook that is set to `on` is tried at once.
 
         Raises WebhookNotFound, VersionMismatch, InvalidReference.
         """
@@ -88,6 +88,8 @@ class WebhookService:
             await self._ensure_allowed(connection, changes)
             if patch.skip_backlog or any(before[name] != value for name, value in changes.items()):
                 await _save(connection, before, changes, skips=patch.skip_backlog)
+            elif changes.get("state") == WebhookState.ON and before.paused_until is not None:
+                await connection.run(sql.RESUME, endpoint_id=webhook_id)
             return _webhook_of(await found(connection, webhook_id))
 
     async def rotate_secret(
@@ -175,8 +177,8 @@ async def _locked(connection: Session, webhook_id: int, expected: Set[int] | Non
 
 async def _save(connection: Session, before: Row, changes: Mapping[str, Any], *, skips: bool) -> None:
     values = {name: changes.get(name, before[name]) for name in (*_SETTINGS, "state")}
-    is_changed = before.state != WebhookState.ON or values["url"] != before.url
-    starts = values["state"] == WebhookState.ON and is_changed
+    is_tried_at_once = "state" in changes or values["url"] != before.url
+    starts = values["state"] == WebhookState.ON and is_tried_at_once
     values["state_reason"] = before.state_reason if values["state"] == WebhookState.OFF else None
     if skips:
         await connection.run(sql.SKIP_BACKLOG, endpoint_id=before.id)

@@ -40,6 +40,8 @@ from models import DeliveryReason, DeliveryState
 from services.webhooks.tables import ENDPOINT_ID, LIMIT, attempts, deliveries, endpoints, log, publisher, replays
 
 PURGE_BATCH: Final = 1_000
+MAX_DEAD_COUNT: Final = 10_000
+MAX_REPLAY_COUNT: Final = 10_000
 
 _DELIVERY_ID: Final = bindparam("delivery_id", type_=BigInteger)
 _REPLAY_ID: Final = bindparam("replay_id", type_=BigInteger)
@@ -120,14 +122,38 @@ START: Final = Statement(
 
 
 def _replay_of() -> Statement:
-    states = (DeliveryState.PENDING, DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.SKIPPED)
-    numbers = (func.count().filter(deliveries.c.state == constant(state)).label(state) for state in states)
-    counted = select(*numbers).where(deliveries.c.replay_id == replays.c.id).correlate(replays).lateral("counted")
+    """Return the statement. It counts a bounded number of deliveries: a replay may have millions.
+
+    Those that are pending are at most a thousand, and counted in the index of the pending ones of the endpoint.
+    """
+    pending = (
+        select(func.count())
+        .where(
+            deliveries.c.endpoint_id == replays.c.endpoint_id,
+            deliveries.c.replay_id == replays.c.id,
+            _IS_PENDING,
+        )
+        .correlate(replays)
+        .scalar_subquery()
+    )
+    finished = (
+        select(deliveries.c.state)
+        .where(deliveries.c.replay_id == replays.c.id, ~_IS_PENDING)
+        .limit(literal_column(str(MAX_REPLAY_COUNT + 1)))
+        .correlate(replays)
+        .subquery("finished")
+    )
+    states = (DeliveryState.DONE, DeliveryState.DEAD, DeliveryState.SKIPPED)
+    numbers = (func.count().filter(finished.c.state == constant(state)).label(state) for state in states)
+    is_more = func.count() > literal_column(str(MAX_REPLAY_COUNT))
+    more_than = case((is_more, literal_column(str(MAX_REPLAY_COUNT)))).label("more_than")
+    counted = select(*numbers, more_than).select_from(finished).lateral("counted")
     return Statement(
         select(
             *(replays.c[name] for name in ("id", "only_dead", "state", "created_at", "finished_at")),
             (replays.c.to_position - replays.c.from_position).label("events"),
             (replays.c.cursor - replays.c.from_position).label("events_read"),
+            pending.label("pending"),
             *counted.c,
         )
         .select_from(replays.join(counted, true()))
@@ -174,7 +200,10 @@ PURGE_ENDPOINTS: Final = Statement(
 
 
 def _measure() -> Statement:
-    """Return the statement. The oldest event that waits is that of a delivery, or the next one in the log."""
+    """Return the statement. The oldest event that waits is that of a delivery, or the first one left in the log.
+
+    It counts dead deliveries up to a bound: an endpoint may have very many in 30 days.
+    """
     oldest = (
         select(func.min(deliveries.c.created_at))
         .where(deliveries.c.endpoint_id == endpoints.c.id, _IS_PENDING)
@@ -183,16 +212,20 @@ def _measure() -> Statement:
     )
     in_log = (
         select(log.c.published_at)
-        .where(log.c.position == endpoints.c.cursor + literal_column("1"))
+        .where(log.c.position > endpoints.c.cursor)
+        .order_by(log.c.position)
+        .limit(literal_column("1"))
         .correlate(endpoints)
         .scalar_subquery()
     )
-    dead = (
-        select(func.count())
+    some_dead = (
+        select(literal_column("1"))
         .where(deliveries.c.endpoint_id == endpoints.c.id, deliveries.c.state == constant(DeliveryState.DEAD))
+        .limit(literal_column(str(MAX_DEAD_COUNT)))
         .correlate(endpoints)
-        .scalar_subquery()
+        .subquery("some_dead")
     )
+    dead = select(func.count()).select_from(some_dead).scalar_subquery()
     age = extract("epoch", _NOW - func.least(oldest, in_log))
     return Statement(
         select(endpoints.c.id, func.coalesce(age, literal_column("0")).label("oldest_s"), dead.label("dead")).where(

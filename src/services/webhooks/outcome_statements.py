@@ -25,6 +25,7 @@ from sqlalchemy import (
     func,
     insert,
     null,
+    or_,
     select,
     true,
     update,
@@ -36,6 +37,9 @@ from services.webhooks.tables import ENDPOINT_ID, ONE, ZERO, attempts, deliverie
 
 _NOW: Final = func.now()
 _IS_PENDING: Final = deliveries.c.state == constant(DeliveryState.PENDING)
+# An admin skipped the backlog while the request was in progress.
+_IS_SKIPPED: Final = deliveries.c.state == constant(DeliveryState.SKIPPED)
+_IS_CLAIMED: Final = or_(_IS_PENDING, and_(_IS_SKIPPED, deliveries.c.claimed_until.is_not(None)))
 
 
 def _locked(*conditions: ColumnElement[bool]) -> Any:  # noqa: ANN401 - SQLAlchemy's own
@@ -69,7 +73,7 @@ def _finished(state: ColumnElement[Any], next_at: ColumnElement[Any], *condition
         .where(
             deliveries.c.id == bindparam("delivery_id", type_=BigInteger),
             deliveries.c.attempts == bindparam("attempt", type_=SmallInteger),
-            _IS_PENDING,
+            _IS_CLAIMED,
             *conditions,
         )
         .returning(deliveries.c.id, deliveries.c.endpoint_id, deliveries.c.attempts, deliveries.c.state)
@@ -113,7 +117,9 @@ def _fail() -> Statement:
     retry_in_s, wait_s = bindparam("retry_in_s", type_=Float), bindparam("wait_s", type_=Float)
     is_gone = bindparam("is_gone", type_=Boolean)
     state = case(
-        (and_(retry_in_s.is_(None), ~is_gone), constant(DeliveryState.DEAD)), else_=constant(DeliveryState.PENDING)
+        (_IS_SKIPPED, constant(DeliveryState.SKIPPED)),
+        (and_(retry_in_s.is_(None), ~is_gone), constant(DeliveryState.DEAD)),
+        else_=constant(DeliveryState.PENDING),
     )
     locked = _locked()
     is_current = _count(locked) > ZERO
