@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from automation.conftest import HOUR, OFFICE, Automated, clock_of
+from support.factories import JSON
 
 
 async def test_a_new_ticket_is_under_the_first_policy_that_matches_it(automated: Automated) -> None:
@@ -174,7 +175,7 @@ async def test_a_change_of_a_calendar_applies_to_the_next_ticket(automated: Auto
     calendar = await automated.call("POST", "/calendars", 201, json={"name": "Moved", "zone": "UTC", "weekly": OFFICE})
     await automated.policy(first_response_s=HOUR, calendar_id=calendar["id"])
     await automated.ticket()
-    closed = {day: [] for day in OFFICE} | {"sun": [["03:00", "04:00"]]}
+    closed: JSON = {day: [] for day in OFFICE} | {"sun": [["03:00", "04:00"]]}
     await automated.call("PATCH", f"/calendars/{calendar['id']}", 200, json={"weekly": closed})
     due = datetime.fromisoformat(clock_of(await automated.ticket(), "first_response")["due_at"])
     assert due.isoweekday() == 7
