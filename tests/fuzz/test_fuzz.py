@@ -1,6 +1,7 @@
 """The short form of `pipenv run fuzz`: always the same cases, all phases and all checks.
 
-Boundary cases take most of the time: here one operation of three has them, in the order of their ids.
+Boundary cases take most of the time: here one operation of three has them, in the order of their ids, and those of
+merged and closed tickets.
 """
 
 import asyncio
@@ -61,7 +62,7 @@ def document(app: FastAPI) -> JSON:
 
 async def test_every_response_conforms_to_the_document(service: ServiceProcess, key: str, document: JSON) -> None:
     ids = sorted(operation["operationId"] for operation in operations(document).values())
-    others = [each for number, each in enumerate(ids) if number % 3]
+    others = [each for number, each in enumerate(ids) if number % 3 and each not in MERGED]
     report = await fuzzed(document, service, key, examples=10, without_boundaries=others)
     assert [str(finding) for finding in report.distinct] == []
     assert report.obstacles == []
