@@ -89,6 +89,11 @@ class SlaPolicies:
         async with self._database.reading() as connection:
             return policy_of(await _found(connection, policy_id))
 
+    async def ensure_exists(self, policy_id: int) -> None:
+        """Raise PolicyNotFound if there is no policy with this id."""
+        async with self._database.reading() as connection:
+            await _found(connection, policy_id)
+
     async def create(self, new: SlaPolicyCreate, principal: Principal) -> SlaPolicy:
         """Create a policy. Raises AlreadyExists, InvalidReference, TooManyPolicies."""
         principal.require_admin()

@@ -49,7 +49,7 @@ class Recomputation:
         Forbidden, PolicyNotFound.
         """
         principal.require_admin()
-        await self._policies.find(policy_id, principal)
+        await self._policies.ensure_exists(policy_id)
         self._definitions.forget()  # the policy may have been changed by another process just now
         settings = await self._definitions.current()
         rows = await self._next(request.after_ticket_id or 0)
