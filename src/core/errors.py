@@ -18,6 +18,7 @@ ServiceError
 ├── DeliveryNotFound      the webhook has no delivery with this id
 ├── ReplayNotFound        the webhook has no replay with this id
 ├── TooManyWebhooks       there are as many webhooks as there may be
+├── TooManyDeliveries     as many deliveries of the webhook wait as may
 ├── RuleNotFound          no rule has this id
 ├── TooManyRules          there are as many rules as there may be
 ├── TooManyFields         there are as many custom fields as there may be
@@ -149,6 +150,10 @@ class ReplayNotFound(ServiceError):
 
 class TooManyWebhooks(ServiceError):
     """There are as many webhooks as there may be."""
+
+
+class TooManyDeliveries(ServiceError):
+    """As many deliveries of the webhook wait as may."""
 
 
 class RuleNotFound(ServiceError):

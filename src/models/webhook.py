@@ -40,9 +40,9 @@ class WebhookDetail(StrEnum):
     """How much of an event is sent."""
 
     THIN = "thin"
-    """Ids and the names of what changed, without any text of a person."""
+    """Ids, times, status, priority and tags; of everything else that changed the name."""
     FULL = "full"
-    """The event and the ticket, as far as the owner of the endpoint may see them."""
+    """The event with its values and a new comment, as far as the owner of the endpoint may see them."""
 
 
 class DeliveryReason(StrEnum):

@@ -32,7 +32,7 @@ class DeliveryAttempt(BaseModel):
     error: str | None = Field(
         description="Why there was no response; null if there was one.", examples=["no response within 15 s"]
     )
-    response_head: str = Field(description="The start of the body of the response, at most 1 KiB.", examples=[""])
+    response_head: str = Field(description="The start of the body of the response, at most 16 KiB.", examples=[""])
 
 
 class Delivery(BaseModel):

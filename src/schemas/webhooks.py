@@ -28,8 +28,8 @@ _TYPES: Final = "The types of the events that are sent. Empty: all types."
 _GROUPS: Final = "Only events of tickets that are assigned to one of these groups. Empty: of all tickets."
 _TAGS: Final = "Only events of tickets that have one of these tags. Empty: of all tickets."
 _DETAIL: Final = (
-    "`thin`: ids, and the names of what changed, without any text that a person wrote. `full`: the details of the "
-    "event and a new comment, as far as the owner may see them."
+    "`thin`: ids, times, status, priority and tags, and the names of what else changed, without its text. `full`: the "
+    "details of the event and a new comment, as far as the owner may see them."
 )
 _MAX_IN_FLIGHT: Final = (
     "The maximum number of requests at once. With 1, events arrive in the order of the log unless one fails."
@@ -185,4 +185,4 @@ class WebhookTest(BaseModel):
         description="The headers that were sent, with the signature.",
         examples=[{"webhook-id": "test_5d1f0c", "webhook-timestamp": "1772454667", "webhook-signature": "v1,Zm9v"}],
     )
-    response_head: str = Field(description="The start of the body of the response, at most 1 KiB.", examples=["ok"])
+    response_head: str = Field(description="The start of the body of the response, at most 16 KiB.", examples=["ok"])

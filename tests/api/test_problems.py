@@ -125,6 +125,7 @@ NOT_CAUSED_HERE = {
         "replay-not-found",
         "rule-not-found",
         "too-many-rules",
+        "too-many-deliveries",
         "too-many-webhooks",
         "webhook-not-found",
         "already-exists",

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from models import Audience, WebhookDetail
-from services.webhooks.payload import payload
+from schemas.event_data import EventData
+from services.webhooks.payload import _SHOWN, payload
 from support.factories import JSON, a_comment
 from webhooks.conftest import Hooks
 from webhooks.receiver import Receiver
@@ -65,19 +66,30 @@ async def test_a_requester_gets_nothing_that_is_for_agents(hooks: Hooks, receive
     assert "secret note" not in text
 
 
-def test_a_thin_event_has_no_note_of_a_reminder() -> None:
-    reminder = {"reminder": {"principal_id": "key:agent", "note": WORDS}}
+@pytest.mark.parametrize(
+    ("event_type", "member", "value"),
+    [
+        ("reminded", "reminder", {"principal_id": "key:agent", "note": WORDS}),
+        ("changed", "external_id", {"from": None, "to": WORDS}),
+        ("changed", "member_of_a_later_release", {"from": None, "to": WORDS}),
+    ],
+)
+def test_a_thin_event_only_names_other_members(event_type: str, member: str, value: JSON) -> None:
     row: Any = SimpleNamespace(
         position=1,
         ticket_id=1,
         version=2,
-        type="reminded",
-        data=json.dumps(reminder),
+        type=event_type,
+        data=json.dumps({member: value}),
         internal=None,
         actor="system:reminders",
         created_at=datetime.now(UTC),
         comment=None,
     )
     thin, full = (json.loads(payload(row, detail, Audience.INTERNAL)) for detail in WebhookDetail)
-    assert (thin["type"], thin["data"]) == ("ticket.reminded", {"changed": ["reminder"]})
-    assert full["data"] == reminder
+    assert (thin["type"], thin["data"]) == (f"ticket.{event_type}", {"changed": [member]})
+    assert full["data"] == {member: value}
+
+
+def test_a_thin_event_contains_members_of_the_catalogue_only() -> None:
+    assert set(EventData.model_fields) >= _SHOWN

@@ -28,6 +28,19 @@ async def test_a_dead_delivery_is_sent_again_with_the_same_id(
     assert receiver.ids == [dead["message_id"]]
 
 
+async def test_repeated_deliveries_count_among_those_that_wait(
+    admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook = await dead_deliveries(hooks, admin, receiver, 2)
+    path = f"/webhooks/{webhook['id']}/deliveries"
+    first, second = (await admin.get(f"{path}?state=dead")).json()["items"]
+    monkeypatch.setattr(feed_statements, "MAX_PENDING", 1)
+    repeated = await admin.post(f"{path}/{first['id']}/replay")
+    assert repeated.status_code == 202
+    assert problem(await admin.post(f"{path}/{second['id']}/replay")) == (409, "too-many-deliveries")
+    assert (await admin.post(f"{path}/{repeated.json()['id']}/replay")).status_code == 202  # it waits already
+
+
 async def test_a_replay_of_the_dead_sends_each_again_once(
     admin: httpx2.AsyncClient, hooks: Hooks, receiver: Receiver
 ) -> None:

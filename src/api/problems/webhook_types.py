@@ -37,4 +37,12 @@ WEBHOOK_PROBLEMS: Final[Mapping[type[Exception], ProblemType]] = {
         "There are 100 webhooks, which is the maximum.",
         "Delete webhooks that are not used, or let one receiver pass the events on to several.",
     ),
+    errors.TooManyDeliveries: ProblemType(
+        409,
+        "too-many-deliveries",
+        "Too many deliveries",
+        "1,000 deliveries of this webhook wait, which is the maximum.",
+        "Wait until some of them have ended, or start a replay with `POST /webhooks/{webhook_id}/replays`, which waits "
+        "itself.",
+    ),
 }

@@ -17,6 +17,7 @@ from core.errors import (
     InvalidCursor,
     InvalidReference,
     ReplayNotFound,
+    TooManyDeliveries,
     TooManyWebhooks,
     VersionMismatch,
     WebhookNotFound,
@@ -163,7 +164,7 @@ async def list_deliveries(
 @router.post(
     "/{webhook_id}/deliveries/{delivery_id}/replay",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=responses(MUTATES, docs.DELIVERY_REPLAYED, WebhookNotFound, DeliveryNotFound),
+    responses=responses(MUTATES, docs.DELIVERY_REPLAYED, WebhookNotFound, DeliveryNotFound, TooManyDeliveries),
 )
 async def replay_delivery(
     webhook_id: _WebhookId, delivery_id: _DeliveryId, deliveries: AllDeliveries, principal: Caller

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.errors import DeliveryNotFound
+from core.errors import DeliveryNotFound, TooManyDeliveries
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
@@ -10,9 +10,10 @@ from models import DeliveryState
 from schemas.webhook_deliveries import Delivery, DeliveryAttempt, DeliveryPage, DeliveryQuery
 from services.access.principal import Principal
 from services.cursors import StoredCursors
+from services.webhooks import feed_statements as feed
 from services.webhooks import history_statements as sql
 from services.webhooks.deliverer import message_id
-from services.webhooks.endpoints import found, require_reading_admin
+from services.webhooks.endpoints import found, locked, require_reading_admin
 
 _AFTER_ALL: Final = 2**63 - 1
 
@@ -45,15 +46,19 @@ class WebhookDeliveries:
     async def replay(self, webhook_id: int, delivery_id: int, principal: Principal) -> Delivery:
         """Send an event again, and return the new delivery; one that is pending is tried at once instead.
 
-        Raises DeliveryNotFound, OutcomeUnknown.
+        Raises DeliveryNotFound, TooManyDeliveries, OutcomeUnknown.
         """
         principal.require_admin()
         async with self._database.transaction() as connection:
-            await found(connection, webhook_id)
+            await locked(connection, webhook_id)  # for the number of its deliveries
             delivery = await _found_delivery(connection, webhook_id, delivery_id)
-            statement = sql.MAKE_DUE if delivery.state == DeliveryState.PENDING else sql.REPEAT
-            sent = await connection.value(statement, endpoint_id=webhook_id, delivery_id=delivery_id)
-            return _delivery_of(await _found_delivery(connection, webhook_id, sent or delivery_id))
+            if delivery.state == DeliveryState.PENDING:
+                await connection.run(sql.MAKE_DUE, endpoint_id=webhook_id, delivery_id=delivery_id)
+                return _delivery_of(await _found_delivery(connection, webhook_id, delivery_id))
+            if await connection.value(feed.COUNT_PENDING, endpoint_id=webhook_id) >= feed.MAX_PENDING:
+                raise TooManyDeliveries
+            repeated = await connection.value(sql.REPEAT, endpoint_id=webhook_id, delivery_id=delivery_id)
+            return _delivery_of(await _found_delivery(connection, webhook_id, repeated))
 
 
 async def _found_delivery(connection: Session, webhook_id: int, delivery_id: int) -> Row:

@@ -1,10 +1,10 @@
 """Webhook endpoints, as admins manage them."""
 
 import asyncio
-import secrets as random
 import time
 from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any, Final
 
 from core import deadline
@@ -15,10 +15,10 @@ from db.postgres.statements import Row
 from models import EventKind, Role, Scope, WebhookState
 from schemas.webhooks import Webhook, WebhookCreate, WebhookList, WebhookPatch, WebhookTest, WebhookWithSecret
 from services.access.principal import Principal
-from services.events.cloud_event import CONTENT_TYPE
+from services.events.cloud_event import CONTENT_TYPE, as_json
 from services.webhooks import endpoint_statements as sql
 from services.webhooks.addresses import AddressRefused
-from services.webhooks.payload import test_payload
+from services.webhooks.payload import test_event
 from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
 from services.webhooks.signature import new_secret, secret_bytes, secret_text, signed_headers
@@ -84,7 +84,7 @@ class WebhookService:
         principal.require_admin()
         changes = {name: getattr(patch, name) for name in patch.model_fields_set - {"skip_backlog"}}
         async with self._database.transaction() as connection:
-            before = await _locked(connection, webhook_id, expected)
+            before = await locked(connection, webhook_id, expected)
             await self._ensure_allowed(connection, changes)
             if patch.skip_backlog or any(before[name] != value for name, value in changes.items()):
                 await _save(connection, before, changes, skips=patch.skip_backlog)
@@ -103,7 +103,7 @@ class WebhookService:
         secret = new_secret()
         sealed = await self._secrets.seal(secret)
         async with self._database.transaction() as connection:
-            await _locked(connection, webhook_id, expected)
+            await locked(connection, webhook_id, expected)
             await connection.run(sql.ROTATE, endpoint_id=webhook_id, secret=sealed)
             row = await found(connection, webhook_id)
         return _with_secret(row, secret)
@@ -112,7 +112,7 @@ class WebhookService:
         """Delete a webhook with its deliveries, and return it. Raises WebhookNotFound, VersionMismatch."""
         principal.require_admin()
         async with self._database.transaction() as connection:
-            await _locked(connection, webhook_id, expected)
+            await locked(connection, webhook_id, expected)
             row = await found(connection, webhook_id)
             await connection.run(sql.DELETE, endpoint_id=webhook_id)
         return _webhook_of(row)
@@ -125,8 +125,8 @@ class WebhookService:
         if row is None:
             raise WebhookNotFound(str(webhook_id))
         keys = [await self._secrets.open(sealed) for sealed in (row.secret, row.old_secret) if sealed is not None]
-        now, body = time.time(), test_payload(datetime.now(UTC))
-        headers = signed_headers(f"test_{random.token_hex(8)}", int(now), body, keys) | {"content-type": CONTENT_TYPE}
+        now, body = time.time(), as_json(test_event(datetime.now(UTC)))
+        headers = signed_headers(f"test_{token_hex(8)}", int(now), body, keys) | {"content-type": CONTENT_TYPE}
         attempt = await self._sender.send(row.url, headers, body, timeout_s=_test_timeout_s())
         return WebhookTest(
             is_success=attempt.is_success,
@@ -166,7 +166,8 @@ async def found(connection: Session, webhook_id: int) -> Row:
     return row
 
 
-async def _locked(connection: Session, webhook_id: int, expected: Set[int] | None) -> Row:
+async def locked(connection: Session, webhook_id: int, expected: Set[int] | None = None) -> Row:
+    """Lock a webhook, and return its row. Raises WebhookNotFound, VersionMismatch."""
     row = await connection.one_or_none(sql.LOCK, endpoint_id=webhook_id)
     if row is None:
         raise WebhookNotFound(str(webhook_id))

@@ -84,13 +84,15 @@ class Feeder:
             limit = 0 if endpoint is None else await _room(connection, endpoint_id, sql.MAX_PENDING)
             if endpoint is None or not limit:
                 return 0
-            # What the retention has deleted can not be sent: the endpoint shows how many events that are.
-            after = max(endpoint.cursor, endpoint.first_position - 1)
-            rows = await connection.rows(sql.BATCH, endpoint_id=endpoint_id, after=after, to=_END_OF_LOG, limit=limit)
+            cursor: int = endpoint.cursor
+            rows = await connection.rows(sql.BATCH, endpoint_id=endpoint_id, after=cursor, to=_END_OF_LOG, limit=limit)
             await _create(connection, endpoint_id, None, [row for row in rows if _is_wanted(row, endpoint.types)])
-            reached: int = rows[-1].position if rows else after
-            await connection.run(sql.MOVE, endpoint_id=endpoint_id, reached=reached, lost=after - endpoint.cursor)
-            return reached - int(endpoint.cursor)
+            # What the retention has deleted can not be sent: the endpoint shows how many events that are. Positions
+            # have no gaps, so the batch itself tells; without one, everything is deleted that the lock saw as deleted.
+            start: int = rows[0].position - 1 if rows else max(cursor, endpoint.first_position - 1)
+            reached: int = rows[-1].position if rows else start
+            await connection.run(sql.MOVE, endpoint_id=endpoint_id, reached=reached, lost=start - cursor)
+            return reached - cursor
 
     async def _feed_replay(self, replay_id: int) -> int:
         async with self._database.working() as connection:

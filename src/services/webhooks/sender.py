@@ -17,7 +17,6 @@ from services.webhooks.addresses import AddressPolicy, AddressRefused
 from services.webhooks.network import GuardedBackend
 
 MAX_RESPONSE_BYTES: Final = 16 * 1024
-KEPT_RESPONSE_BYTES: Final = 1024
 MAX_RETRY_AFTER_S: Final = 24 * 3600
 GONE: Final = 410
 TOO_MANY_REQUESTS: Final = 429
@@ -73,7 +72,7 @@ class Sender:
             received.status,
             error if received.status is None else None,  # the body of the response is of no consequence
             math.ceil((time.monotonic() - began_at) * 1000),
-            _storable(received.body[:KEPT_RESPONSE_BYTES].decode(errors="replace")),
+            _storable(received.body[:MAX_RESPONSE_BYTES].decode(errors="replace")),
             received.retry_after_s,
         )
 
