@@ -46,7 +46,9 @@ _TEST_EVENT: Final = {
 
 def webhooks() -> JSON:
     """Return the section."""
-    of_tickets = {kind: {"post": _operation(kind, DESCRIPTIONS[kind], _EVENT, example_of(kind))} for kind in EventKind}
+    of_tickets: JSON = {
+        kind: {"post": _operation(kind, DESCRIPTIONS[kind], _EVENT, example_of(kind))} for kind in EventKind
+    }
     description = "A test of the webhook, which an admin has sent with `POST /webhooks/{webhook_id}/test`."
     return {**of_tickets, TEST_TYPE: {"post": _operation(TEST_TYPE, description, _TEST_EVENT, _TEST_EXAMPLE)}}
 
