@@ -41,6 +41,7 @@ def upgrade():
 """
 # A migration delays a request by two seconds at most. The rest allows for a busy machine.
 MAX_DELAY_S = 2.9
+START_TIMEOUT_S = 60
 
 
 @pytest.fixture
@@ -57,15 +58,22 @@ async def test_it_waits_for_postgresql_and_logs_it_once(
     postgres.stop()
 
     async def start_late() -> None:
-        await asyncio.sleep(1.5)
+        while not log.exists() or "waiting up to" not in log.read_text():
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(1)
         await asyncio.to_thread(postgres.start)
 
+    log = tmp_path / "log"
     starting = asyncio.create_task(start_late())
     try:
-        async with ServiceProcess(tmp_path / "log", settings_for(postgres.dsn, *redis_address)) as service:
+        async with (
+            asyncio.timeout(START_TIMEOUT_S),
+            ServiceProcess(log, settings_for(postgres.dsn, *redis_address)) as service,
+        ):
             assert service.output.count("waiting up to 10 s for PostgreSQL: ") == 1
     finally:
-        await starting
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
         postgres.stop()
 
 
