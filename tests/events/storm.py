@@ -165,7 +165,8 @@ async def _publish(dsn: str, dice: Random, report: Report, until: float) -> None
         if await process.stdout.readline():
             report.done["publishers killed"] += 1
             await asyncio.sleep(min(dice.uniform(0.1, 1.5), max(0, until - time.monotonic())))
-        process.kill()
+        with suppress(ProcessLookupError):  # it has ended by itself
+            process.kill()
         await process.wait()
 
 
