@@ -90,7 +90,7 @@ from services.tickets.working_fields import WorkingFields
 from services.webhooks.addresses import AddressPolicy
 from services.webhooks.deliveries import WebhookDeliveries
 from services.webhooks.endpoints import WebhookService
-from services.webhooks.maintenance import measure_continually
+from services.webhooks.maintenance import report_continually as report_webhooks
 from services.webhooks.replays import WebhookReplays
 from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
@@ -141,7 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Work("follow-event-log", hub.run),
                 Work("report-event-lag", LagReporter(database).report_lag),
                 Work("report-timer-lag", partial(report_timer_lag, database)),
-                Work("measure-webhooks", partial(measure_continually, database)),
+                Work("measure-webhooks", partial(report_webhooks, database)),
                 Work("report-metrics", app.state.metrics_reporter.report_metrics),
             ]
             if settings.work == "inline":

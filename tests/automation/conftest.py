@@ -74,7 +74,7 @@ class Automated:
 
     async def fire(self) -> None:
         """Fire until no timer is due."""
-        while await self.timers.fire_due():
+        while await self.timers.work_off():
             pass
 
     async def calendar(self, weekly: JSON = ALWAYS, zone: str = "UTC") -> int:

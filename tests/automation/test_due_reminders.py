@@ -14,8 +14,8 @@ from core.errors import DatabaseUnavailable
 from core.settings import ROOT, Settings
 from models import Role
 from services.access.principal import Principal
-from services.automation import due_reminders as module
-from services.automation.due_reminders import DueReminders
+from services.automation import due_loop
+from services.automation.due_reminders import DUE, DueReminders
 from services.tickets.changes import TicketChanges
 from support.factories import a_new_ticket
 from support.service_process import clean_environment
@@ -56,7 +56,7 @@ async def test_a_due_reminder_appends_one_internal_event(
     due, pending = await tickets(changes, 2)
     await remind(own_sql, due)
     await remind(own_sql, pending, due_s=-60)
-    assert (await due_reminders.remind(), await due_reminders.remind()) == (1, 0)
+    assert (await due_reminders.work_off(), await due_reminders.work_off()) == (1, 0)
     assert await events(own_sql, due) == [(2, "system:reminders", "internal", AGENT.id)]
     assert await events(own_sql, pending) == []
     row = await own_sql.fetchrow("SELECT * FROM reminders WHERE ticket_id = $1", due)
@@ -71,7 +71,7 @@ async def test_each_reminder_of_a_ticket_has_an_event_of_its_own(
     (ticket_id,) = await tickets(changes)
     for name in ("key:a", "key:b", "key:c"):
         await remind(own_sql, ticket_id, name)
-    assert await due_reminders.remind() == 3
+    assert await due_reminders.work_off() == 3
     found = await events(own_sql, ticket_id)
     assert ([each[0] for each in found], {each[3] for each in found}) == ([2, 3, 4], {"key:a", "key:b", "key:c"})
 
@@ -83,7 +83,7 @@ async def test_a_reminder_on_a_closed_ticket_appends_its_event_and_changes_nothi
     await own_sql.execute("UPDATE tickets SET status = 'closed', closed_at = now(), version = 2")
     before = await own_sql.fetchrow("SELECT * FROM tickets")
     await remind(own_sql, ticket_id)
-    await due_reminders.remind()
+    await due_reminders.work_off()
     assert [each[0] for each in await events(own_sql, ticket_id)] == [3]
     after = await own_sql.fetchrow("SELECT * FROM tickets")
     assert before is not None
@@ -99,7 +99,7 @@ async def test_a_reminder_that_was_deleted_or_moved_meanwhile_does_not_fire(
     await remind(own_sql, ticket_id)
     async with own_sql.transaction():
         await own_sql.execute(change)
-        firing = asyncio.create_task(due_reminders.remind())  # finds the row, and waits for this transaction
+        firing = asyncio.create_task(due_reminders.work_off())  # finds the row, and waits for this transaction
         await asyncio.sleep(0.3)
         assert not firing.done()
     assert await firing == 1
@@ -114,7 +114,7 @@ async def test_several_processes_remind_once(
     for ticket_id in ids:
         for name in ("key:a", "key:b"):
             await remind(own_sql, ticket_id, name)
-    await asyncio.gather(*(due_reminders.remind() for _ in range(4)))
+    await asyncio.gather(*(due_reminders.work_off() for _ in range(4)))
     for ticket_id in ids:
         assert [each[0] for each in await events(own_sql, ticket_id)] == [2, 3]
 
@@ -128,16 +128,16 @@ async def test_a_ticket_that_fails_is_left_alone_and_delays_no_others(
     bad, good = await tickets(changes, 2)
     for ticket_id in (bad, good):
         await remind(own_sql, ticket_id)
-    monkeypatch.setattr(module, "LEFT_ALONE_S", 0.5)
+    monkeypatch.setattr(due_loop, "LEFT_ALONE_S", 0.5)
     await own_sql.execute(f"""
         CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$;
         CREATE TRIGGER fail BEFORE UPDATE ON reminders FOR EACH ROW WHEN (OLD.ticket_id = {bad}) EXECUTE FUNCTION fail()
     """)
-    assert [await due_reminders.remind() for _ in range(2)] == [2, 0]
+    assert [await due_reminders.work_off() for _ in range(2)] == [2, 0]
     assert (await events(own_sql, bad), len(await events(own_sql, good))) == ([], 1)
     await own_sql.execute("DROP TRIGGER fail ON reminders")
     await asyncio.sleep(0.5)
-    assert await due_reminders.remind() == 1
+    assert await due_reminders.work_off() == 1
     assert len(await events(own_sql, bad)) == 1
 
 
@@ -149,17 +149,17 @@ async def test_the_loop_goes_on_after_the_database_was_away(
 ) -> None:
     (ticket_id,) = await tickets(changes)
     await remind(own_sql, ticket_id)
-    monkeypatch.setattr(module, "RETRY_EVERY_S", 0)
-    real, calls = due_reminders.remind, 0
+    monkeypatch.setattr(due_loop, "RETRY_EVERY_S", 0)
+    real, calls = due_reminders.work_off, 0
 
-    async def away_at_first() -> int:
+    async def away_at_first(*, pause_per_item: float) -> int:
         nonlocal calls
         calls += 1
         if calls == 1:
             raise DatabaseUnavailable("away")
-        return await real()
+        return await real(pause_per_item=pause_per_item)
 
-    monkeypatch.setattr(due_reminders, "remind", away_at_first)
+    monkeypatch.setattr(due_reminders, "work_off", away_at_first)
     running = asyncio.create_task(due_reminders.run())
     async with asyncio.timeout(TIMEOUT_S):
         while not await events(own_sql, ticket_id):
@@ -217,10 +217,10 @@ async def test_what_is_due_is_found_by_an_index_range(own_sql: asyncpg.Connectio
     await own_sql.execute("VACUUM ANALYZE reminders")
     for mode in ("force_custom_plan", "force_generic_plan"):
         await own_sql.execute(f"SET plan_cache_mode = {mode}")
-        await own_sql.execute(f"PREPARE due AS {module.DUE.sql}")
+        await own_sql.execute(f"PREPARE due AS {DUE.sql}")
         given = {"failed": "'{7}'", "limit": "100"}
         explained = await own_sql.fetchval(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE due({', '.join(given[name] for name in module.DUE.names)})"
+            f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE due({', '.join(given[name] for name in DUE.names)})"
         )
         await own_sql.execute("DEALLOCATE due")
         (scan,) = json.loads(explained)[0]["Plan"]["Plans"][-1:]

@@ -1,23 +1,17 @@
 """The lag of the timers: how long the oldest of those that are due has been due."""
 
-import asyncio
-import logging
 from typing import Final
 
 from sqlalchemy import DateTime, Float, cast, extract, func, literal_column, select
 
 from core import metrics
-from core.errors import Unavailable
-from core.shared_metrics import is_leader
+from core.gauges import measure_continually
 from db.postgres.database import Database
 from db.postgres.statements import Statement, constant
 from models import Reminder, TicketStatus, table_of
 from services.tickets.statements import tickets
 
 MEASURE_EVERY_S: Final = 5
-CHECK_LEADER_EVERY_S: Final = 1
-
-_log = logging.getLogger(__name__)
 
 _reminders: Final = table_of(Reminder)
 _FIRST_TIMER: Final = (
@@ -40,16 +34,12 @@ LAG: Final = Statement(
 
 
 async def report_continually(database: Database) -> None:
-    """Set the gauge every five seconds, until cancelled; only the leader of the processes measures."""
-    while True:
-        if not is_leader():
-            await asyncio.sleep(CHECK_LEADER_EVERY_S)
-            continue
-        try:
-            metrics.timer_lag.set(await measure(database))
-        except Unavailable as error:
-            _log.warning("cannot measure the lag of the timers; it stays at its last value: %s", error)
-        await asyncio.sleep(MEASURE_EVERY_S)
+    """Set the gauge every five seconds, until cancelled."""
+
+    async def report() -> None:
+        metrics.timer_lag.set(await measure(database))
+
+    await measure_continually(report, what="the lag of the timers", every_s=MEASURE_EVERY_S)
 
 
 async def measure(database: Database) -> float:

@@ -1,21 +1,15 @@
 """Measures how far the publisher is behind: the events that are committed and have no position yet."""
 
-import asyncio
-import logging
 import time
 from dataclasses import dataclass
 from typing import Final
 
 from core import metrics
-from core.errors import Unavailable
-from core.shared_metrics import is_leader
+from core.gauges import measure_continually
 from db.postgres.database import Database
 from services.events import statements as sql
 
 MEASURE_EVERY_S: Final = 5
-CHECK_LEADER_EVERY_S: Final = 1
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +25,7 @@ class Lag:
 
 
 class LagReporter:
-    """Sets the gauges of the lag; only the leader of the processes measures."""
+    """Sets the gauges of the lag."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,15 +33,10 @@ class LagReporter:
 
     async def report_lag(self) -> None:
         """Measure every five seconds, until cancelled."""
-        while True:
-            if not is_leader():
-                await asyncio.sleep(CHECK_LEADER_EVERY_S)
-                continue
-            try:
-                self._set(await measure_lag(self._database))
-            except Unavailable as error:
-                _log.warning("cannot measure the lag of the event log; it stays at its last value: %s", error)
-            await asyncio.sleep(MEASURE_EVERY_S)
+        await measure_continually(self._report, what="the lag of the event log", every_s=MEASURE_EVERY_S)
+
+    async def _report(self) -> None:
+        self._set(await measure_lag(self._database))
 
     def _set(self, lag: Lag) -> None:
         metrics.event_log_lag_events.set(lag.events)

@@ -2,17 +2,17 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Final
 
 from core import metrics
 from core.errors import Unavailable
-from core.shared_metrics import is_leader
+from core.gauges import measure_continually
 from db.postgres.database import Database
 from services.webhooks import history_statements as sql
 
 PURGE_EVERY_S: Final = 600
 MEASURE_EVERY_S: Final = 15
-CHECK_LEADER_EVERY_S: Final = 1
 
 _log = logging.getLogger(__name__)
 
@@ -45,17 +45,9 @@ async def purge(database: Database) -> int:
     return purged
 
 
-async def measure_continually(database: Database) -> None:
-    """Set the gauges of webhooks every 15 seconds, until cancelled; only the leader of the processes measures."""
-    while True:
-        if not is_leader():
-            await asyncio.sleep(CHECK_LEADER_EVERY_S)
-            continue
-        try:
-            await measure(database)
-        except Unavailable as error:
-            _log.warning("cannot measure the webhooks; their metrics stay at their last values: %s", error)
-        await asyncio.sleep(MEASURE_EVERY_S)
+async def report_continually(database: Database) -> None:
+    """Set the gauges of webhooks every 15 seconds, until cancelled."""
+    await measure_continually(partial(measure, database), what="the webhooks", every_s=MEASURE_EVERY_S)
 
 
 async def measure(database: Database) -> None:
