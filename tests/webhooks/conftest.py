@@ -78,7 +78,7 @@ class Hooks:
     async def feed(self) -> None:
         """Publish all events and create their deliveries."""
         await self.publish()
-        while await self.feeder.feed():
+        while (await self.feeder.feed()).moved:
             pass
 
     async def pass_time(self, seconds: float) -> None:

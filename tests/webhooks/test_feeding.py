@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from core.errors import DatabaseUnavailable
+from services.tickets.commit_signal import CommitSignal
 from services.webhooks import feed_statements
-from services.webhooks.feeder import Feeder
+from services.webhooks import feeder as feeder_module
+from services.webhooks.feeder import Fed, Feeder
 from support.api_calls import a_person
 from support.factories import JSON, a_comment
 from webhooks.conftest import Hooks
@@ -155,7 +157,7 @@ async def test_two_feeders_create_each_delivery_once(hooks: Hooks) -> None:
         await hooks.ticket(changes=1)
     await hooks.publish()
     feeders = [Feeder(hooks.database) for _ in range(4)]
-    while any(await asyncio.gather(*(feeder.feed() for feeder in feeders))):
+    while any(fed.moved for fed in await asyncio.gather(*(feeder.feed() for feeder in feeders))):
         pass
     for endpoint in created:
         assert await hooks.states(endpoint) == ["pending"] * 10
@@ -177,5 +179,36 @@ async def test_an_endpoint_that_cannot_be_fed_does_not_stop_the_others(hooks: Ho
             return await super()._feed_endpoint(endpoint_id)
 
     feeder = _FailingFeeder(hooks.database)
-    assert [await feeder.feed() for _ in range(3)] == [1, 0, 0]
+    assert [(await feeder.feed()).moved for _ in range(3)] == [1, 0, 0]
     assert (await hooks.states(other), feeder.attempts) == (["pending"], 1)
+
+
+@pytest.mark.parametrize("has_endpoint", [False, True])
+async def test_publications_wake_the_feeder_only_while_an_endpoint_is_on(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch, has_endpoint: bool
+) -> None:
+    monkeypatch.setattr(feeder_module, "POLL_EVERY_S", 3600)
+    if has_endpoint:
+        await hooks.endpoint(URL)
+    rounds = asyncio.Semaphore(0)
+
+    class _CountedFeeder(Feeder):
+        async def feed(self) -> Fed:
+            fed = await super().feed()
+            rounds.release()
+            return fed
+
+    published = CommitSignal()
+    running = asyncio.create_task(_CountedFeeder(hooks.database).run(published))
+    try:
+        await rounds.acquire()
+        await asyncio.sleep(0.05)  # the feeder waits now
+        published.notify()
+        async with asyncio.timeout(5 if has_endpoint else 0.5):
+            await rounds.acquire()
+            woken = True
+    except TimeoutError:
+        woken = False
+    finally:
+        running.cancel()
+    assert woken is has_endpoint

@@ -1,6 +1,6 @@
 """The statements that create deliveries from the event log.
 
-BEHIND, RUNNING      the endpoints whose cursor is behind the log, and the replays that are not finished
+ACTIVE               the endpoints that are on, each with whether its cursor is behind the log, and its replays
 LOCK_ENDPOINT,       one of them for this transaction, unless another process has it
 LOCK_REPLAY
 COUNT_PENDING        a statement of its own after the lock, whose snapshot sees what the last holder inserted
@@ -65,8 +65,16 @@ _IS_RUNNING: Final = and_(
     replays.c.state == constant(ReplayState.RUNNING), replays.c.endpoint_id == endpoints.c.id, IS_ON
 )
 
-BEHIND: Final = Statement(select(endpoints.c.id).where(_IS_BEHIND).order_by(endpoints.c.id))
-RUNNING: Final = Statement(select(replays.c.id).where(_IS_RUNNING).order_by(replays.c.id))
+_RUNNING_REPLAYS: Final = select(replays.c.id).where(_IS_RUNNING).order_by(replays.c.id).correlate(endpoints, owners)
+ACTIVE: Final = Statement(
+    select(
+        endpoints.c.id,
+        (endpoints.c.cursor < publisher.c.last_position).label("is_behind"),
+        func.array(_RUNNING_REPLAYS.scalar_subquery(), type_=ARRAY(BigInteger)).label("replays"),
+    )
+    .where(IS_ON)
+    .order_by(endpoints.c.id)
+)
 LOCK_ENDPOINT: Final = Statement(
     select(endpoints.c.id, endpoints.c.cursor, endpoints.c.types, publisher.c.first_position)
     .where(endpoints.c.id == ENDPOINT_ID, _IS_BEHIND)

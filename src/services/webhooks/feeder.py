@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from core.errors import Unavailable
@@ -21,6 +22,14 @@ _END_OF_LOG: Final = 2**63 - 1
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """How many endpoints are on, and by how many positions their cursors and those of their replays moved."""
+
+    endpoints: int
+    moved: int
+
+
 class Feeder:
     """Moves the cursors of endpoints and of replays, each in a transaction of its own with the deliveries it creates.
 
@@ -34,36 +43,42 @@ class Feeder:
         self._retry_at: dict[tuple[str, int], float] = {}
 
     async def run(self, published: CommitSignal) -> None:
-        """Feed until cancelled: when this process has published events, and regularly for those of others."""
+        """Feed until cancelled: when this process has published events, and regularly for those of others.
+
+        Without an endpoint that is on, it only looks for one regularly: writes cost nothing more.
+        """
         while True:
             next_events = published.expect()
             try:
-                moved = await self.feed()
+                fed = await self.feed()
             except Unavailable as error:
                 _log.warning("cannot feed the webhooks; retrying in %d s: %s", _RETRY_AFTER_S, error)
                 await asyncio.sleep(_RETRY_AFTER_S)
                 continue
-            if not moved:
+            if not fed.endpoints:
+                await asyncio.sleep(POLL_EVERY_S)
+            elif not fed.moved:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_EVERY_S):
                         await next_events.wait()
 
-    async def feed(self) -> int:
-        """Move each cursor that is behind once, and return by how many positions in total.
+    async def feed(self) -> Fed:
+        """Move each cursor that is behind once. Raises DatabaseUnavailable if it cannot look for them.
 
-        Raises DatabaseUnavailable if it cannot look for them; the failure of one is logged.
+        The failure of one is logged.
         """
         async with self._database.working_singly() as connection:
-            behind = await connection.rows(sql.BEHIND)
-            running = await connection.rows(sql.RUNNING)
+            active = await connection.rows(sql.ACTIVE)
         moved = 0
-        for endpoint in behind:
-            moved += await self._moved_by("webhook", endpoint.id, self._feed_endpoint)
-        for replay in running:
-            moved += await self._moved_by("replay", replay.id, self._feed_replay)
+        for endpoint in active:
+            if endpoint.is_behind:
+                moved += await self._moved_by("webhook", endpoint.id, self._feed_endpoint)
+        for endpoint in active:
+            for replay_id in endpoint.replays:
+                moved += await self._moved_by("replay", replay_id, self._feed_replay)
         if moved:
             self._wake_deliverer()
-        return moved
+        return Fed(len(active), moved)
 
     async def _moved_by(self, what: str, row_id: int, feed: Callable[[int], Awaitable[int]]) -> int:
         """Return by how many positions it moved. A failure leaves it out for some time, and the others go on."""
