@@ -11,6 +11,7 @@ from db.postgres.database import Database
 from schemas.cloud_events import StreamQuery
 from services.access.principal import Principal
 from services.events import feed
+from services.events.access_watch import Access
 from services.events.feed import Filters, Start
 from services.events.publisher import EventPublisher
 from services.events.subscriber import Subscriber
@@ -136,7 +137,7 @@ async def test_streams_and_long_polls_end_within_two_seconds_of_a_shutdown_also_
         return AGENT
 
     async def consume() -> list[bytes]:
-        stream = await readers.streams.open(StreamQuery(after="now"), None, AGENT, permitted)
+        stream = await readers.streams.open(StreamQuery(after="now"), None, AGENT, Access("key", permitted))
         return [chunk async for chunk in stream.chunks()]
 
     async with reading(database, publisher) as readers:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
 from core.errors import Unauthenticated
 from db.postgres.database import Database
+from models import Role
 from schemas.cloud_events import StreamQuery
 from services.access.principal import Principal
-from services.events import feed, stream
+from services.events import access_watch, feed, stream
+from services.events.access_watch import Access
 from services.events.publisher import EventPublisher
 from support.event_readers import AGENT, BOB, reading
 from support.event_rows import change, open_ticket
@@ -32,6 +35,10 @@ async def next_event(chunks: AsyncGenerator[bytes, None]) -> bytes:
     return chunk
 
 
+async def read_all(opened: stream.EventStream) -> list[bytes]:
+    return [chunk async for chunk in opened.chunks()]
+
+
 async def test_access_is_checked_while_a_stream_waits_for_its_turn_to_read(
     database: Database, publisher: EventPublisher, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,11 +48,11 @@ async def test_access_is_checked_while_a_stream_waits_for_its_turn_to_read(
     await open_ticket(sql)
     await publisher.publish_round()
     monkeypatch.setattr(feed, "MAX_READS_AT_ONCE", 0)
-    monkeypatch.setattr(stream, "CHECK_ACCESS_EVERY_S", 0.3)
+    monkeypatch.setattr(access_watch, "CHECK_EVERY_S", 0.3)
     async with reading(database, publisher) as readers:
-        opened = await readers.streams.open(StreamQuery(after="start"), None, AGENT, refused)
+        opened = await readers.streams.open(StreamQuery(after="start"), None, AGENT, Access("key", refused))
         async with asyncio.timeout(5):
-            assert len([chunk async for chunk in opened.chunks()]) == 1
+            assert len(await read_all(opened)) == 1
 
 
 async def test_access_is_checked_after_a_page_that_took_long(
@@ -56,10 +63,9 @@ async def test_access_is_checked_after_a_page_that_took_long(
 
     await open_ticket(sql)
     await publisher.publish_round()
-    monkeypatch.setattr(stream, "CHECK_ACCESS_EVERY_S", 0.3)
-    monkeypatch.setattr(stream, "MAX_OVERDUE_S", 3)
+    monkeypatch.setattr(access_watch, "CHECK_EVERY_S", 0.3)
     async with reading(database, publisher) as readers:
-        opened = await readers.streams.open(StreamQuery(after="start"), None, AGENT, refused)
+        opened = await readers.streams.open(StreamQuery(after="start"), None, AGENT, Access("key", refused))
         chunks = opened.chunks()
         await anext(chunks)
         async with sql.transaction():
@@ -67,6 +73,35 @@ async def test_access_is_checked_after_a_page_that_took_long(
             last = asyncio.create_task(anext(chunks, b""))
             await asyncio.sleep(0.5)
         assert await last == b""
+
+
+async def test_the_credentials_of_many_streams_are_checked_once(
+    database: Database, publisher: EventPublisher, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = 0
+    is_changed = False
+
+    async def check() -> Principal:
+        nonlocal checks
+        checks += 1
+        return replace(AGENT, role=Role.REQUESTER, email="bob@example.com") if is_changed else AGENT
+
+    await open_ticket(sql)
+    await publisher.publish_round()
+    monkeypatch.setattr(access_watch, "CHECK_EVERY_S", 0.2)
+    async with reading(database, publisher) as readers:
+        opened = [
+            await readers.streams.open(StreamQuery(after="now"), None, AGENT, Access("key", check)) for _ in range(20)
+        ]
+        reading_all = asyncio.gather(*(read_all(stream) for stream in opened))
+        await asyncio.sleep(0.5)
+        assert (checks, reading_all.done()) == (2, False)
+        is_changed = True
+        async with asyncio.timeout(5):
+            assert all(b"reset" not in b"".join(chunks) for chunks in await reading_all)
+        assert checks == 3
+        await asyncio.sleep(0.3)
+        assert checks == 3
 
 
 async def test_a_requester_gets_no_earlier_event_of_a_ticket_that_they_may_not_see_any_more(
@@ -80,7 +115,7 @@ async def test_a_requester_gets_no_earlier_event_of_a_ticket_that_they_may_not_s
         await sql.execute(SET_PARTICIPANTS, ticket_id, ["bob@example.com"])
     await publisher.publish_round()
     async with reading(database, publisher) as readers:
-        chunks = (await readers.streams.open(StreamQuery(after="now"), None, BOB, permitted)).chunks()
+        chunks = (await readers.streams.open(StreamQuery(after="now"), None, BOB, Access("key", permitted))).chunks()
         await anext(chunks)
         await change(sql, own)
         waiting = asyncio.create_task(next_event(chunks))

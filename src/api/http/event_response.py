@@ -1,6 +1,5 @@
 """The three forms of the feed: a page, a page that waits for an event (long poll), and a stream."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +9,7 @@ from api.http.event_stream import EventStreamResponse, StreamLimiter, accepts_st
 from api.http.serialized import SerializedResponse
 from schemas.cloud_events import StreamQuery
 from services.access.principal import Principal
+from services.events.access_watch import Access
 from services.events.feed import EventFeed
 from services.events.long_poll import LongPolls
 from services.events.stream import EventStreams
@@ -45,7 +45,7 @@ async def event_response(
         return SerializedResponse(200, [], await readers.polls.page(query, ticket_id, principal))
 
 
-def _access_of(request: Request) -> Callable[[], Awaitable[Principal]]:
-    """Return the function that authenticates the request's credentials again."""
+def _access_of(request: Request) -> Access:
+    """Return the request's credentials, which a stream authenticates again from time to time."""
     authorization = request.headers.get("authorization")
-    return lambda: request.app.state.authenticator.principal_of(authorization)
+    return Access(authorization, partial(request.app.state.authenticator.principal_of, authorization))

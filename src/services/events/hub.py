@@ -100,7 +100,8 @@ class EventHub:
         while True:
             await self._has_subscribers.wait()
             if self._shutdown:
-                self._end_all()
+                for subscriber in self._subscribers:
+                    subscriber.end()
             await asyncio.sleep(CHECK_SHUTDOWN_EVERY_S)
 
     async def _read(self) -> int:
@@ -125,11 +126,8 @@ class EventHub:
     def _begin_anew(self) -> None:
         """End all streams, whose cursors are of another epoch: the next read begins at the end of the new log."""
         self._ring.clear()
-        self._end_all()
-
-    def _end_all(self) -> None:
         for subscriber in self._subscribers:
-            subscriber.end()
+            subscriber.reset()
 
     def _signal(self, entries: Sequence[Entry], before: int) -> None:
         """Signal the subscribers whom the entries concern; the others have seen all up to the position of the hub."""

@@ -2,16 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import AbstractContextManager
 from typing import Final, TypeVar
 
 from core import metrics
-from core.errors import DeadlineExceeded, EventsGone, ServiceError, Unavailable
+from core.errors import DeadlineExceeded, EventsGone, Unavailable
 from core.process import ShutdownState
 from models import Scope
 from schemas.cloud_events import MAX_EVENTS, StreamQuery
 from services.access.principal import Principal
 from services.cursors import Cursors, StoredCursors
+from services.events.access_watch import Access, AccessWatch
 from services.events.feed import EventFeed, Filters, FoundPage, Start, seal, start_of
 from services.events.hub import EventHub
 from services.events.long_poll import END_WITHIN_S
@@ -20,18 +22,14 @@ from services.events.subscriber import Subscriber
 
 COMMENT_EVERY_S: Final = 15.0
 CURSOR_EVERY_S: Final = 60.0
-# With the age of a cached key, and with MAX_OVERDUE_S, a revoked one ends its streams within 10 s.
-CHECK_ACCESS_EVERY_S: Final = 4.0
-# A page may delay the next check by so much.
-MAX_OVERDUE_S: Final = 0.5
-CHECK_TIMEOUT_S: Final = 5.0
+# A stream that waits longer for its page writes a comment first, if one is due.
+PAGE_TIMEOUT_S: Final = 5.0
 # At least so much time between two writes to a connection, for each stream of the process: with 2,500 streams 0.1 s.
 PAUSE_PER_STREAM_S: Final = 0.000_04
 MAX_PAUSE_S: Final = 1.0
 MAX_CHUNK_BYTES: Final = 256 * 1024
 RETRY_EVERY_S: Final = 1.0
 
-CheckAccess = Callable[[], Awaitable[Principal]]
 ResultT = TypeVar("ResultT")
 
 
@@ -43,14 +41,14 @@ class EventStreams:
         self._hub = hub
         self._cursors = cursors
         self._shutdown = shutdown
+        self._watch = AccessWatch()
 
     async def open(
-        self, query: StreamQuery, ticket_id: int | None, principal: Principal, check_access: CheckAccess
+        self, query: StreamQuery, ticket_id: int | None, principal: Principal, access: Access
     ) -> "EventStream":
-        """Return a stream that begins after the query's cursor.
+        """Return a stream that begins after the query's cursor, for the principal that `access` authenticates.
 
-        `check_access` returns the principal of the same credentials, or raises what ends the stream. Raises
-        InsufficientScope, InvalidCursor, EventsGone, TicketNotFound, EventLogNotReady.
+        Raises InsufficientScope, InvalidCursor, EventsGone, TicketNotFound, EventLogNotReady.
         """
         cursors = await self._cursors.get()
         principal.require(Scope.READ)
@@ -60,7 +58,8 @@ class EventStreams:
         filters = Filters(frozenset(query.types), ticket_id)
         subscriber = Subscriber(first.position, await self._feed.viewer_of(principal), filters)
         reader = _Reader(self._feed, cursors, principal, first.epoch)
-        return EventStream(reader, self._hub, subscriber, self._shutdown, check_access)
+        watching = self._watch.watching(subscriber, access, principal)
+        return EventStream(reader, self._hub, subscriber, self._shutdown, watching)
 
 
 class _Reader:
@@ -92,20 +91,18 @@ class EventStream:
         hub: EventHub,
         subscriber: Subscriber,
         shutdown: ShutdownState,
-        check_access: CheckAccess,
+        watching: AbstractContextManager[None],
     ) -> None:
         self._reader = reader
         self._hub = hub
         self._subscriber = subscriber
         self._shutdown = shutdown
-        self._check_access = check_access
-        self._is_closed = False
+        self._watching = watching
         self._sent_position = subscriber.position  # of the last cursor that was sent, and when that was
-        self._sent_position_at = self._written_at = self._checked_at = 0.0
+        self._sent_position_at = self._written_at = 0.0
 
     def close(self) -> None:
         """End the stream: the client has disconnected."""
-        self._is_closed = True
         self._subscriber.end()
 
     async def limited(self, work: Awaitable[ResultT], timeout_s: float) -> ResultT:
@@ -115,30 +112,28 @@ class EventStream:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield what is to be written, one or several frames at a time, until the stream ends."""
         clock = asyncio.get_running_loop().time
-        self._written_at = self._sent_position_at = self._checked_at = clock()
+        self._sent_position_at = clock()
+        # Streams that are opened together do not write their comments together.
+        self._written_at = clock() - random.uniform(0, COMMENT_EVERY_S / 2)  # noqa: S311 - not a secret
         # With the cursor, a client that is interrupted before the first event continues here, and not at its `after`.
         retry_ms = random.randint(2000, 5000)  # noqa: S311 - not a secret
         yield b"retry: %d\nid: %s\n\n" % (retry_ms, self._reader.cursor(self._sent_position))
-        with metrics.event_streams.track_inprogress(), self._hub.subscribed(self._subscriber):
+        with metrics.event_streams.track_inprogress(), self._hub.subscribed(self._subscriber), self._watching:
             while not self._subscriber.is_ended:
-                if not await self._is_permitted():
-                    return
                 self._subscriber.expect()
                 before = self._subscriber.position
                 chunk = await self._next_frames() or self._due_frame(clock())
+                if self._subscriber.is_ended:  # while it read
+                    break
                 if chunk:
-                    # The page may have taken long.
-                    if not await self._is_permitted():
-                        return
                     yield chunk
                     self._written_at = clock()
                     await asyncio.sleep(min(self._hub.subscribers * PAUSE_PER_STREAM_S, MAX_PAUSE_S))
                 elif self._subscriber.position == before:
-                    due_at = min(self._written_at + COMMENT_EVERY_S, self._checked_at + CHECK_ACCESS_EVERY_S)
-                    await self._subscriber.wait(due_at - clock())
+                    await self._subscriber.wait(self._written_at + COMMENT_EVERY_S - clock())
         if self._shutdown:
             await asyncio.sleep(random.uniform(0, END_WITHIN_S))  # noqa: S311 - not a secret
-        elif not self._is_closed:
+        elif self._subscriber.is_reset:
             yield b"event: reset\ndata: {}\n\n"
 
     def _due_frame(self, now: float) -> bytes:
@@ -151,20 +146,6 @@ class EventStream:
 
     def _note_sent_position(self, now: float) -> None:
         self._sent_position_at, self._sent_position = now, self._subscriber.position
-
-    async def _is_permitted(self) -> bool:
-        """Return whether the credentials still give the same access; during an outage of PostgreSQL they do."""
-        now = asyncio.get_running_loop().time()
-        if now - self._checked_at < CHECK_ACCESS_EVERY_S:
-            return True
-        self._checked_at = now
-        try:
-            principal = await self.limited(self._check_access(), CHECK_TIMEOUT_S)
-        except Unavailable:
-            return True
-        except ServiceError:
-            return False
-        return principal == self._reader.principal
 
     async def _next_frames(self) -> bytes:
         """Return the next frames, and move the cursor beyond what was read."""
@@ -191,13 +172,12 @@ class EventStream:
     async def _frames_from_log(self) -> bytes:
         """Return the frames of a page of the log: the hub does not have all events after the cursor.
 
-        It waits for its turn, and reads, no longer than until the next check of the access.
+        It waits for its turn, and reads, for a limited time.
         """
-        due_at = self._checked_at + CHECK_ACCESS_EVERY_S + MAX_OVERDUE_S
         try:
-            page = await self.limited(self._reader.after(self._subscriber), due_at - asyncio.get_running_loop().time())
+            page = await self.limited(self._reader.after(self._subscriber), PAGE_TIMEOUT_S)
         except EventsGone:
-            self._subscriber.end()
+            self._subscriber.reset()
             return b""
         except DeadlineExceeded:
             return b""

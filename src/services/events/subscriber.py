@@ -22,6 +22,7 @@ class Subscriber:
         self.position = position
         self.filters = filters
         self.is_ended = False
+        self.is_reset = False
         self._viewer = viewer
         self._signal = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
@@ -64,6 +65,11 @@ class Subscriber:
         self._signal.set()
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(0)
+
+    def reset(self) -> None:
+        """End the reading, because the log does not continue after the position."""
+        self.is_reset = True
+        self.end()
 
     async def limited(self, work: Awaitable[ResultT], timeout_s: float) -> ResultT:
         """Return the result of work.
