@@ -7,6 +7,7 @@ from standardwebhooks import Webhook
 
 from db.postgres.statements import Row
 from services.webhooks.deliverer import Deliverer
+from services.webhooks.schedule import Schedule
 from services.webhooks.signature import secret_text
 from webhooks.conftest import SECRET, Hooks
 from webhooks.receiver import Delivery, Receiver, Reply, running_receiver
@@ -223,5 +224,25 @@ async def test_one_hanging_endpoint_does_not_delay_the_others(hooks: Hooks, rece
         running = asyncio.create_task(hooks.deliverer(grace_s=0).run())
         await receiver.wait_for(50)
         assert len(hanging.deliveries) == 4
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_requests_that_hang_do_not_occupy_all_slots(hooks: Hooks, receiver: Receiver) -> None:
+    async with running_receiver() as hanging:
+        hanging.behaviour = lambda _: Reply(delay_s=60)
+        await hooks.endpoint(hanging.url)
+        for _ in range(4):
+            await hooks.ticket()
+        await hooks.feed()
+        deliverer = Deliverer(
+            hooks.database, hooks.sender, hooks.box, max_in_flight=4, schedule=Schedule(grace_s=0, timeout_s=60)
+        )
+        running = asyncio.create_task(deliverer.run())
+        await hanging.wait_for(4)
+        await hooks.endpoint(receiver.url)
+        await hooks.ticket()
+        await hooks.feed()
+        await receiver.wait_for(1)
         running.cancel()
         await asyncio.wait([running])

@@ -22,6 +22,8 @@ from services.webhooks.signature import signed_headers
 POLL_EVERY_S: Final = 0.25
 # Several responses that arrive together lead to one claim.
 PAUSE_S: Final = 0.01
+# A request that takes longer gives its slot back: receivers that hang do not delay the others.
+SLOW_AFTER_S: Final = 1.0
 _RETRY_AFTER_S: Final = 2
 _MAX_DOUBLINGS: Final = 20
 _OUTCOMES: Final = ("delivered", "failed", "dead", "skipped", "lost")
@@ -37,8 +39,8 @@ def message_id(ticket_id: int, version: int) -> str:
 class Deliverer:
     """Sends up to `max_in_flight` requests at once, and at most four to one endpoint, among all processes.
 
-    An endpoint that hangs therefore occupies few of them. A process that is killed costs its claims: others send these
-    deliveries again, with the same id, when the claims expire.
+    Requests that take longer than SLOW_AFTER_S do not count, up to as many again. A process that is killed costs its
+    claims: others send these deliveries again, with the same id, when the claims expire.
     """
 
     def __init__(
@@ -55,7 +57,8 @@ class Deliverer:
         self._secrets = secrets
         self._max_in_flight = max_in_flight
         self._schedule = schedule
-        self._tasks: set[asyncio.Task[None]] = set()
+        # The requests in progress, with the time of their start by the event loop's clock.
+        self._tasks: dict[asyncio.Task[None], float] = {}
         self._is_woken = asyncio.Event()
         for outcome in _OUTCOMES:
             metrics.webhook_attempts.labels(outcome)  # exported from the start, as 0
@@ -108,7 +111,7 @@ class Deliverer:
 
     async def _claim(self) -> list[Row]:
         """Claim deliveries in one transaction, its two statements with a snapshot each."""
-        limit = self._max_in_flight - len(self._tasks)
+        limit = self._free_slots()
         if limit < 1:
             return []
         async with self._database.working() as connection:
@@ -126,6 +129,12 @@ class Deliverer:
             )
         return [row for row in rows if row.state == DeliveryState.PENDING]
 
+    def _free_slots(self) -> int:
+        """Return how many requests may start now."""
+        slow_since = asyncio.get_running_loop().time() - SLOW_AFTER_S
+        fast = sum(started_at > slow_since for started_at in self._tasks.values())
+        return min(self._max_in_flight - fast, 2 * self._max_in_flight - len(self._tasks))
+
     async def _start(self, claimed: list[Row]) -> int:
         if not claimed:
             return 0
@@ -136,8 +145,8 @@ class Deliverer:
         present = [claim for claim in claimed if claim.id in events]
         for claim in sorted(present, key=lambda claim: claim.position):
             task = asyncio.create_task(self._deliver(claim, events[claim.id]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = asyncio.get_running_loop().time()
+            task.add_done_callback(self._tasks.pop)
         return len(present)
 
     async def _deliver(self, claim: Row, event: Row) -> None:
