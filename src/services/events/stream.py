@@ -114,7 +114,7 @@ class EventStream:
         clock = asyncio.get_running_loop().time
         self._sent_position_at = clock()
         # Streams that are opened together do not write their comments together.
-        self._written_at = clock() - random.uniform(0, COMMENT_EVERY_S / 2)  # noqa: S311 - not a secret
+        self._written_at = clock() - random.uniform(0, COMMENT_EVERY_S)  # noqa: S311 - not a secret
         # With the cursor, a client that is interrupted before the first event continues here, and not at its `after`.
         retry_ms = random.randint(2000, 5000)  # noqa: S311 - not a secret
         yield b"retry: %d\nid: %s\n\n" % (retry_ms, self._reader.cursor(self._sent_position))
