@@ -18,6 +18,7 @@ from models.rule import AssignBy, Rule, RuleEvent
 from models.search_document import RecentWords, SearchDocument
 from models.service_secret import ServiceSecret
 from models.sla_policy import SlaPolicy
+from models.system_event import SYSTEM_TICKET_ID, SystemEvent, SystemEventType
 from models.ticket import Priority, Ticket, TicketStatus
 from models.ticket_event import EventType, TicketEvent
 from models.ticket_facet import TicketFacet
@@ -37,6 +38,7 @@ from models.webhook import (
 __all__ = [
     "FENCE_GROUPS",
     "PERSON_NUMBERS",
+    "SYSTEM_TICKET_ID",
     "ApiKey",
     "AssignBy",
     "Audience",
@@ -74,6 +76,8 @@ __all__ = [
     "ServiceSecret",
     "SlaPolicy",
     "SlaState",
+    "SystemEvent",
+    "SystemEventType",
     "Ticket",
     "TicketEvent",
     "TicketFacet",

@@ -19,3 +19,4 @@ class EventKind(StrEnum):
     ASSIGNED = "ticket.assigned"
     TAGGED = "ticket.tagged"
     CHANGED = "ticket.changed"
+    WEBHOOK_DISABLED = "webhook.disabled"

@@ -13,7 +13,7 @@ from models.transaction_types import PgSnapshot
 
 
 class EventLogEntry(Base):
-    """One row per published event. It has no body: that stays in `ticket_events`.
+    """One row per published event. It has no body: that stays in `ticket_events`, or in `system_events`.
 
     Positions are visible in ascending order and have no gaps: a reader that saw one has seen all below it.
     """

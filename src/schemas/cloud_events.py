@@ -58,20 +58,20 @@ class FeedQuery(StreamQuery):
 
 
 class CloudEvent(BaseModel):
-    """An event of a ticket as a CloudEvent 1.0. Each version of a ticket has exactly one event."""
+    """An event as a CloudEvent 1.0. Each version of a ticket has exactly one event; few events concern no ticket."""
 
     specversion: Literal["1.0"] = Field(description="The version of CloudEvents.", examples=["1.0"])
     id: str = Field(
-        description="The id of the ticket and its version after the change. If an event arrives twice, its id is the "
-        "same.",
+        description="The id of the ticket and its version after the change, or 0 and a number. If an event arrives "
+        "twice, its id is the same.",
         examples=["42.7"],
     )
-    source: Literal["/tickets"] = Field(description="What the event is about.", examples=["/tickets"])
+    source: Literal["/tickets", "/webhooks"] = Field(description="What the event is about.", examples=["/tickets"])
     type: str = Field(
         description="The type, one of `GET /events/types`. Types may be added; clients ignore unknown ones.",
         examples=["ticket.commented"],
     )
-    subject: str = Field(description="The id of the ticket.", examples=["42"])
+    subject: str = Field(description="The id of the ticket, or of the webhook.", examples=["42"])
     time: datetime = Field(description="The time of the change, in UTC.", examples=["2026-03-02T12:33:41.904112Z"])
     datacontenttype: Literal["application/json"] = Field(
         description="The media type of `data`.", examples=["application/json"]
@@ -80,8 +80,12 @@ class CloudEvent(BaseModel):
         description="The position in the log, with leading zeros: it sorts as a text.",
         examples=["00000000000000001234"],
     )
-    ticketversion: int = Field(
-        description="The version of the ticket after the change. Events of a ticket arrive in this order.", examples=[7]
+    ticketversion: int | None = Field(
+        default=None,
+        exclude_if=lambda version: version is None,
+        description="The version of the ticket after the change. Events of a ticket arrive in this order. Absent if "
+        "the event concerns no ticket.",
+        examples=[7],
     )
     actor: str = Field(
         description="The principal that made the change: see `GET /principals/{principal_id}`.", examples=["key:crm"]

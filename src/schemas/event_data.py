@@ -1,6 +1,7 @@
 """The details of an event: what changed, and which other tickets the change concerns."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
@@ -168,4 +169,14 @@ class EventData(BaseModel):
     applied_rules: list[int] = Field(
         description="Present if rules took part in the change: their ids, in the order in which they applied.",
         examples=[[1, 4]],
+    )
+
+
+class WebhookDisabledData(BaseModel):
+    """The details of the event of a webhook that was switched off."""
+
+    webhook_id: int = Field(description="The id of the webhook.", examples=[3])
+    reason: Literal["gone", "failing"] = Field(
+        description="`gone`: the receiver sent 410. `failing`: all attempts have failed for five days.",
+        examples=["failing"],
     )

@@ -43,8 +43,11 @@ class Delivery(BaseModel):
         description="The `webhook-id` of the requests: the same in each attempt and in each replay of an event.",
         examples=["evt_42_7"],
     )
-    ticket_id: int = Field(description="The ticket of the event.", examples=[42])
-    version: int = Field(description="The version of the ticket that the event created.", examples=[7])
+    ticket_id: int | None = Field(description="The ticket of the event; null if it concerns none.", examples=[42])
+    version: int = Field(
+        description="The version of the ticket that the event created; without a ticket the number of the event.",
+        examples=[7],
+    )
     position: int = Field(description="The position of the event in the log of all events.", examples=[1234])
     reason: DeliveryReason = Field(
         description="`event` when the event happened, `replay` when it is sent again.", examples=["event"]

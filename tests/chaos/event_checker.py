@@ -70,8 +70,13 @@ def _difference(reading: Reading, seen: Seen, logged: Logged) -> str | None:
     comment = data.pop("comment", None)
     if seen.position != logged.position:
         return f"{event['id']} came as number {seen.position} of the log, and is number {logged.position}"
-    if (event["subject"], event["ticketversion"]) != (str(logged.ticket_id), logged.version):
-        return f"{event['id']} came for version {event['ticketversion']} of ticket {event['subject']}"
+    version = event.get("ticketversion")
+    if logged.ticket_id == 0:
+        logged_subject, logged_version = str(logged.internal["webhook_id"]), None
+    else:
+        logged_subject, logged_version = str(logged.ticket_id), logged.version
+    if (event["subject"], version) != (logged_subject, logged_version):
+        return f"{event['id']} came for version {version} of {event['subject']}"
     expected = reading.data_of(logged)
     if data != expected:
         return f"{event['id']} came with {data}, but the history has {expected}"

@@ -12,11 +12,14 @@ from chaos.reading import Id, Logged, Reading
 from support.factories import FAULT
 
 _EVENTS: Final = """
-    SELECT l.position, e.ticket_id, e.version, e.audience, e.data, e.internal, lower(t.email) AS requester
-    FROM ticket_events AS e JOIN tickets AS t ON t.id = e.ticket_id
-    LEFT JOIN event_log AS l ON l.ticket_id = e.ticket_id AND l.version = e.version
+    SELECT l.position, e.* FROM (
+        SELECT e.ticket_id, e.version, e.audience, e.data, e.internal, lower(t.email) AS requester
+        FROM ticket_events AS e JOIN tickets AS t ON t.id = e.ticket_id
+        UNION ALL SELECT 0, id, 'internal', data, NULL, '' FROM system_events
+    ) AS e LEFT JOIN event_log AS l ON l.ticket_id = e.ticket_id AND l.version = e.version
     ORDER BY l.position
 """
+_HISTORY: Final = "SELECT ticket_id, version FROM ticket_events UNION ALL SELECT 0, id FROM system_events"
 _LOG: Final = "SELECT position, ticket_id, version FROM event_log ORDER BY position"
 _UNAVAILABLE: Final = "503"
 
@@ -49,7 +52,7 @@ async def violations(
     sql: asyncpg.Connection, readings: Iterable[Reading], operations: Iterable[Operation]
 ) -> list[str]:
     """Return what is wrong with the log, with the readers, and with what the service acknowledged."""
-    history = {(row["ticket_id"], row["version"]) for row in await sql.fetch("SELECT * FROM ticket_events")}
+    history = {(row["ticket_id"], row["version"]) for row in await sql.fetch(_HISTORY)}
     log = [(row["position"], (row["ticket_id"], row["version"])) for row in await sql.fetch(_LOG)]
     found = [*log_violations(history, log), *_operation_violations(history, operations)]
     events = await logged_events(sql)

@@ -123,7 +123,7 @@ async def test_writers_go_on_while_the_history_is_numbered(dsn: str, sql: asyncp
     async def publish_all_along() -> None:
         while not is_migrated.is_set():
             await asyncio.sleep(0.02)
-            if await sql.fetchval("SELECT to_regclass('event_publisher') IS NOT NULL"):
+            if await sql.fetchval("SELECT to_regclass('system_events') IS NOT NULL"):  # the last table that it reads
                 await publisher.publish_round()
 
     database = Database(async_dsn(dsn), pool_size=1)

@@ -132,7 +132,8 @@ async def hooks_of_module(hooks_settings: Settings) -> AsyncIterator[Hooks]:
 
 @pytest.fixture
 async def hooks(hooks_of_module: Hooks) -> AsyncIterator[Hooks]:
-    """The parts, without any endpoint."""
+    """The parts, without any endpoint, and without an event that is not published."""
+    await hooks_of_module.publish()
     yield hooks_of_module
     for table in ("webhook_attempts", "webhook_deliveries", "webhook_replays", "webhook_endpoints"):
         await hooks_of_module.sql.execute(f"DELETE FROM {table}")

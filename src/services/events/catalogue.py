@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from typing import Any, Final
 
-from models import EventKind, EventType
+from models import EventKind, EventType, SystemEventType
 
 _BY_EVENT: Final[Mapping[str, EventKind]] = {
     EventType.CREATED: EventKind.CREATED,
@@ -15,6 +15,7 @@ _BY_EVENT: Final[Mapping[str, EventKind]] = {
     EventType.SLA_BREACHED: EventKind.SLA_BREACHED,
     EventType.CLOSE_WARNED: EventKind.CLOSE_WARNED,
     EventType.REMINDED: EventKind.REMINDED,
+    SystemEventType.WEBHOOK_DISABLED: EventKind.WEBHOOK_DISABLED,
 }
 _BY_MEMBER: Final = {
     "status": EventKind.TRANSITIONED,
@@ -37,6 +38,8 @@ DESCRIPTIONS: Final[Mapping[EventKind, str]] = {
     EventKind.ASSIGNED: "The assignee or the group changed. Requesters do not get this event.",
     EventKind.TAGGED: "The tags changed. Requesters do not get this event.",
     EventKind.CHANGED: "Something else of the ticket changed, such as the subject, the priority or a custom field.",
+    EventKind.WEBHOOK_DISABLED: "A webhook was switched off: its receiver sent 410, or failed for five days. "
+    "Requesters do not get this event.",
 }
 _CLOCK: Final = {
     "kind": "first_response",
@@ -58,6 +61,7 @@ EXAMPLES: Final[Mapping[EventKind, Mapping[str, Any]]] = {
     EventKind.ASSIGNED: {"assignee_id": {"from": None, "to": "person:17"}},
     EventKind.TAGGED: {"tags": {"from": [], "to": ["printer"]}},
     EventKind.CHANGED: {"subject": {"from": "The printer is on fire", "to": "The printer is out"}},
+    EventKind.WEBHOOK_DISABLED: {"webhook_id": 3, "reason": "failing"},
 }
 """`data` of an example of each type."""
 

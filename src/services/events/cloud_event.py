@@ -1,4 +1,4 @@
-"""An event of a ticket as a CloudEvent 1.0 (https://github.com/cloudevents/spec), for a reader of an audience."""
+"""An event as a CloudEvent 1.0 (https://github.com/cloudevents/spec), for a reader of an audience."""
 
 import json
 from collections.abc import Mapping
@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from db.postgres.statements import Row
-from models import Audience, EventKind
+from models import SYSTEM_TICKET_ID, Audience, EventKind
 from services.events.catalogue import kind_of
 
 SPEC_VERSION: Final = "1.0"
 CONTENT_TYPE: Final = "application/cloudevents+json"
 SOURCE: Final = "/tickets"
+WEBHOOKS_SOURCE: Final = "/webhooks"
+WEBHOOKS_ACTOR: Final = "system:webhooks"
 
 
 def visible_members(row: Row, audience: Audience) -> dict[str, Any]:
@@ -27,16 +29,17 @@ def visible_members(row: Row, audience: Audience) -> dict[str, Any]:
 
 def cloud_event(row: Row, kind: EventKind, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return a CloudEvent of a row with `ticket_id`, `version`, `actor`, `created_at` and `position`."""
+    is_of_ticket = row.ticket_id != SYSTEM_TICKET_ID
     return {
         "specversion": SPEC_VERSION,
         "id": f"{row.ticket_id}.{row.version}",
-        "source": SOURCE,
+        "source": SOURCE if is_of_ticket else WEBHOOKS_SOURCE,
         "type": kind,
-        "subject": str(row.ticket_id),
+        "subject": str(row.ticket_id if is_of_ticket else data["webhook_id"]),
         "time": timestamp(row.created_at),
         "datacontenttype": "application/json",
         "sequence": f"{row.position:020d}",
-        "ticketversion": row.version,
+        **({"ticketversion": row.version} if is_of_ticket else {}),
         "actor": row.actor,
         "data": data,
     }

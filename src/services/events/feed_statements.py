@@ -18,6 +18,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Integer,
     Select,
@@ -28,15 +29,17 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
+    null,
     or_,
     select,
     true,
+    union_all,
 )
 
 from db.postgres.statements import Statement, constant
 from models import Audience
 from services.access.email_addresses import email_key
-from services.events.statements import log, publisher
+from services.events.statements import NO_TICKET, log, publisher, system
 from services.tickets.statements import VISIBLE_TO, events, requester, ticket_id, tickets, visible_ids
 
 # The most positions that a statement with a window reads.
@@ -68,6 +71,14 @@ _EVENT: Final = (
     events.c.actor,
     events.c.created_at,
 )
+_SYSTEM_EVENT: Final = (
+    system.c.type,
+    cast(system.c.data, Text).label("data"),
+    cast(null(), Text).label("internal"),
+    constant(Audience.INTERNAL).label("audience"),
+    system.c.actor,
+    system.c.created_at,
+)
 _IS_NEXT: Final = and_(log.c.position > _state.c.start, log.c.position <= _state.c.last_position)
 
 
@@ -76,14 +87,20 @@ def _with_event(entries: FromClause) -> FromClause:
     return entries.join(events, is_same)
 
 
-def _with_state(rows: Select[Any]) -> Statement:
-    page: FromClause = rows.correlate(_state).lateral("page")
+def _with_state(rows: Select[Any] | CompoundSelect[Any]) -> Statement:
+    page: FromClause = rows.lateral("page")
     query = select(*_state.c, *page.c).select_from(_state.outerjoin(page, true()))
     return Statement(query.order_by(page.c.position))
 
 
-def _window(columns: Sequence[ColumnElement[Any]], *conditions: ColumnElement[bool]) -> Statement:
+def _window(
+    columns: Sequence[ColumnElement[Any]],
+    system_columns: Sequence[ColumnElement[Any]],
+    *conditions: ColumnElement[bool],
+) -> Statement:
     """Return the statement that reads the events of `limit` positions, of which the conditions may hide some.
+
+    Events that concern no ticket have `system_columns` for the last of the columns; requesters do not see them.
 
     PostgreSQL expects a tenth of the log between two positions that it does not know, and would read all events for
     that. MAX_WINDOW, which it knows, makes it look up the few; and the subqueries, that it finds them by the index.
@@ -99,10 +116,16 @@ def _window(columns: Sequence[ColumnElement[Any]], *conditions: ColumnElement[bo
         .prefix_with("MATERIALIZED")
     )
     source = _with_event(window).join(tickets, tickets.c.id == window.c.ticket_id)
-    return _with_state(select(*window.c, *columns).select_from(source).where(*conditions))
+    of_tickets = select(*window.c, *columns).select_from(source).where(*conditions)
+    of_system = (
+        select(*window.c, *_SYSTEM_EVENT, *system_columns)
+        .select_from(window.join(system, system.c.id == window.c.version))
+        .where(window.c.ticket_id == NO_TICKET, *([requester.is_(None)] if conditions else []))
+    )
+    return _with_state(union_all(of_tickets, of_system))
 
 
-WINDOW: Final = _window(_EVENT, _IS_PUBLIC, VISIBLE_TO)
+WINDOW: Final = _window(_EVENT, (), _IS_PUBLIC, VISIBLE_TO)
 
 
 def _of_requester() -> Statement:
@@ -133,6 +156,6 @@ _ENTRY: Final = (
         "viewers"
     ),
 )
-ENTRIES: Final = _window(_ENTRY)
+ENTRIES: Final = _window(_ENTRY, [literal_column("'{}'::text[]", ARRAY(Text)).label("viewers")])
 KEY_OF: Final = Statement(select(email_key(requester)))
 STATE: Final = Statement(select(publisher.c.first_position, publisher.c.last_position, publisher.c.epoch))

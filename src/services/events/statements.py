@@ -45,7 +45,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import OID, REGCLASS
 
 from db.postgres.statements import Statement, constant
-from models import EventLogEntry, EventPublisher, TicketEvent, table_of
+from models import SYSTEM_TICKET_ID, EventLogEntry, EventPublisher, SystemEvent, TicketEvent, table_of
 from models.transaction_types import PgSnapshot, Xid8
 
 # Beyond this many the measured lag grows no further, so that a measurement stays cheap while the publisher is stuck.
@@ -53,6 +53,7 @@ LAG_LIMIT: Final = 10_000
 PURGE_BATCH: Final = 2_000
 
 events: Final = table_of(TicketEvent)
+system: Final = table_of(SystemEvent)
 log: Final = table_of(EventLogEntry)
 publisher: Final = table_of(EventPublisher)
 
@@ -60,9 +61,12 @@ publisher: Final = table_of(EventPublisher)
 _LOCK: Final = literal_column("7415530153", BigInteger)
 _ZERO: Final = literal_column("0", Integer)
 _ONE: Final = literal_column("1", Integer)
+NO_TICKET: Final = literal_column(str(SYSTEM_TICKET_ID), BigInteger)
 
 TRY_LOCK: Final = Statement(select(func.pg_try_advisory_xact_lock(_LOCK)))
 WAIT_FOR_LOCK: Final = Statement(select(func.pg_advisory_xact_lock(_LOCK)))
+
+_SYSTEM_EVENTS: Final = select(NO_TICKET.label("ticket_id"), system.c.id.label("version"), system.c.created_at)
 
 _SYSTEM: Final = select(literal_column("system_identifier", BigInteger)).select_from(func.pg_control_system())
 # Until the end of the transaction, in place of the timeout of the connection.
@@ -96,11 +100,14 @@ def _unpublished() -> Subquery:
 
     Those are the transactions from `seen_xmax` on, and those of `seen_xip`, which were under way.
     """
-    columns = (events.c.ticket_id, events.c.version, events.c.created_at)
-    has_xid = events.c.xid.is_not(None)  # repeated for the planner: the index has only these
-    later = select(*columns).where(has_xid, events.c.xid >= _XMAX)
-    were_under_way = select(*columns).where(has_xid, events.c.xid == any_(_XIP))
-    return union_all(later, were_under_way).subquery("unpublished")
+    of_tickets = select(events.c.ticket_id, events.c.version, events.c.created_at)
+    of_tickets = of_tickets.where(events.c.xid.is_not(None))  # repeated for the planner: the index has only these
+    parts = [
+        part.where(condition)
+        for part, xid in ((of_tickets, events.c.xid), (_SYSTEM_EVENTS, system.c.xid))
+        for condition in (xid >= _XMAX, xid == any_(_XIP))
+    ]
+    return union_all(*parts).subquery("unpublished")
 
 
 def _logged(fresh: Subquery) -> Insert:
@@ -184,11 +191,13 @@ def _publish_missing() -> Statement:
     shows it: the ids and the snapshot of a dump are of the same server.
     """
     oldest = select(log.c.published_at).order_by(log.c.position).limit(_ONE).scalar_subquery()
-    is_logged = exists().where(log.c.ticket_id == events.c.ticket_id, log.c.version == events.c.version)
-    waited = or_(events.c.xid >= _XMAX, events.c.xid == any_(_XIP))
-    missing = select(events.c.ticket_id, events.c.version, events.c.created_at).where(
+    of_tickets = select(events.c.ticket_id, events.c.version, events.c.created_at, events.c.xid)
+    written = union_all(of_tickets, _SYSTEM_EVENTS.add_columns(system.c.xid)).subquery("written")
+    is_logged = exists().where(log.c.ticket_id == written.c.ticket_id, log.c.version == written.c.version)
+    waited = or_(written.c.xid >= _XMAX, written.c.xid == any_(_XIP))
+    missing = select(written.c.ticket_id, written.c.version, written.c.created_at).where(
         ~is_logged,
-        or_(bindparam("first_position", type_=BigInteger) == _ONE, events.c.created_at > oldest, waited),
+        or_(bindparam("first_position", type_=BigInteger) == _ONE, written.c.created_at > oldest, waited),
     )
     logged = _logged(missing.subquery("missing")).returning(_ONE).cte("logged")
     return Statement(select(func.count()).select_from(logged))

@@ -6,7 +6,7 @@ from core.errors import DeliveryNotFound, TooManyDeliveries
 from db.postgres.database import Database
 from db.postgres.session import Session
 from db.postgres.statements import Row
-from models import DeliveryState
+from models import SYSTEM_TICKET_ID, DeliveryState
 from schemas.webhook_deliveries import Delivery, DeliveryAttempt, DeliveryPage, DeliveryQuery
 from services.access.principal import Principal
 from services.cursors import StoredCursors
@@ -71,5 +71,10 @@ async def _found_delivery(connection: Session, webhook_id: int, delivery_id: int
 def _delivery_of(row: Row) -> Delivery:
     attempt = {name: row[f"last_{name}"] for name in DeliveryAttempt.model_fields}
     last = None if row.last_n is None else DeliveryAttempt.model_validate(attempt)
-    values = dict(row) | {"message_id": message_id(row.ticket_id, row.version), "last_attempt": last}
+    is_of_ticket = row.ticket_id != SYSTEM_TICKET_ID
+    values = dict(row) | {
+        "message_id": message_id(row.ticket_id, row.version),
+        "ticket_id": row.ticket_id if is_of_ticket else None,
+        "last_attempt": last,
+    }
     return Delivery.model_validate(values)

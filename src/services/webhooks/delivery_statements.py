@@ -5,13 +5,14 @@ CLAIM               claims deliveries of these; a statement of its own: its snap
 EVENTS_OF           the events of claimed deliveries, each with whether the owner may see it now
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
     Integer,
+    Select,
     SmallInteger,
     Text,
     and_,
@@ -21,14 +22,17 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    null,
     or_,
     select,
     true,
+    union_all,
     update,
 )
 
 from db.postgres.statements import Statement, constant
 from models import Audience, DeliveryReason, DeliveryState
+from services.events.statements import NO_TICKET
 from services.tickets.statements import comments, events, tickets
 from services.webhooks.tables import (
     AUDIENCE,
@@ -40,6 +44,7 @@ from services.webhooks.tables import (
     endpoints,
     owners,
     seconds,
+    system,
 )
 
 _NOW: Final = func.now()
@@ -168,19 +173,41 @@ def _events_of() -> Statement:
         .join(tickets, tickets.c.id == deliveries.c.ticket_id)
         .outerjoin(comments, and_(comments.c.id == cast(comment_id, BigInteger), sees_comment))
     )
-    return Statement(
+    of_tickets = select(
+        *_SENT,
+        *(events.c[name] for name in ("type", "actor", "created_at")),
+        cast(events.c.data, Text).label("data"),
+        cast(events.c.internal, Text).label("internal"),
+        case((comments.c.id.is_not(None), cast(comment, Text))).label("comment"),
+        AUDIENCE.label("audience"),
+        func.coalesce(OWNER_SEES, false(), type_=Boolean).label("is_visible"),
+    ).select_from(source)
+    return Statement(union_all(of_tickets.where(deliveries.c.id == func.any(_IDS)), _system_events_of()))
+
+
+_SENT: Final = tuple(deliveries.c[name] for name in ("id", "position", "ticket_id", "version"))
+
+
+def _system_events_of() -> Select[Any]:
+    """Return the part of the events that concern no ticket."""
+    source = (
+        deliveries.join(endpoints, endpoints.c.id == deliveries.c.endpoint_id)
+        .join(owners, owners.c.id == endpoints.c.principal_id)
+        .join(system, system.c.id == deliveries.c.version)
+    )
+    nothing = cast(null(), Text)
+    return (
         select(
-            deliveries.c.id,
-            deliveries.c.position,
-            *(events.c[name] for name in ("ticket_id", "version", "type", "actor", "created_at")),
-            cast(events.c.data, Text).label("data"),
-            cast(events.c.internal, Text).label("internal"),
-            case((comments.c.id.is_not(None), cast(comment, Text))).label("comment"),
-            AUDIENCE.label("audience"),
-            func.coalesce(OWNER_SEES, false(), type_=Boolean).label("is_visible"),
+            *_SENT,
+            *(system.c[name] for name in ("type", "actor", "created_at")),
+            cast(system.c.data, Text),
+            nothing,
+            nothing,
+            AUDIENCE,
+            SEES_ALL,
         )
         .select_from(source)
-        .where(deliveries.c.id == func.any(_IDS))
+        .where(deliveries.c.id == func.any(_IDS), deliveries.c.ticket_id == NO_TICKET)
     )
 
 

@@ -29,15 +29,16 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from db.postgres.statements import Statement, constant
 from models import DeliveryReason, DeliveryState, ReplayState
+from services.events.statements import NO_TICKET
 from services.tickets.statements import events, tickets
 from services.webhooks.tables import (
-    AUDIENCE,
     ENDPOINT_ID,
     IS_ON,
     LIMIT,
@@ -51,6 +52,7 @@ from services.webhooks.tables import (
     owners,
     publisher,
     replays,
+    system,
 )
 
 # At most as many deliveries of an endpoint wait, and at most as many events are looked at in one transaction.
@@ -129,19 +131,22 @@ def _batch() -> Statement:
     of_all = _keys_of(events.c.data)
     of_staff = _keys_of(func.coalesce(events.c.internal, literal_column("'{}'")))
     members = case((SEES_ALL, of_all.op("||")(of_staff)), else_=of_all)
-    return Statement(
-        select(
-            window_rows.c.position,
-            window_rows.c.ticket_id,
-            window_rows.c.version,
-            events.c.type,
-            members.label("members"),
-            AUDIENCE.label("audience"),
-            is_wanted.label("is_wanted"),
+    of_tickets = select(
+        *window_rows.c, events.c.type, members.label("members"), is_wanted.label("is_wanted")
+    ).select_from(source)
+    # A filter by group or tag excludes what concerns no ticket.
+    has_no_filter = func.cardinality(endpoints.c.group_ids) + func.cardinality(endpoints.c.tags) == ZERO
+    of_system = (
+        select(*window_rows.c, system.c.type, _keys_of(system.c.data), and_(SEES_ALL, has_no_filter))
+        .select_from(
+            window_rows.join(system, system.c.id == window_rows.c.version)
+            .join(endpoints, endpoints.c.id == ENDPOINT_ID)
+            .join(owners, owners.c.id == endpoints.c.principal_id)
         )
-        .select_from(source)
-        .order_by(window_rows.c.position)
+        .where(window_rows.c.ticket_id == NO_TICKET)
     )
+    rows = union_all(of_tickets, of_system)
+    return Statement(rows.order_by("position"))
 
 
 BATCH: Final = _batch()

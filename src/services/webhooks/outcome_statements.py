@@ -30,10 +30,12 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from db.postgres.statements import Statement, constant
-from models import DeliveryState, WebhookState
-from services.webhooks.tables import ENDPOINT_ID, ONE, ZERO, attempts, deliveries, endpoints, interval, seconds
+from models import DeliveryState, SystemEventType, WebhookState
+from services.events.cloud_event import WEBHOOKS_ACTOR
+from services.webhooks.tables import ENDPOINT_ID, ONE, ZERO, attempts, deliveries, endpoints, interval, seconds, system
 
 _NOW: Final = func.now()
 _IS_PENDING: Final = deliveries.c.state == constant(DeliveryState.PENDING)
@@ -152,13 +154,23 @@ def _fail() -> Statement:
             exists(select(finished.c.id)),
             endpoints.c.state != constant(WebhookState.OFF),
         )
-        .returning(endpoints.c.state, endpoints.c.state_reason)
+        .returning(endpoints.c.id, endpoints.c.state, endpoints.c.state_reason)
         .cte("counted")
     )
     result = select(finished.c.state, counted.c.state.label("endpoint_state"), counted.c.state_reason)
     return Statement(
-        result.select_from(finished.outerjoin(counted, true())).add_cte(_recorded(finished)),
+        result.select_from(finished.outerjoin(counted, true())).add_cte(_recorded(finished), _announced(counted)),
     )
+
+
+def _announced(counted: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's own
+    """Return the CTE that appends the event of an endpoint that is switched off."""
+    data = func.jsonb_build_object(
+        constant("webhook_id"), counted.c.id, constant("reason"), counted.c.state_reason, type_=JSONB
+    )
+    rows = select(constant(SystemEventType.WEBHOOK_DISABLED), data, constant(WEBHOOKS_ACTOR))
+    is_off = counted.c.state == constant(WebhookState.OFF)
+    return insert(system).from_select(["type", "data", "actor"], rows.where(is_off)).cte("announced")
 
 
 FAIL: Final = _fail()

@@ -1,4 +1,4 @@
-"""The body of a delivery: an event of a ticket as a CloudEvent."""
+"""The body of a delivery: an event as a CloudEvent."""
 
 import json
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from db.postgres.statements import Row
 from models import Audience, WebhookDetail
-from services.events.cloud_event import SPEC_VERSION, as_json, event_for, timestamp
+from services.events.cloud_event import SPEC_VERSION, WEBHOOKS_SOURCE, as_json, event_for, timestamp
 
 TEST_TYPE: Final = "webhook.test"
 # What a thin event contains: ids, times, the words of the catalogue, and tags. It only names every other member, also
@@ -16,6 +16,7 @@ _SHOWN: Final = frozenset(
         *("status", "priority", "assignee_id", "group_id", "tags"),
         *("comment_id", "follow_up_id", "link_added", "link_removed"),
         *("merged_into", "merged_from", "unmerged_from"),
+        *("webhook_id", "reason"),
         *("auto_close_at", "closes_at", "sla_terms", "sla_clock", "applied_rules"),
     }
 )
@@ -47,7 +48,7 @@ def test_event(now: datetime) -> dict[str, Any]:
     return {
         "specversion": SPEC_VERSION,
         "id": "test",
-        "source": "/webhooks",
+        "source": WEBHOOKS_SOURCE,
         "type": TEST_TYPE,
         "time": timestamp(now),
         "datacontenttype": "application/json",

@@ -23,6 +23,7 @@ from models import (
     EventPublisher,
     Principal,
     Role,
+    SystemEvent,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -38,6 +39,7 @@ attempts: Final = table_of(WebhookAttempt)
 replays: Final = table_of(WebhookReplay)
 log: Final = table_of(EventLogEntry)
 publisher: Final = table_of(EventPublisher)
+system: Final = table_of(SystemEvent)
 owners: Final = table_of(Principal).alias("owners")
 
 ZERO: Final = literal_column("0", Integer)
