@@ -13,16 +13,14 @@ versions of each ticket ascend. An event that was committed before the transacti
 that one. When all writers have ended, one more round publishes everything that is missing, however the rounds before it
 ended.
 
-`check` explores every order of the steps, and returns the shortest that breaks a promise, if one exists. `BROKEN` has
-protocols that lack one part each. To print all, run `python tests/events/publisher_model.py`.
+`check` explores every order of the steps, and returns the shortest that breaks a promise, if one exists.
+`publisher_cases.py` has the protocols that are checked. `python tests/events/explore.py` prints all results.
 """
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
-from time import process_time
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 Way = Literal["snapshots", "highest id", "oldest transaction"]
 
@@ -276,41 +274,3 @@ def _running(now: State) -> list[int]:
 
 def _descriptions(trail: Trail) -> list[str]:
     return [] if trail is None else [*_descriptions(trail[0]), trail[1]]
-
-
-HOLDING: Final = (
-    Case("three writers, two publishers"),
-    Case("one ticket", tickets="AAA", aborts=0),
-    Case("three tickets", tickets="ABC", aborts=0, kills=0),
-    Case("three publishers", tickets="AA", rounds=(1, 1, 1)),
-)
-BROKEN: Final = tuple(
-    Case(name, protocol, tickets=tickets, aborts=0, kills=0)
-    for name, protocol, tickets in (
-        ("the highest id", Protocol(way="highest id"), "AB"),
-        ("the oldest transaction, by transaction id", Protocol(way="oldest transaction"), "AA"),
-        ("state read before the lock", Protocol(lock_before_state=False), "AA"),
-        ("no lock", Protocol(lock=False), "AA"),
-        ("transactions under way forgotten", Protocol(under_way=False), "AB"),
-        ("another snapshot noted", Protocol(same_snapshot=False), "AB"),
-        ("sorted by transaction id", Protocol(by_time=False), "AA"),
-        ("state committed after the positions", Protocol(with_state=False), "AA"),
-    )
-)
-
-
-def main() -> None:
-    """Print whether each protocol holds and in how many states, and the sequence of steps that breaks it."""
-    for title, cases in (("the protocol", HOLDING), ("without one part", BROKEN)):
-        sys.stdout.write(f"{title:46} {'states':>8} {'seconds':>8}\n")
-        for case in cases:
-            began_at = process_time()
-            states, path = check(case)
-            took_s = process_time() - began_at
-            sys.stdout.write(f"  {case.name:44} {states:8} {took_s:8.2f}  {'FAILS' if path else 'holds'}\n")
-            sys.stdout.writelines(f"      {description}\n" for description in path)
-        sys.stdout.write("\n")
-
-
-if __name__ == "__main__":
-    main()

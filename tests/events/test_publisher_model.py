@@ -4,7 +4,8 @@ from operator import attrgetter
 
 import pytest
 
-from .publisher_model import BROKEN, HOLDING, Case, Protocol, check, main
+from .publisher_cases import BROKEN, HOLDING, main
+from .publisher_model import Case, Protocol, check
 
 named = attrgetter("name")
 
