@@ -58,7 +58,7 @@ class FeedQuery(StreamQuery):
 
 
 class CloudEvent(BaseModel):
-    """An event as a CloudEvent 1.0. Each version of a ticket has exactly one event; few events concern no ticket."""
+    """An event as a CloudEvent 1.0. Each version of a ticket has exactly one event; a few events concern no ticket."""
 
     specversion: Literal["1.0"] = Field(description="The version of CloudEvents.", examples=["1.0"])
     id: str = Field(

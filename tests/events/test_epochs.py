@@ -22,7 +22,6 @@ RESTORE_FROM_ELSEWHERE = """
     UPDATE ticket_events SET xid = '950000000'
         WHERE (ticket_id, version) NOT IN (SELECT ticket_id, version FROM event_log);
     ALTER TABLE ticket_events ENABLE TRIGGER USER;
-    UPDATE system_events SET xid = '950000000';
     UPDATE event_publisher SET seen = '940000000:940000000:', system_identifier = 1;
 """
 

@@ -234,3 +234,13 @@ async def test_a_round_finds_the_new_events_by_the_index(sql: asyncpg.Connection
     )
     assert plan.count("ix_ticket_events_xid") == 2, plan
     assert "Seq Scan on ticket_events" not in plan
+
+
+async def test_a_system_event_that_an_older_release_passed_over_is_published(
+    sql: asyncpg.Connection, publisher: EventPublisher
+) -> None:
+    await publisher.publish_round()
+    await sql.execute("INSERT INTO system_events (type, data, actor) VALUES ('webhook_disabled', '{}', 'test')")
+    await sql.execute("UPDATE event_publisher SET seen = pg_current_snapshot()")
+    assert [(await publisher.publish_round()).published for _ in range(2)] == [1, 0]
+    assert await log_of(sql) == [(0, 1)]

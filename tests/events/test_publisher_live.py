@@ -11,7 +11,7 @@ async def test_the_log_equals_the_history_although_publishers_are_killed(
     own = Settings(_env_file=None, **settings.model_dump() | {"database_dsn": own_database_dsn})
     report = await storm(own, Plan(seed=7, seconds=7))
     assert report.violations == []
-    assert report.done["publishers killed"] >= 4
+    assert report.done["publishers killed"] > 0
     for what in ("committed by SQL", "committed by the service", "rolled back", "read by a consumer"):
         assert report.done[what] > 0, what
     assert report.done["events"] > 500

@@ -135,3 +135,21 @@ async def test_a_requester_gets_no_earlier_event_of_a_ticket_that_they_may_not_s
         assert b'"id":"%d.4"' % own in chunk
         assert b'"subject":"%d"' % shared not in chunk
         await chunks.aclose()
+
+
+async def test_a_check_that_fails_unexpectedly_ends_the_stream(
+    database: Database,
+    publisher: EventPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken() -> Principal:
+        raise ZeroDivisionError
+
+    await publisher.publish_round()
+    monkeypatch.setattr(access_watch, "CHECK_EVERY_S", 0.1)
+    async with reading(database, publisher) as readers:
+        opened = await readers.streams.open(StreamQuery(after="now"), None, AGENT, Access("key", broken))
+        async with asyncio.timeout(5):
+            assert len(await read_all(opened)) == 1
+    assert "cannot check the credentials" in caplog.text

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.settings import ROOT, async_dsn
+from db.postgres.database import Database
 from db.postgres.migrations import alembic_config
 from models import (
     Audience,
@@ -26,13 +27,17 @@ from models import (
     Role,
     RoleSource,
     Scope,
+    SystemEventType,
     TicketStatus,
     WebhookDetail,
     WebhookState,
 )
+from services.events.publisher import EventPublisher
+from services.tickets.commit_signal import CommitSignal
 from services.tickets.ticket_status import TRANSITIONS
 from support.factories import a_comment, a_ticket, migrate_to_head, new_database, open_ticket, running, settings_for
 
+SYSTEM_EVENTS_BEFORE = "e9c3a05d7f18"
 OBJECTS = """
     SELECT relname AS name, relkind::text AS kind FROM pg_class WHERE relnamespace = 'public'::regnamespace
     UNION ALL SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
@@ -123,6 +128,7 @@ async def test_the_check_constraints_hold_the_enums(sql: asyncpg.Connection) -> 
     for constraint, enum in (
         ("ck_tickets_status", TicketStatus),
         ("ck_ticket_events_type", EventType),
+        ("ck_system_events_type", SystemEventType),
         ("ck_ticket_events_audience", Audience),
         ("ck_principals_kind", PrincipalKind),
         ("ck_principals_role", Role),
@@ -172,3 +178,23 @@ async def objects(dsn: str) -> list[asyncpg.Record]:
         return list(await connection.fetch(OBJECTS))
     finally:
         await connection.close()
+
+
+async def test_system_events_after_a_downgrade_have_new_numbers(postgres_dsn: str) -> None:
+    insert = "INSERT INTO system_events (type, data, actor) VALUES ('webhook_disabled', '{}', 'test')"
+    async with new_database(postgres_dsn) as dsn:
+        await migrate_to_head(dsn)
+        database = Database(async_dsn(dsn), pool_size=1)
+        publisher = EventPublisher(database, CommitSignal())
+        sql = await asyncpg.connect(dsn)
+        for _ in range(2):
+            await sql.execute(insert)
+            assert (await publisher.publish_round()).published == 1
+            await database.close()
+            await asyncio.to_thread(command.downgrade, alembic_config(async_dsn(dsn)), SYSTEM_EVENTS_BEFORE)
+            await migrate_to_head(dsn)
+            database = Database(async_dsn(dsn), pool_size=1)
+            publisher = EventPublisher(database, CommitSignal())
+        assert [row["version"] for row in await sql.fetch("SELECT version FROM event_log ORDER BY position")] == [1, 2]
+        await sql.close()
+        await database.close()

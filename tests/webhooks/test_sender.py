@@ -254,3 +254,13 @@ async def test_the_certificate_must_be_that_of_the_name(monkeypatch: pytest.Monk
         assert "certificate" in attempt.error.lower()
         assert [delivery.path for delivery in receiver.deliveries] == ["/hook"]
     await sender.close()
+
+
+async def test_requests_that_hang_leave_connections_to_the_others(sender: Sender, receiver: Receiver) -> None:
+    receiver.behaviour = lambda delivery: Reply(delay_s=60 if delivery.body == b"hangs" else 0)
+    hanging = [asyncio.create_task(sender.send(receiver.url, {}, b"hangs", timeout_s=60)) for _ in range(210)]
+    await receiver.wait_for(210)
+    assert (await sender.send(receiver.url, {}, b"quick", timeout_s=10)).is_success
+    for task in hanging:
+        task.cancel()
+    await asyncio.gather(*hanging, return_exceptions=True)

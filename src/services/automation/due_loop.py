@@ -21,6 +21,7 @@ BATCH: Final = 100
 LEFT_ALONE_S: Final = 60
 # The pause after each item, as a multiple of the time that the item took: requests keep their share of the service.
 PAUSE_PER_ITEM: Final = 1
+MAX_PAUSE_S: Final = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class DueLoop(ABC):
     """Works off the items that are due, one after the other.
 
     `due` selects a column `ticket_id` and what the subclass needs. Its parameters are `failed`, the tickets to leave
-    out, and `limit`. `item` names an item in the log.
+    out, and `limit`. `item` is the word for an item in log lines.
     """
 
     due: Statement
@@ -46,7 +47,7 @@ class DueLoop(ABC):
             try:
                 found = await self.work_off(pause_per_item=PAUSE_PER_ITEM)
             except Unavailable as error:
-                _log.warning("cannot work off each %s; retrying in %d s: %s", self.item, RETRY_EVERY_S, error)
+                _log.warning("cannot work off what is due (%s); retrying in %d s: %s", self.item, RETRY_EVERY_S, error)
                 await asyncio.sleep(RETRY_EVERY_S)
                 continue
             if found < BATCH:
@@ -59,12 +60,18 @@ class DueLoop(ABC):
         self._failed = {ticket_id: until for ticket_id, until in self._failed.items() if until > now}
         async with self._database.working_singly() as connection:
             rows = await connection.rows(self.due, failed=list(self._failed), limit=BATCH)
+        if rows:
+            await self._prepare()
         # Each process begins elsewhere: two that change one ticket would only wait for each other.
         for row in random.sample(rows, len(rows)):
             began_at = clock()
             await self._try(row)
-            await asyncio.sleep(pause_per_item * (clock() - began_at))
+            await asyncio.sleep(min(pause_per_item * (clock() - began_at), MAX_PAUSE_S))
         return len(rows)
+
+    async def _prepare(self) -> None:
+        """Read what a batch of items needs: by default nothing. Raises DatabaseUnavailable."""
+        return
 
     @abstractmethod
     async def _do(self, row: Row) -> None:

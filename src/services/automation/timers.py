@@ -15,7 +15,7 @@ from db.postgres.statements import Row, Statement, constant
 from models import EventType, TicketStatus
 from services.automation import due
 from services.automation.due_loop import DueLoop
-from services.automation.settings import AutomationDefinitions
+from services.automation.settings import AutomationDefinitions, AutomationSettings
 from services.tickets.changes import TicketChanges
 from services.tickets.edited_ticket import EditedTicket
 from services.tickets.statements import tickets
@@ -45,12 +45,17 @@ class TicketTimers(DueLoop):
         super().__init__(database)
         self._changes = changes
         self._definitions = definitions
+        self._settings: AutomationSettings | None = None
         for event_type in _TYPES:
             metrics.timers_fired.labels(event_type)  # exported from the start, as 0
 
+    async def _prepare(self) -> None:
+        self._settings = await self._definitions.current()
+
     async def _do(self, row: Row) -> None:
         """Change the ticket as the first of its timers requires; further ones are found again."""
-        settings = await self._definitions.current()
+        settings = self._settings
+        assert settings is not None  # noqa: S101 - of this batch
 
         def fire(ticket: EditedTicket) -> None:
             due.fire(ticket, settings)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +13,10 @@ from services.access.principal import Principal
 from services.events.subscriber import Subscriber
 
 # With the age of a cached key, a revoked one ends its streams within 10 s.
-CHECK_EVERY_S: Final = 4.0
-CHECK_TIMEOUT_S: Final = 4.0
+CHECK_EVERY_S: Final = 3.0
+CHECK_TIMEOUT_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,20 @@ class _Watched:
         self._task.cancel()
 
     async def _check_continually(self) -> None:
+        clock = asyncio.get_running_loop().time
+        checked_at = clock()
         while True:
-            await asyncio.sleep(CHECK_EVERY_S)
+            await asyncio.sleep(checked_at + CHECK_EVERY_S - clock())
+            checked_at = clock()
             try:
                 async with asyncio.timeout(CHECK_TIMEOUT_S):
                     principal = await self._access.check()
             except (Unavailable, TimeoutError):
                 continue  # during an outage of PostgreSQL, streams go on
             except ServiceError:
+                principal = None
+            except Exception:  # noqa: BLE001 - an unchecked stream must not go on
+                _log.exception("cannot check the credentials of streams; they end")
                 principal = None
             for subscriber, opened_by in self.subscribers.items():
                 if principal != opened_by:

@@ -17,16 +17,15 @@ from db.postgres.session import Session
 from db.postgres.statements import Row
 from services.events import statements as sql
 
-# The tables are locked for one scan of them, and for the build of the index, which is empty.
+# The table is locked for one scan of it, and for the build of the index, which is empty.
 TIMEOUT_S: Final = 3600
 
-_LOCK_EVENTS: Final = "LOCK TABLE ticket_events, system_events IN ACCESS EXCLUSIVE MODE"
+_LOCK_EVENTS: Final = "LOCK TABLE ticket_events IN ACCESS EXCLUSIVE MODE"
 _FORGET_TRANSACTIONS: Final = (
     "ALTER TABLE ticket_events DROP COLUMN xid",
     "ALTER TABLE ticket_events ADD COLUMN xid xid8",
     "ALTER TABLE ticket_events ALTER COLUMN xid SET DEFAULT pg_current_xact_id()",
     "CREATE INDEX ix_ticket_events_xid ON ticket_events (xid) WHERE xid IS NOT NULL",
-    "UPDATE system_events SET xid = NULL",
 )
 
 

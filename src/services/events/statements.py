@@ -24,6 +24,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Double,
+    FromClause,
     Insert,
     Integer,
     Subquery,
@@ -66,8 +67,6 @@ NO_TICKET: Final = literal_column(str(SYSTEM_TICKET_ID), BigInteger)
 TRY_LOCK: Final = Statement(select(func.pg_try_advisory_xact_lock(_LOCK)))
 WAIT_FOR_LOCK: Final = Statement(select(func.pg_advisory_xact_lock(_LOCK)))
 
-_SYSTEM_EVENTS: Final = select(NO_TICKET.label("ticket_id"), system.c.id.label("version"), system.c.created_at)
-
 _SYSTEM: Final = select(literal_column("system_identifier", BigInteger)).select_from(func.pg_control_system())
 # Until the end of the transaction, in place of the timeout of the connection.
 WAIT_LONG: Final = Statement(select(func.set_config(constant("statement_timeout"), constant("1h"), true())))
@@ -95,19 +94,18 @@ _XMAX: Final = cast(bindparam("seen_xmax", type_=Text), Xid8)
 _XIP: Final = cast(bindparam("seen_xip", type_=ARRAY(Text)), ARRAY(Xid8))
 
 
-def _unpublished() -> Subquery:
+def _unpublished(system_events: FromClause) -> Subquery:
     """Return the events of the transactions that a snapshot did not see as committed, and this statement does.
 
-    Those are the transactions from `seen_xmax` on, and those of `seen_xip`, which were under way.
+    Those are the transactions from `seen_xmax` on, and those of `seen_xip`, which were under way. They are followed by
+    `system_events`, with `id` and `created_at`.
     """
-    of_tickets = select(events.c.ticket_id, events.c.version, events.c.created_at)
-    of_tickets = of_tickets.where(events.c.xid.is_not(None))  # repeated for the planner: the index has only these
-    parts = [
-        part.where(condition)
-        for part, xid in ((of_tickets, events.c.xid), (_SYSTEM_EVENTS, system.c.xid))
-        for condition in (xid >= _XMAX, xid == any_(_XIP))
-    ]
-    return union_all(*parts).subquery("unpublished")
+    columns = (events.c.ticket_id, events.c.version, events.c.created_at)
+    has_xid = events.c.xid.is_not(None)  # repeated for the planner: the index has only these
+    later = select(*columns).where(has_xid, events.c.xid >= _XMAX)
+    were_under_way = select(*columns).where(has_xid, events.c.xid == any_(_XIP))
+    of_system = select(NO_TICKET.label("ticket_id"), system_events.c.id, system_events.c.created_at)
+    return union_all(later, were_under_way, of_system).subquery("unpublished")
 
 
 def _logged(fresh: Subquery) -> Insert:
@@ -126,7 +124,14 @@ def _logged(fresh: Subquery) -> Insert:
 def _publish() -> Statement:
     snapshot = select(func.pg_current_snapshot(type_=PgSnapshot).label("seen")).cte("snapshot")
     snapshot = snapshot.prefix_with("MATERIALIZED")
-    logged = _logged(_unpublished()).returning(_ONE).cte("logged")
+    taken = (
+        update(system)
+        .values(is_published=true())
+        .where(~system.c.is_published)
+        .returning(system.c.id, system.c.created_at)
+        .cte("taken")
+    )
+    logged = _logged(_unpublished(taken)).returning(_ONE).cte("logged")
     counted = select(func.count().label("events")).select_from(logged).cte("counted")
     return Statement(
         update(publisher)
@@ -143,7 +148,8 @@ PUBLISH: Final = _publish()
 
 def _lag() -> Statement:
     """Return the statement of LAG, with the snapshot of STATE as its parameters."""
-    waiting = select(_unpublished().c.created_at).limit(literal_column(str(LAG_LIMIT))).subquery("waiting")
+    of_system = select(system.c.id, system.c.created_at).where(~system.c.is_published).subquery("of_system")
+    waiting = select(_unpublished(of_system).c.created_at).limit(literal_column(str(LAG_LIMIT))).subquery("waiting")
     age = func.extract("epoch", func.clock_timestamp() - func.min(waiting.c.created_at))
     return Statement(select(func.count().label("events"), cast(age, Double).label("seconds")).select_from(waiting))
 
@@ -191,13 +197,11 @@ def _publish_missing() -> Statement:
     shows it: the ids and the snapshot of a dump are of the same server.
     """
     oldest = select(log.c.published_at).order_by(log.c.position).limit(_ONE).scalar_subquery()
-    of_tickets = select(events.c.ticket_id, events.c.version, events.c.created_at, events.c.xid)
-    written = union_all(of_tickets, _SYSTEM_EVENTS.add_columns(system.c.xid)).subquery("written")
-    is_logged = exists().where(log.c.ticket_id == written.c.ticket_id, log.c.version == written.c.version)
-    waited = or_(written.c.xid >= _XMAX, written.c.xid == any_(_XIP))
-    missing = select(written.c.ticket_id, written.c.version, written.c.created_at).where(
+    is_logged = exists().where(log.c.ticket_id == events.c.ticket_id, log.c.version == events.c.version)
+    waited = or_(events.c.xid >= _XMAX, events.c.xid == any_(_XIP))
+    missing = select(events.c.ticket_id, events.c.version, events.c.created_at).where(
         ~is_logged,
-        or_(bindparam("first_position", type_=BigInteger) == _ONE, written.c.created_at > oldest, waited),
+        or_(bindparam("first_position", type_=BigInteger) == _ONE, events.c.created_at > oldest, waited),
     )
     logged = _logged(missing.subquery("missing")).returning(_ONE).cte("logged")
     return Statement(select(func.count()).select_from(logged))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from db.postgres.statements import Row
-from models import Audience, WebhookDetail
+from models import SYSTEM_TICKET_ID, Audience, WebhookDetail
 from services.events.cloud_event import SPEC_VERSION, WEBHOOKS_SOURCE, as_json, event_for, timestamp
 
 TEST_TYPE: Final = "webhook.test"
@@ -16,7 +16,6 @@ _SHOWN: Final = frozenset(
         *("status", "priority", "assignee_id", "group_id", "tags"),
         *("comment_id", "follow_up_id", "link_added", "link_removed"),
         *("merged_into", "merged_from", "unmerged_from"),
-        *("webhook_id", "reason"),
         *("auto_close_at", "closes_at", "sla_terms", "sla_clock", "applied_rules"),
     }
 )
@@ -29,6 +28,8 @@ def payload(row: Row, detail: WebhookDetail, audience: Audience) -> bytes:
     and `created_at`; and the new comment, `comment`, if there is one that the reader may see.
     """
     _, event = event_for(row, audience)
+    if row.ticket_id == SYSTEM_TICKET_ID:
+        return as_json(event)  # it has no texts
     if detail is WebhookDetail.THIN:
         event["data"] = _thin(event["data"])
     elif row.comment is not None:

@@ -20,7 +20,6 @@ MAX_RESPONSE_BYTES: Final = 16 * 1024
 MAX_RETRY_AFTER_S: Final = 24 * 3600
 GONE: Final = 410
 TOO_MANY_REQUESTS: Final = 429
-_MAX_CONNECTIONS: Final = 200
 _KEPT_CONNECTIONS: Final = 20
 _KEPT_FOR_S: Final = 20
 _USER_AGENT: Final = "tickets-webhooks/1.0"
@@ -102,7 +101,7 @@ class Sender:
             self._pools[scheme] = httpcore2.AsyncConnectionPool(
                 # Without one, the pool would read the certificates of all authorities for each connection.
                 ssl_context=self._ssl_context or httpcore2.default_ssl_context(),
-                max_connections=_MAX_CONNECTIONS,
+                max_connections=None,  # the deliverer limits the requests; here, one would wait within its timeout
                 max_keepalive_connections=_KEPT_CONNECTIONS,
                 keepalive_expiry=_KEPT_FOR_S,
                 network_backend=self._backends[scheme],
