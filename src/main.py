@@ -42,6 +42,8 @@ from core.settings import Settings
 from db.postgres.database import Database
 from db.postgres.revisions import known_revisions
 from db.resources import Resources, open_resources
+from desk import app as desk
+from desk.problems import DeskProblemsMiddleware
 from services.access.api_key_cache import ApiKeyCache
 from services.access.api_keys import ApiKeys
 from services.access.authentication import Authenticator
@@ -131,6 +133,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             sender = Sender(AddressPolicy(settings.webhook_allow or ()))
             stack.push_async_callback(sender.close)
             _build_webhooks(app.state, database, sender)
+            desk.build_services(app.state, database)
             hub = _build_events(app.state, database, shutdown, max_streams=settings.max_streams)
             works = [
                 Work("renew-fences", resources.fences.run),
@@ -172,6 +175,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
     handlers.install(app)
+    desk.install(app, max_body_bytes=MAX_BODY_BYTES)
     document.install(app)
     return app
 
@@ -264,6 +268,8 @@ def _middleware(
         Middleware(DeadlineMiddleware, timeout_s=settings.request_timeout),
         # Before anything that creates a response: each response needs the id and the security headers.
         Middleware(RequestIdMiddleware, shutdown=shutdown),
+        # Around everything that refuses requests.
+        Middleware(DeskProblemsMiddleware),
         # Before authentication: a preflight carries no credentials. Browsers read refusals too.
         cors(settings.cors_origins or ()),
         # The cheapest refusals come first: these need the request target and the headers only.

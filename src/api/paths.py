@@ -37,6 +37,9 @@ REMINDERS: Final = PathSet("/reminders")
 WEBHOOKS: Final = PathSet("/webhooks")
 RULES: Final = PathSet("/rules")
 PRINCIPALS: Final = PathSet("/me", "/principals")
+# The pages for agents. `desk` serves them; their scripts and styles are public.
+DESK: Final = PathSet("/desk")
+DESK_ASSETS: Final = PathSet("/desk/assets")
 AUTOMATION: Final = SERVICE_LEVELS | REMINDERS | RULES
 _RESOURCES: Final = TICKETS | EVENTS | AUTOMATION | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS
 _READ_BY_STAFF: Final = DIRECTORY | TAGS | AUTOMATION
@@ -44,15 +47,15 @@ _READ_BY_STAFF: Final = DIRECTORY | TAGS | AUTOMATION
 # Respond in JSON only.
 JSON_ONLY: Final = _RESOURCES | PathSet("/workflow")
 # Require no authentication, and take no body.
-PUBLIC: Final = PROBES | DOCS | PathSet("/openapi.json", "/problems")
+PUBLIC: Final = PROBES | DOCS | DESK_ASSETS | PathSet("/openapi.json", "/problems")
 # Requested by load balancers and Prometheus every few seconds.
 POLLED: Final = PROBES | METRICS
 # Caches must not store them: tickets, people and keys contain personal texts, addresses and secrets, and the others are
 # of this moment.
-NOT_STORED: Final = _RESOURCES | POLLED
+NOT_STORED: Final = _RESOURCES | POLLED | DESK
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
-UNLIMITED: Final = POLLED | DOCS
+UNLIMITED: Final = POLLED | DOCS | DESK_ASSETS
 
 _STAFF: Final[Set[Role]] = {Role.ADMIN, Role.AGENT}
 _TICKET_ROLES: Final[Set[Role]] = _STAFF | {Role.REQUESTER}
@@ -67,13 +70,13 @@ _OF_STAFF: Final = re.compile("/tickets/(by-external-id/.+|[^/]+/(take|release|m
 
 def is_of_events(path: str) -> bool:
     """Return whether a path is a feed of events, whose requests may wait or be streams."""
-    return path == "/events" or (path.endswith("/events") and path in TICKETS)
+    return path in {"/events", "/desk/events"} or (path.endswith("/events") and path in TICKETS)
 
 
 def roles_for(path: str, method: str) -> Set[Role]:
     """Return the roles that have access to a path that is not public."""
-    if path in TICKETS:
-        is_of_staff = path.endswith(_REMINDER) or (method not in _READING and _OF_STAFF.fullmatch(path))
+    if path in TICKETS or path in DESK:
+        is_of_staff = path in DESK or path.endswith(_REMINDER) or (method not in _READING and _OF_STAFF.fullmatch(path))
         return _STAFF if is_of_staff else _TICKET_ROLES
     if path in METRICS:
         return _METRICS_ROLES
