@@ -24,7 +24,7 @@ class PathSet:
 
 PROBES: Final = PathSet("/livez", "/readyz")
 METRICS: Final = PathSet("/metrics")
-# The root leads browsers to the docs.
+# The root leads browsers to the desk.
 DOCS: Final = PathSet("/docs", "/")
 TICKETS: Final = PathSet("/tickets")
 TAGS: Final = PathSet("/tags")

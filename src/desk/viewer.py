@@ -1,5 +1,6 @@
 """The person in front of a page: the principal, and how pages are shown to it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -50,3 +51,9 @@ async def viewer_of(request: Request) -> Viewer:
         principal.name if member is None else member.name,
         email or "",
     )
+
+
+def access_of(request: Request) -> Callable[[], Awaitable[Principal]]:
+    """Return the function that authenticates the credentials of a request again, while its stream is open."""
+    authorization = request.headers.get("authorization")
+    return lambda: request.app.state.authenticator.principal_of(authorization)

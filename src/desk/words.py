@@ -86,3 +86,15 @@ EVENTS: Final[Mapping[str, str]] = {
     "close_warned": N_("the ticket will be closed by itself"),
     "reminded": N_("a reminder is due"),
 }
+FACTS: Final[Mapping[str, str]] = {
+    "follow_up_id": N_("Follow-up"),
+    "merged_from": N_("Merged from"),
+    "unmerged_from": N_("Taken out"),
+    "link_added": N_("New link"),
+    "link_removed": N_("Removed link"),
+    "closes_at": N_("Closes by itself at"),
+    "sla_clock": N_("Service level"),
+    "reminder": N_("Reminder"),
+    "repaired": N_("Corrected"),
+    "applied_rules": N_("Rules"),
+}

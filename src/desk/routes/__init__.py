@@ -4,6 +4,6 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from desk.routes import assets
+from desk.routes import assets, keys, lists, live, tickets
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (assets.router,)
+ROUTERS: Final[tuple[APIRouter, ...]] = (assets.router, lists.router, live.router, keys.router, tickets.router)

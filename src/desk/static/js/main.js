@@ -1,1 +1,14 @@
-export {};
+// The scripts of the desk. Every page works without them: they add keys, the palette, live changes and ages.
+import { startKeys } from "./keys.js";
+import { startPalette } from "./palette.js";
+import { startDrafts } from "./drafts.js";
+import { startLive } from "./live.js";
+import { startTimes } from "./time.js";
+
+startDrafts();
+startKeys();
+startPalette();
+startTimes();
+startLive();
+document.getElementById("refusal")?.focus();
+document.documentElement.dataset.ready = "";

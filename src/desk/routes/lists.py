@@ -1,0 +1,31 @@
+"""The lists of tickets."""
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
+
+from desk.desk_request import Asked
+from desk.forms import ticket_number
+from desk.pages import root_of
+from desk.ticket_lists import ticket_list, ticket_row
+
+router = APIRouter(prefix="/desk")
+
+QUEUE = "desk/tickets?status=open&status=awaiting_reply&sort=-updated_at"
+
+
+@router.get("")
+async def home(request: Request) -> Response:
+    """Open the queue: the tickets that wait for an agent."""
+    return RedirectResponse(root_of(request) + QUEUE, 303)
+
+
+@router.get("/tickets")
+async def show_list(asked: Asked) -> Response:
+    """Show a page of tickets; the query has the parameters of `GET /tickets`."""
+    return asked.page("list.html", {"list": await ticket_list(asked)})
+
+
+@router.get("/row")
+async def show_row(asked: Asked, ticket: str) -> Response:
+    """Return the row of one ticket. Its URL has as many segments as that of the list: links in it are relative."""
+    return asked.page("row.html", {"row": await ticket_row(asked, ticket_number(ticket))})

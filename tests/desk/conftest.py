@@ -1,0 +1,39 @@
+"""Pages of the desk, over HTTP without a browser and in a real one."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from contract.browser import Visit, visiting
+from core.settings import Settings
+from support.programs import require_program
+from support.service_process import ServiceProcess
+
+
+@pytest.fixture(scope="session")
+def desk_service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    with ServiceProcess(tmp_path_factory.mktemp("desk") / "log", settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    return require_program("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture
+async def visit(desk_service: ServiceProcess, chromium: str) -> AsyncIterator[Visit]:
+    """A page of a browser with scripts. It must reach no other host, and print nothing on its console."""
+    async with visiting(desk_service.url, chromium) as visit:
+        yield visit
+        assert visit.foreign_requests == []
+        assert visit.errors == []
+
+
+@pytest.fixture
+async def plain_visit(desk_service: ServiceProcess, chromium: str) -> AsyncIterator[Visit]:
+    """A page of a browser without scripts."""
+    async with visiting(desk_service.url, chromium, java_script_enabled=False) as visit:
+        yield visit
+        assert visit.foreign_requests == []
+        assert visit.errors == []
