@@ -32,16 +32,21 @@ def test_nothing_in_russian_is_missing_or_fuzzy() -> None:
 
 def test_translations_have_the_same_placeholders() -> None:
     for message in catalogue_of(LOCALES / "ru" / CATALOGUE):
-        ids = message.id if isinstance(message.id, tuple) else (message.id,)
-        strings = message.string if isinstance(message.string, list | tuple) else (message.string,)
+        originals, strings = _texts(message.id), _texts(message.string)
         for string in strings:
-            assert set(PLACEHOLDER.findall(string)) == set(PLACEHOLDER.findall(ids[-1]))
+            assert set(PLACEHOLDER.findall(string)) == set(PLACEHOLDER.findall(originals[-1]))
 
 
 def test_english_is_the_key() -> None:
-    languages = Languages()
-    text = next(message.id for message in extracted() if message.id and not isinstance(message.id, tuple))
-    assert languages.english.gettext(text) == text
+    english = Languages().english
+    for message in extracted():
+        for text in _texts(message.id):
+            assert not text or english.gettext(text) == text
+
+
+def _texts(of_message: object) -> list[str]:
+    """Return the texts of a message, which has several if a number chooses among them."""
+    return [str(text) for text in of_message] if isinstance(of_message, list | tuple) else [str(of_message)]
 
 
 @pytest.mark.parametrize(

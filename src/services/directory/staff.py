@@ -4,17 +4,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ARRAY, Text, any_, bindparam, select
+from sqlalchemy import ARRAY, Text, and_, any_, bindparam, select
 
 from db.postgres.session import Session
 from db.postgres.statements import Statement, constant
 from models import PrincipalKind, Role
+from services.access.key_statements import MAY_AUTHENTICATE
 from services.definitions import CachedDefinitions
 from services.directory.statements import ACTIVE_STAFF, groups, principals
 
 _COLUMNS: Final = (principals.c.id, principals.c.name, principals.c.email, principals.c.zone, principals.c.language)
 _STAFF: Final = Statement(
-    select(*_COLUMNS, principals.c.kind, ACTIVE_STAFF.label("is_active"))
+    select(*_COLUMNS, principals.c.kind, and_(ACTIVE_STAFF, MAY_AUTHENTICATE).label("is_assignable"))
     .where(principals.c.role != constant(Role.REQUESTER))
     .order_by(principals.c.name, principals.c.id)
 )
@@ -34,7 +35,7 @@ class StaffMember:
     zone: str
     language: str
     is_person: bool
-    is_active: bool
+    is_assignable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class StaffDirectory(CachedDefinitions[Staff]):
                 row.zone,
                 row.language,
                 is_person=row.kind == PrincipalKind.PERSON,
-                is_active=row.is_active,
+                is_assignable=row.is_assignable,
             )
             for row in await connection.rows(_STAFF)
         }
