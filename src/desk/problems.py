@@ -16,7 +16,7 @@ from api.paths import DESK, DESK_ASSETS
 from api.problems.handlers import MEDIA_TYPE
 from api.problems.types import STATUS_PROBLEMS
 from desk.pages import Pages, frame_of
-from desk.problem_words import words_for
+from desk.refusals import refusal_of_problem
 
 EVENTS: Final = "/desk/events"
 _CONTENT_TYPE: Final = b"content-type"
@@ -80,13 +80,7 @@ def _unexpected(request: Request) -> dict[str, Any]:
 def _page(request: Request, problem: dict[str, Any], began_at: float) -> Response:
     desk = request.app.state.desk
     language = desk.languages.chosen(None, request.headers.get("accept-language", ""))
-    title, explanation = words_for(str(problem["type"]).rpartition("/")[2], problem["status"])
+    refusal = refusal_of_problem(problem, language)
     pages: Pages = desk.pages
-    context = {
-        "title": title,
-        "explanation": explanation,
-        "status": problem["status"],
-        "request_id": problem["request_id"],
-        "is_sign_in": problem["status"] == 401,
-    }
-    return pages.response("problem.html", frame_of(request, language, None, began_at), context, problem["status"])
+    context = {"refusal": refusal, "request_id": problem["request_id"]}
+    return pages.response("problem.html", frame_of(request, language, None, began_at), context, refusal.status)

@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import httpx2
 import pytest
 
 from contract.browser import Visit, visiting
 from core.settings import Settings
+from directory.conftest import directory
+from support.factories import NewDatabase, running, settings_for
 from support.programs import require_program
 from support.service_process import ServiceProcess
+
+__all__ = ["directory"]
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +42,15 @@ async def plain_visit(desk_service: ServiceProcess, chromium: str) -> AsyncItera
         yield visit
         assert visit.foreign_requests == []
         assert visit.errors == []
+
+
+@pytest.fixture(scope="session")
+async def local(migrated_database: NewDatabase, redis_address: tuple[str, int]) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client on the machine of a service without keys: an admin."""
+    async with (
+        migrated_database() as dsn,
+        running(settings_for(dsn, *redis_address, allow_anonymous=False)) as (app, _),
+    ):
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            yield client
