@@ -172,10 +172,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.cors_origins = settings.cors_origins or ()
     docs.omit_redoc(app)
+    desk.install(app, max_body_bytes=MAX_BODY_BYTES)
     for router in ROUTERS:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
     handlers.install(app)
-    desk.install(app, max_body_bytes=MAX_BODY_BYTES)
     document.install(app)
     return app
 

@@ -12,7 +12,7 @@ from db.postgres.database import Database
 from desk.assets import Assets
 from desk.languages import Languages
 from desk.pages import Pages
-from desk.routes import ROUTERS
+from desk.routes import desk_router
 from services.directory.staff import StaffDirectory
 
 
@@ -26,11 +26,13 @@ class Desk:
 
 
 def install(app: FastAPI, *, max_body_bytes: int) -> None:
-    """Add the desk to the application: its pages are no part of the API and of its document."""
+    """Add the desk to the application: its pages are no part of the API and of its document.
+
+    It comes before the routes of the API: see `DeskRouter`.
+    """
     assets, languages = Assets(), Languages()
     app.state.desk = Desk(assets, languages, Pages(languages, assets))
-    for router in ROUTERS:
-        app.include_router(router, include_in_schema=False, max_body_size=max_body_bytes)
+    app.include_router(desk_router(), include_in_schema=False, max_body_size=max_body_bytes)
 
 
 def build_services(state: State, database: Database) -> None:

@@ -10,6 +10,7 @@ KEYS: Final[tuple[tuple[str, str], ...]] = (
     ("o", N_("Open the ticket")),
     ("u", N_("Back to the list")),
     ("/", N_("Search")),
+    ("f", N_("Filter the list")),
     (".", N_("Load new and changed tickets")),
     ("r", N_("Write a reply")),
     ("n", N_("Write an internal note")),

@@ -7,7 +7,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -21,12 +20,28 @@ def N_(text: str) -> str:  # noqa: N802 - the name that gettext tools know
     return text
 
 
+# From the catalogues, because the data that Babel has about a language takes 5 MB of memory.
+_MONTHS: Final = (
+    N_("Jan"),
+    N_("Feb"),
+    N_("Mar"),
+    N_("Apr"),
+    N_("May"),
+    N_("Jun"),
+    N_("Jul"),
+    N_("Aug"),
+    N_("Sep"),
+    N_("Oct"),
+    N_("Nov"),
+    N_("Dec"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Language:
-    """A language: its tag, its name in itself, its texts, and the abbreviated names of the months, January first."""
+    """A language: its tag, its texts, and the abbreviated names of the months, January first."""
 
     tag: str
-    name: str
     texts: gettext.NullTranslations
     months: tuple[str, ...]
 
@@ -81,8 +96,5 @@ def _language(path: Path) -> Language:
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    locale = Locale.parse(tag)
-    months = locale.months["format"]["abbreviated"]
-    return Language(
-        tag, str(locale.get_display_name()), gettext.GNUTranslations(compiled), tuple(months[n] for n in range(1, 13))
-    )
+    texts = gettext.GNUTranslations(compiled)
+    return Language(tag, texts, tuple(map(texts.gettext, _MONTHS)))

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from desk import words
 from desk.assets import Assets
+from desk.constant_texts import ConstantTexts
 from desk.languages import Language, Languages
 from desk.viewer import Viewer
 
@@ -82,8 +83,9 @@ def _environment(language: Language, assets: Assets) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
-        extensions=["jinja2.ext.i18n"],
+        extensions=["jinja2.ext.i18n", ConstantTexts],
     )
     environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.translate = language.gettext  # type: ignore[attr-defined]
     environment.globals |= {"asset": assets.url, "words": words}
     return environment

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fastapi import Response
+from markupsafe import Markup
 from pydantic_core import from_json
 
 from desk import words
 from desk.desk_request import DeskRequest
 from desk.languages import N_, Language
 from desk.list_query import ListQuery
-from desk.ticket_rows import RowMaker, TicketRow
+from desk.ticket_rows import RowMaker
 from services.directory.staff import Staff
 
 _NAMES: Final = {
@@ -34,6 +36,7 @@ _NAMES: Final = {
     "merged_into": N_("Merged into"),
     "snoozed": N_("Snoozed"),
 }
+DEFAULT_SORT: Final = "-id"
 _ME: Final = N_("me")
 _NONE: Final = N_("none")
 
@@ -51,10 +54,9 @@ class Chip:
 class TicketList:
     """What the list page shows. `next_query` is that of the following page, None on the last one."""
 
-    rows: Sequence[TicketRow]
+    rows: Sequence[Markup]
     chips: Sequence[Chip]
     query: ListQuery
-    staff: Staff
     sort: str
     next_query: str | None
     is_first: bool
@@ -69,10 +71,10 @@ async def ticket_list(asked: DeskRequest) -> TicketList:
     wanted = query.for_service(asked.viewer.zone)
     staff = await asked.services.staff.current()
     page = await asked.services.lists.tickets(wanted, asked.principal)
-    maker = RowMaker(asked.viewer.language, asked.clock, staff)
+    maker = RowMaker(asked.viewer.language, asked.clock, staff, asked.root)
     tickets: list[dict[str, Any]] = from_json(page.body)["items"]
     return TicketList(
-        [maker.row(ticket) for ticket in tickets],
+        maker.rows(tickets),
         [
             Chip(
                 asked.text(_NAMES.get(name, name)),
@@ -82,18 +84,24 @@ async def ticket_list(asked: DeskRequest) -> TicketList:
             for name, value in query.filters
         ],
         query,
-        staff,
         wanted.sort,
         None if page.next_cursor is None else query.with_cursor(page.next_cursor),
         wanted.cursor is None,
     )
 
 
-async def ticket_row(asked: DeskRequest, ticket_id: int) -> TicketRow:
+async def filters_page(asked: DeskRequest) -> Response:
+    """Return the form of the filters, with those of the query. Raises RequestValidationError."""
+    query = ListQuery(asked.request.scope["query_string"])
+    staff = await asked.services.staff.current()
+    return asked.page("filters.html", {"query": query, "staff": staff, "sort": query.value("sort") or DEFAULT_SORT})
+
+
+async def ticket_row(asked: DeskRequest, ticket_id: int) -> Markup:
     """Return the row of one ticket. Raises TicketNotFound and what the lookup raises."""
     stored, _ = await asked.services.tickets.look_up(ticket_id, asked.principal)
     staff = await asked.services.staff.current()
-    return RowMaker(asked.viewer.language, asked.clock, staff).row(from_json(stored.body))
+    return RowMaker(asked.viewer.language, asked.clock, staff, asked.root).row(from_json(stored.body))
 
 
 def _shown(name: str, value: str, language: Language, staff: Staff) -> str:

@@ -9,10 +9,17 @@ from desk.languages import Language
 
 @dataclass(frozen=True, slots=True)
 class ShownTime:
-    """A time: `short` for lists, `full`, and `utc` in the form of RFC 3339 for the attribute `datetime`."""
+    """A time: `full`, and `utc` in the form of RFC 3339 for the attribute `datetime`."""
+
+    full: str
+    utc: str
+
+
+@dataclass(frozen=True, slots=True)
+class BriefTime:
+    """A time in a list: `short`, and `utc` in the form of RFC 3339."""
 
     short: str
-    full: str
     utc: str
 
 
@@ -21,6 +28,7 @@ class Clock:
 
     def __init__(self, language: Language, zone: ZoneInfo, now: datetime) -> None:
         self._months = language.months
+        self._is_utc = zone.key == "UTC"
         self._zone = zone
         self._today = now.astimezone(zone).date()
 
@@ -31,11 +39,19 @@ class Clock:
         day = f"{local.day}\N{NO-BREAK SPACE}{self._months[local.month - 1]}"
         clock = f"{local.hour:02}:{local.minute:02}"
         full = f"{day}\N{NO-BREAK SPACE}{local.year}, {clock}"
+        return ShownTime(full, moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+
+    def brief(self, utc: str) -> BriefTime:
+        """Return a time in UTC, as the API writes it, for a list."""
+        moment = datetime.fromisoformat(utc)
+        local = moment if self._is_utc else moment.astimezone(self._zone)
         if local.date() == self._today:
-            short = clock
+            short = f"{local.hour:02}:{local.minute:02}"
         else:
-            short = day if local.year == self._today.year else f"{day}\N{NO-BREAK SPACE}{local.year}"
-        return ShownTime(short, full, moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+            short = f"{local.day}\N{NO-BREAK SPACE}{self._months[local.month - 1]}"
+            if local.year != self._today.year:
+                short += f"\N{NO-BREAK SPACE}{local.year}"
+        return BriefTime(short, f"{utc[:19]}Z")
 
     def show_or_none(self, time: str | datetime | None) -> ShownTime | None:
         """Return a time, or None for None."""

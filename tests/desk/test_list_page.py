@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from desk import words
-from support.desk_pages import page, words_of
+from support.desk_pages import field, page, words_of
 from support.factories import open_ticket
 
 
@@ -117,3 +117,9 @@ async def test_a_page_of_50_tickets_is_small(client: httpx2.AsyncClient, tag: st
     html = await page(client, f"tickets?tag={tag}")
     assert len(listed(html)) == 50
     assert len(gzip.compress(html.encode())) <= 20 * 1024
+
+
+async def test_the_form_of_filters_has_those_of_the_list(client: httpx2.AsyncClient) -> None:
+    html = await page(client, "filters?status=open&tag=vip&sort=id&created_after=2026-03-02&cursor=x")
+    assert 'value="open" checked' in html
+    assert (field(html, "tag"), field(html, "sort"), field(html, "created_after")) == ("vip", "id", "2026-03-02")

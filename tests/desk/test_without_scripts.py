@@ -43,7 +43,7 @@ async def test_an_agent_works_without_scripts(plain_visit: Visit, desk_service: 
 async def test_a_list_is_filtered_without_scripts(plain_visit: Visit, desk_service: ServiceProcess) -> None:
     page = plain_visit.page
     await page.goto(f"{desk_service.url}/desk/tickets")
-    await page.get_by_text("Filter", exact=True).click()
+    await page.get_by_role("link", name="Filter").click()
     await page.get_by_label("Closed", exact=True).check()
     await page.get_by_label("Tag", exact=True).fill("no-such-tag")
     await page.get_by_role("button", name="Show").click()

@@ -6,7 +6,7 @@ from starlette.responses import RedirectResponse
 from desk.desk_request import Asked
 from desk.forms import ticket_number
 from desk.pages import root_of
-from desk.ticket_lists import ticket_list, ticket_row
+from desk.ticket_lists import filters_page, ticket_list, ticket_row
 
 router = APIRouter(prefix="/desk")
 
@@ -23,6 +23,12 @@ async def home(request: Request) -> Response:
 async def show_list(asked: Asked) -> Response:
     """Show a page of tickets; the query has the parameters of `GET /tickets`."""
     return asked.page("list.html", {"list": await ticket_list(asked)})
+
+
+@router.get("/filters")
+async def show_filters(asked: Asked) -> Response:
+    """Show the form of the filters."""
+    return await filters_page(asked)
 
 
 @router.get("/row")
