@@ -28,7 +28,7 @@ class Desk:
 def install(app: FastAPI, *, max_body_bytes: int) -> None:
     """Add the desk to the application: its pages are no part of the API and of its document.
 
-    It comes before the routes of the API: see `DeskRouter`.
+    It comes before the routes of the API: see `desk.desk_router`.
     """
     assets, languages = Assets(), Languages()
     app.state.desk = Desk(assets, languages, Pages(languages, assets))

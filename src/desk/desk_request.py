@@ -113,9 +113,10 @@ def services_of(state: State) -> Services:
     return known
 
 
-async def _desk_request(request: Request) -> DeskRequest:
+async def desk_request(request: Request) -> DeskRequest:
+    """Return what an endpoint gets. Raises DatabaseUnavailable, DeadlineExceeded."""
     began_at = perf_counter()
     return DeskRequest(request, await viewer_of(request), began_at)
 
 
-Asked = Annotated[DeskRequest, Depends(_desk_request)]
+Asked = Annotated[DeskRequest, Depends(desk_request)]

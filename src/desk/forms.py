@@ -6,8 +6,10 @@ from urllib.parse import parse_qs
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 
 MAX_FIELDS: Final = 300
+MAX_BODY_BYTES: Final = 1024 * 1024
 
 
 class Form(Mapping[str, str]):
@@ -50,8 +52,13 @@ def ticket_number(text: str) -> int:
 
 
 async def form_of(request: Request) -> Form:
-    """Return the form of a request. Raises RequestValidationError for one that is no form in UTF-8."""
+    """Return the form of a request.
+
+    Raises RequestValidationError for one that is no form in UTF-8, and HTTPException (413) for one that is too large.
+    """
     body = await request.body()
+    if len(body) > MAX_BODY_BYTES:  # one that declares its length is refused before
+        raise HTTPException(413)
     try:
         fields = parse_qs(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:

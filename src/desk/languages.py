@@ -3,6 +3,7 @@
 import gettext
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,8 @@ from babel.messages.pofile import read_po
 LOCALES: Final = Path(__file__).parent / "locales"
 ENGLISH: Final = "en"
 CATALOGUE: Final = "desk.po"
+_KNOWN_HEADERS: Final = 64
+_MAX_HEADER_LENGTH: Final = 1_000
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name that gettext tools know
@@ -71,15 +74,16 @@ class Languages:
 
         `preferred` is a tag of BCP 47, whose region does not matter; `accept_language` is the header.
         """
-        tags = ([] if preferred is None else [preferred]) + _accepted(accept_language)
+        tags = ([] if preferred is None else [preferred]) + _accepted(accept_language[:_MAX_HEADER_LENGTH])
         known = (self._languages.get(tag.partition("-")[0].lower()) for tag in tags)
         return next((language for language in known if language is not None), self.english)
 
 
+@lru_cache(maxsize=_KNOWN_HEADERS)
 def _accepted(header: str) -> list[str]:
     """Return the tags of an Accept-Language header, the most wanted first (RFC 9110, 12.5.4)."""
     weighted = []
-    for item in header[:1000].split(","):
+    for item in header.split(","):
         tag, _, parameter = item.partition(";")
         weight = parameter.strip().removeprefix("q=") if parameter else "1"
         try:

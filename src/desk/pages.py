@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -53,7 +54,7 @@ class Pages:
     """The templates of the desk. They get frozen dataclasses and plain values, never rows of the database."""
 
     def __init__(self, languages: Languages, assets: Assets) -> None:
-        self._environments: Final = {tag: _environment(each, assets) for tag, each in languages.all.items()}
+        self._environments: Final = {tag: environment_of(each, assets) for tag, each in languages.all.items()}
 
     def response(self, template: str, frame: Frame, context: Mapping[str, Any], status: int = 200) -> Response:
         """Return a page, with the times that it took in `Server-Timing`."""
@@ -75,7 +76,8 @@ def root_of(request: Request) -> str:
     return "../" * (path.count(b"/") - 1) or "./"
 
 
-def _environment(language: Language, assets: Assets) -> Environment:
+def environment_of(language: Language, assets: Assets) -> Environment:
+    """Return the Jinja environment of a language: it escapes everything, and refuses undefined values."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -87,5 +89,17 @@ def _environment(language: Language, assets: Assets) -> Environment:
     )
     environment.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.translate = language.gettext  # type: ignore[attr-defined]
-    environment.globals |= {"asset": assets.url, "words": words}
+    environment.globals |= {"asset": assets.url, "words": words, "sort_options": _sort_options(language)}
     return environment
+
+
+def _sort_options(language: Language) -> Mapping[str, Markup]:
+    """Return the options of the orders of a list, by the chosen one: every list page has them."""
+    names = {sort: language.gettext(word) for sort, word in words.SORTS.items()}
+    return {
+        chosen: Markup("\n").join(
+            Markup("<option value='{}'{}>{}</option>").format(sort, " selected" if sort == chosen else "", name)
+            for sort, name in names.items()
+        )
+        for chosen in names
+    }

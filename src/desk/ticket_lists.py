@@ -54,7 +54,7 @@ class Chip:
 class TicketList:
     """What the list page shows. `next_query` is that of the following page, None on the last one."""
 
-    rows: Sequence[Markup]
+    rows: Markup
     chips: Sequence[Chip]
     query: ListQuery
     sort: str
@@ -101,7 +101,7 @@ async def ticket_row(asked: DeskRequest, ticket_id: int) -> Markup:
     """Return the row of one ticket. Raises TicketNotFound and what the lookup raises."""
     stored, _ = await asked.services.tickets.look_up(ticket_id, asked.principal)
     staff = await asked.services.staff.current()
-    return RowMaker(asked.viewer.language, asked.clock, staff, asked.root).row(from_json(stored.body))
+    return RowMaker(asked.viewer.language, asked.clock, staff, asked.root).rows([from_json(stored.body)])
 
 
 def _shown(name: str, value: str, language: Language, staff: Staff) -> str:

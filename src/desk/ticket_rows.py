@@ -17,17 +17,6 @@ from models import Priority
 from services.directory.staff import Staff
 
 SHOWN_TAGS: Final = 4
-_ROW: Final = (
-    '<tr id="t-%(id)d" data-ticket="%(id)d" data-version="%(version)d">\n'
-    '<td class="n">%(id)d</td>\n'
-    '<td class="subject"><a href="%(root)sdesk/tickets/%(id)d"><bdi>%(subject)s</bdi></a>%(tags)s</td>\n'
-    '<td class="who"><bdi>%(email)s</bdi></td>\n'
-    '<td class="state">%(status)s%(priority)s</td>\n'
-    '<td class="who">%(assignee)s%(group)s</td>\n'
-    '<td class="at">%(updated)s</td>\n'
-    '<td class="at">%(due)s</td>\n'
-    "</tr>\n"
-)
 
 
 class RowMaker:
@@ -47,28 +36,31 @@ class RowMaker:
         self._staff = staff
         self._root = escape(root)
 
-    def rows(self, tickets: Iterable[Mapping[str, Any]]) -> list[Markup]:
-        """Return the rows of tickets with the members of `schemas.tickets.Ticket`."""
-        return [self.row(ticket) for ticket in tickets]
+    def rows(self, tickets: Iterable[Mapping[str, Any]]) -> Markup:
+        """Return the rows of tickets with the members of `schemas.tickets.Ticket`; nothing without tickets."""
+        return Markup("".join(map(self._row, tickets)))  # noqa: S704 - every text in a row is escaped
 
-    def row(self, ticket: Mapping[str, Any]) -> Markup:
-        """Return the row of one ticket."""
-        assignee, group, tags = ticket["assignee_id"], ticket["group_id"], ticket["tags"]
-        parts = {
-            "id": ticket["id"],
-            "version": ticket["version"],
-            "root": self._root,
-            "subject": escape(ticket["subject"]),
-            "tags": _tags(tags) if tags else "",
-            "email": escape(ticket["email"]),
-            "status": self._statuses[ticket["status"]],
-            "priority": self._priorities[ticket["priority"]],
-            "assignee": "" if assignee is None else f"<bdi>{escape(self._staff.name_of(assignee))}</bdi>",
-            "group": "" if group is None else f' <bdi class="quiet">{escape(self._staff.group_name(group))}</bdi>',
-            "updated": self._time(ticket["updated_at"], ""),
-            "due": "" if ticket["due_at"] is None else self._time(ticket["due_at"], _due_class(ticket["sla"])),
-        }
-        return Markup(_ROW % parts)  # noqa: S704 - every text above is escaped
+    def _row(self, ticket: Mapping[str, Any]) -> str:
+        ticket_id, assignee, group, tags = ticket["id"], ticket["assignee_id"], ticket["group_id"], ticket["tags"]
+        assigned = "" if assignee is None else f"<bdi>{escape(self._staff.name_of(assignee))}</bdi>"
+        if group is not None:
+            assigned += f' <bdi class="quiet">{escape(self._staff.group_name(group))}</bdi>'
+        due = "" if ticket["due_at"] is None else self._time(ticket["due_at"], _due_class(ticket["sla"]))
+        version, subject, email = ticket["version"], escape(ticket["subject"]), escape(ticket["email"])
+        state = self._statuses[ticket["status"]] + self._priorities[ticket["priority"]]
+        updated = self._time(ticket["updated_at"], "")
+        return (
+            f'<tr id="t-{ticket_id}" data-ticket="{ticket_id}" data-version="{version}">\n'
+            f'<td class="n">{ticket_id}</td>\n'
+            f'<td class="subject"><a href="{self._root}desk/tickets/{ticket_id}"><bdi>{subject}</bdi></a>'
+            f"{_tags(tags)}</td>\n"
+            f'<td class="who"><bdi>{email}</bdi></td>\n'
+            f'<td class="state">{state}</td>\n'
+            f'<td class="who">{assigned}</td>\n'
+            f'<td class="at">{updated}</td>\n'
+            f'<td class="at">{due}</td>\n'
+            "</tr>\n"
+        )
 
     def _time(self, utc: str, css: str) -> str:
         shown = self._clock.brief(utc)
@@ -76,6 +68,8 @@ class RowMaker:
 
 
 def _tags(tags: Sequence[str]) -> str:
+    if not tags:
+        return ""
     shown = "".join(f' <bdi class="tag">{escape(tag)}</bdi>' for tag in tags[:SHOWN_TAGS])
     more = len(tags) - SHOWN_TAGS
     return f'{shown} <span class="quiet">+{more}</span>' if more > 0 else shown

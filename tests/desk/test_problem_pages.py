@@ -1,5 +1,7 @@
 """Problems below /desk are pages in the language of the browser; those of the API stay as they are."""
 
+from collections.abc import AsyncIterator
+
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -44,6 +46,12 @@ async def test_the_desk_is_for_agents(directory: Directory) -> None:
 async def test_a_form_that_is_too_large_or_no_form_is_refused(client: httpx2.AsyncClient) -> None:
     large = await client.post("/desk/tickets", content=b"text=" + b"a" * 2**20)
     assert (large.status_code, "Too large" in words_of(large.text)) == (413, True)
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        for _ in range(17):
+            yield b"text=" + b"a" * 2**16
+
+    assert (await client.post("/desk/tickets", content=in_chunks())).status_code == 413
     for content in (b"text=%FF", "text=\u00e9".encode(), b"&".join(b"a=1" for _ in range(400))):
         assert (await client.post("/desk/tickets", content=content)).status_code == 422
 

@@ -1,11 +1,9 @@
 """The lists of tickets."""
 
-from fastapi import APIRouter, Request, Response
-from starlette.responses import RedirectResponse
+from fastapi import APIRouter, Response
 
 from desk.desk_request import Asked
 from desk.forms import ticket_number
-from desk.pages import root_of
 from desk.ticket_lists import filters_page, ticket_list, ticket_row
 
 router = APIRouter(prefix="/desk")
@@ -14,9 +12,9 @@ QUEUE = "desk/tickets?status=open&status=awaiting_reply&sort=-updated_at"
 
 
 @router.get("")
-async def home(request: Request) -> Response:
+async def home(asked: Asked) -> Response:
     """Open the queue: the tickets that wait for an agent."""
-    return RedirectResponse(root_of(request) + QUEUE, 303)
+    return asked.redirect(QUEUE)
 
 
 @router.get("/tickets")
@@ -32,6 +30,7 @@ async def show_filters(asked: Asked) -> Response:
 
 
 @router.get("/row")
-async def show_row(asked: Asked, ticket: str) -> Response:
+async def show_row(asked: Asked) -> Response:
     """Return the row of one ticket. Its URL has as many segments as that of the list: links in it are relative."""
+    ticket = asked.request.query_params.get("ticket", "")
     return asked.page("row.html", {"row": await ticket_row(asked, ticket_number(ticket))})
