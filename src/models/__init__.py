@@ -7,6 +7,7 @@ from models.calendar import Calendar
 from models.clock_kind import ClockKind, SlaState
 from models.comment import Comment
 from models.custom_field import CustomField, FieldType, RequiredAt
+from models.draft import Draft, DraftKind
 from models.event_kind import EventKind
 from models.event_log import EventLogEntry, EventPublisher
 from models.fence_group import FENCE_GROUPS, FenceGroup, FenceState
@@ -47,6 +48,8 @@ __all__ = [
     "CustomField",
     "DeliveryReason",
     "DeliveryState",
+    "Draft",
+    "DraftKind",
     "EventKind",
     "EventLogEntry",
     "EventPublisher",
