@@ -198,7 +198,7 @@ def _inline_work(state: State, database: Database, sender: Sender, settings: Set
         *event_work(database, publisher, retention_days=settings.event_retention_days),
         *webhook_work(database, publisher, sender, max_in_flight=IN_FLIGHT_INLINE),
         *automation_work(database, state.changes, state.automation),
-        *desk_work(database, state.tickets),
+        *desk_work(database, state.changes, state.tickets, state.working_fields),
     ]
 
 

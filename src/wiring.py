@@ -9,6 +9,8 @@ from services.automation.reminders import Reminders
 from services.automation.rule_dry_runs import RuleDryRuns
 from services.automation.rule_service import RuleService
 from services.automation.settings import AutomationDefinitions
+from services.bulk.bulk_changes import BulkChanges
+from services.canned.replies import CannedReplies
 from services.cursors import StoredCursors
 from services.directory.assignees import Assignees
 from services.directory.hand_over import HandOvers
@@ -31,6 +33,7 @@ from services.tickets.service import TicketService
 from services.tickets.tag_list import TagList
 from services.tickets.tags import TicketTags
 from services.tickets.working_fields import WorkingFields
+from services.views.views import Views
 
 
 def build_tickets(state: State, resources: Resources, settings: Settings) -> None:
@@ -47,6 +50,7 @@ def build_tickets(state: State, resources: Resources, settings: Settings) -> Non
     state.publisher = EventPublisher(database, changes.committed)
     definitions, assignees = FieldDefinitions(database), Assignees(database)
     working_fields = WorkingFields(assignees, definitions)
+    state.working_fields = working_fields
     state.fields = FieldService(database, definitions, resources.groups)
     state.calendars = CalendarService(database, automation)
     state.tickets = TicketService(database, cache, changes, working_fields)
@@ -63,6 +67,9 @@ def build_tickets(state: State, resources: Resources, settings: Settings) -> Non
 
 
 def build_desk_services(state: State, resources: Resources) -> None:
-    """Build the services of what agents use to work: drafts."""
+    """Build the services of what agents use to work: drafts, bulk changes, saved views, canned replies."""
     database = resources.database
     state.drafts = Drafts(database)
+    state.bulk_changes = BulkChanges(database, state.counter, state.working_fields)
+    state.views = Views(database, state.counter)
+    state.canned_replies = CannedReplies(database, StoredCursors(database))

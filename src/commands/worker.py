@@ -2,9 +2,9 @@
 
     ./entrypoint.sh worker
 
-It publishes events, delivers them to webhooks, fires timers, reminds and sends drafts, for services with `WORK=off`.
-Several workers share the work. SIGTERM and SIGINT stop it; requests to webhooks that are in progress have two seconds
-then.
+It publishes events, delivers them to webhooks, fires timers, reminds, sends drafts and makes bulk changes, for
+services with `WORK=off`. Several workers share the work. SIGTERM and SIGINT stop it; requests to webhooks that are in
+progress have two seconds then.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ async def _work(settings: Settings, schedule: Schedule) -> None:
             *event_work(database, publisher, retention_days=settings.event_retention_days),
             *webhook_work(database, publisher, sender, max_in_flight=IN_FLIGHT_OF_WORKER, schedule=schedule),
             *automation_work(database, changes, automation),
-            *desk_work(database, tickets),
+            *desk_work(database, changes, tickets, working_fields),
         ]
         try:
             with _exporting_metrics(settings):

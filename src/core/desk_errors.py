@@ -20,3 +20,23 @@ class DraftBeingSent(ServiceError):
 
 class CommentedMeanwhile(ServiceError):
     """The ticket has a public comment that is newer than the version which the draft answers."""
+
+
+class ViewNotFound(ServiceError):
+    """No saved view has this id, or it is another principal's."""
+
+
+class TooManyViews(ServiceError):
+    """There are as many shared views, or personal ones of the caller, as there may be."""
+
+
+class CannedReplyNotFound(ServiceError):
+    """No canned reply has this id, or it is of a group that the caller is no member of."""
+
+
+class TooManyCannedReplies(ServiceError):
+    """There are as many canned replies as there may be."""
+
+
+class BulkRunNotFound(ServiceError):
+    """No bulk change has this id, or it is another principal's."""

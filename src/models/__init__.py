@@ -3,7 +3,9 @@
 from models.api_key import ApiKey
 from models.audience import Audience
 from models.base import Base, table_of
+from models.bulk_run import BulkRun
 from models.calendar import Calendar
+from models.canned_reply import CannedReply
 from models.clock_kind import ClockKind, SlaState
 from models.comment import Comment
 from models.custom_field import CustomField, FieldType, RequiredAt
@@ -16,6 +18,7 @@ from models.idempotency_key import IdempotencyKey
 from models.principal import PERSON_NUMBERS, Principal, PrincipalKind, Role, RoleSource, Scope
 from models.reminder import Reminder
 from models.rule import AssignBy, Rule, RuleEvent
+from models.saved_view import SavedView
 from models.search_document import RecentWords, SearchDocument
 from models.service_secret import ServiceSecret
 from models.sla_policy import SlaPolicy
@@ -42,7 +45,9 @@ __all__ = [
     "AssignBy",
     "Audience",
     "Base",
+    "BulkRun",
     "Calendar",
+    "CannedReply",
     "ClockKind",
     "Comment",
     "CustomField",
@@ -72,6 +77,7 @@ __all__ = [
     "RoleSource",
     "Rule",
     "RuleEvent",
+    "SavedView",
     "Scope",
     "SearchDocument",
     "ServiceSecret",

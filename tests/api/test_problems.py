@@ -164,6 +164,11 @@ NOT_CAUSED_HERE = {
         "invalid-fields",
         "fields-required",
         "too-many-tickets",
+        "bulk-run-not-found",
+        "view-not-found",
+        "too-many-views",
+        "canned-reply-not-found",
+        "too-many-canned-replies",
         # of no operation: drafts belong to pages
         "draft-not-found",
         "draft-changed",
