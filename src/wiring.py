@@ -21,6 +21,7 @@ from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
 from services.links.merges import Merges
+from services.presence.presences import Presences
 from services.sla.calendars import CalendarService
 from services.sla.policies import SlaPolicies
 from services.sla.recompute import Recomputation
@@ -67,9 +68,10 @@ def build_tickets(state: State, resources: Resources, settings: Settings) -> Non
 
 
 def build_desk_services(state: State, resources: Resources) -> None:
-    """Build the services of what agents use to work: drafts, bulk changes, saved views, canned replies."""
+    """Build the services of what agents use to work: drafts, bulk changes, presence, saved views, canned replies."""
     database = resources.database
     state.drafts = Drafts(database)
     state.bulk_changes = BulkChanges(database, state.counter, state.working_fields)
+    state.presences = Presences(resources.presence)
     state.views = Views(database, state.counter)
     state.canned_replies = CannedReplies(database, StoredCursors(database))
