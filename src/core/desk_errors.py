@@ -39,4 +39,4 @@ class TooManyCannedReplies(ServiceError):
 
 
 class BulkRunNotFound(ServiceError):
-    """No bulk change has this id, or it is another principal's."""
+    """No bulk change has this id."""

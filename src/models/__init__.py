@@ -26,6 +26,7 @@ from models.ticket import Priority, Ticket, TicketStatus
 from models.ticket_event import EventType, TicketEvent
 from models.ticket_facet import TicketFacet
 from models.ticket_link import LinkType, TicketLink
+from models.ticket_numbers import NumberHour, NumberKind, NumberMetric, NumberState
 from models.webhook import (
     DeliveryReason,
     DeliveryState,
@@ -66,6 +67,10 @@ __all__ = [
     "GroupMember",
     "IdempotencyKey",
     "LinkType",
+    "NumberHour",
+    "NumberKind",
+    "NumberMetric",
+    "NumberState",
     "Principal",
     "PrincipalKind",
     "Priority",

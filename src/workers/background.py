@@ -16,6 +16,7 @@ from services.bulk.runner import BulkRunner
 from services.drafts.due_drafts import DueDrafts
 from services.events.publisher import EventPublisher
 from services.events.retention import purge_continually as purge_log_continually
+from services.numbers.rollup import NumberRollup
 from services.tickets.changes import TicketChanges
 from services.tickets.service import TicketService
 from services.tickets.working_fields import WorkingFields
@@ -72,5 +73,6 @@ def desk_work(
     """Return the work that finishes what agents have begun."""
     return [
         Work("send-drafts", DueDrafts(database, tickets).run),
+        Work("compute-numbers", NumberRollup(database).run),
         Work("run-bulk-changes", BulkRunner(database, changes, working_fields).run),
     ]

@@ -40,7 +40,7 @@ DESK_PROBLEMS: Final[Mapping[type[Exception], ProblemType]] = {
         404,
         "bulk-run-not-found",
         "Bulk change not found",
-        "No bulk change with this id exists, or another principal started it.",
+        "No bulk change with this id exists.",
         "Check the id, which `POST /tickets/bulk` returned. Bulk changes are deleted a week after their end.",
     ),
     desk_errors.ViewNotFound: ProblemType(

@@ -66,7 +66,6 @@ async def start_bulk_change(target: BulkBody, bulk: AllBulkChanges, principal: C
 async def get_bulk_change(run_id: _RunId, bulk: AllBulkChanges, principal: Caller) -> BulkRun:
     """Get a bulk change.
 
-    Returns the results so far. Bulk changes are visible to the principal that started them and to admins, and are
-    deleted a week after their end.
+    Returns the results so far. Bulk changes are deleted a week after their end.
     """
     return await bulk.find(run_id, principal)

@@ -107,16 +107,11 @@ class BulkChanges:
         return _result_of(row), False
 
     async def find(self, run_id: int, principal: Principal) -> BulkRun:
-        """Return a bulk change of the caller, as far as it is done; to an admin also those of others.
-
-        Raises BulkRunNotFound.
-        """
+        """Return a bulk change, as far as it is done. Raises BulkRunNotFound."""
         principal.require_staff()
         principal.require(Scope.READ)
         async with self._database.reading() as connection:
-            row = await connection.one_or_none(
-                sql.FIND, id=run_id, principal_id=principal.id, is_admin=principal.is_admin
-            )
+            row = await connection.one_or_none(sql.FIND, id=run_id)
         if row is None:
             raise BulkRunNotFound
         return run_of(row)

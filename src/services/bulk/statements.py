@@ -1,7 +1,7 @@
 """The statements of bulk changes.
 
 READ              tickets in ascending id, as `services.tickets.statements.LOCK` does, without a lock
-CREATE, FIND      create a bulk change, and read one of a principal; an admin reads those of others
+CREATE, FIND      create a bulk change, and read one
 CLAIM             the oldest bulk change that no process carries out, for CLAIM_S seconds
 SAVE              appends results, unless another process has claimed the bulk change and appended them; keeps the claim
 RELEASE           gives the claim up
@@ -13,7 +13,6 @@ from typing import Final
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    Boolean,
     Double,
     Integer,
     Interval,
@@ -65,11 +64,7 @@ CREATE: Final = Statement(
     )
     .returning(*_SHOWN)
 )
-FIND: Final = Statement(
-    select(*_SHOWN).where(
-        _ID, or_(runs.c.principal_id == given(runs.c.principal_id), bindparam("is_admin", type_=Boolean))
-    )
-)
+FIND: Final = Statement(select(*_SHOWN).where(_ID))
 _WAITING: Final = (
     select(runs.c.id)
     .where(runs.c.finished_at.is_(None), or_(runs.c.claimed_until.is_(None), runs.c.claimed_until < func.now()))
