@@ -17,6 +17,8 @@ from services.access.principal import Principal
 from services.automation.reminders import Reminders
 from services.automation.rule_dry_runs import RuleDryRuns
 from services.automation.rule_service import RuleService
+from services.bulk.bulk_changes import BulkChanges
+from services.canned.replies import CannedReplies
 from services.directory.groups import Groups
 from services.directory.hand_over import HandOvers
 from services.directory.people import People
@@ -37,6 +39,7 @@ from services.tickets.participants import TicketParticipants
 from services.tickets.service import TicketService
 from services.tickets.tag_list import TagList
 from services.tickets.tags import TicketTags
+from services.views.views import Views
 from services.webhooks.deliveries import WebhookDeliveries
 from services.webhooks.endpoints import WebhookService
 from services.webhooks.replays import WebhookReplays
@@ -88,6 +91,9 @@ AllCalendars = Annotated[CalendarService, Depends(_provided("calendars"))]
 AllReminders = Annotated[Reminders, Depends(_provided("reminders"))]
 AllRules = Annotated[RuleService, Depends(_provided("rules"))]
 DryRuns = Annotated[RuleDryRuns, Depends(_provided("rule_dry_runs"))]
+AllBulkChanges = Annotated[BulkChanges, Depends(_provided("bulk_changes"))]
+AllViews = Annotated[Views, Depends(_provided("views"))]
+AllCannedReplies = Annotated[CannedReplies, Depends(_provided("canned_replies"))]
 Caller = Annotated[Principal, Depends(_caller)]
 # The bounds precede the validator, so that they are part of the documented schema.
 TicketId = Annotated[

@@ -36,13 +36,16 @@ EVENTS: Final = PathSet("/events")
 REMINDERS: Final = PathSet("/reminders")
 WEBHOOKS: Final = PathSet("/webhooks")
 RULES: Final = PathSet("/rules")
+DESK_SERVICES: Final = PathSet("/views", "/canned-replies")
 PRINCIPALS: Final = PathSet("/me", "/principals")
 # The pages for agents. `desk` serves them; their scripts and styles are public.
 DESK: Final = PathSet("/desk")
 DESK_ASSETS: Final = PathSet("/desk/assets")
 AUTOMATION: Final = SERVICE_LEVELS | REMINDERS | RULES
-_RESOURCES: Final = TICKETS | EVENTS | AUTOMATION | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS
-_READ_BY_STAFF: Final = DIRECTORY | TAGS | AUTOMATION
+_RESOURCES: Final = (
+    TICKETS | EVENTS | AUTOMATION | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | DESK_SERVICES
+)
+_READ_BY_STAFF: Final = DIRECTORY | TAGS | AUTOMATION | DESK_SERVICES
 
 # Respond in JSON only.
 JSON_ONLY: Final = _RESOURCES | PathSet("/workflow")
@@ -64,6 +67,7 @@ _ADMINS: Final[Set[Role]] = {Role.ADMIN}
 _READING: Final = frozenset({"GET", "HEAD"})
 _COMMENTS: Final = "/comments"
 _REMINDER: Final = "/reminder"
+_BULK: Final = PathSet("/tickets/bulk")
 # What agents do with tickets, by the paths of requests and of the document.
 _OF_STAFF: Final = re.compile("/tickets/(by-external-id/.+|[^/]+/(take|release|merge|tags/.+|links/.+))")
 
@@ -75,13 +79,17 @@ def is_of_events(path: str) -> bool:
 
 def roles_for(path: str, method: str) -> Set[Role]:
     """Return the roles that have access to a path that is not public."""
-    if path in TICKETS or path in DESK:
-        is_of_staff = path in DESK or path.endswith(_REMINDER) or (method not in _READING and _OF_STAFF.fullmatch(path))
+    if path in DESK:
+        return _STAFF
+    if path in TICKETS:
+        is_of_staff = (
+            path.endswith(_REMINDER) or path in _BULK or (method not in _READING and _OF_STAFF.fullmatch(path))
+        )
         return _STAFF if is_of_staff else _TICKET_ROLES
     if path in METRICS:
         return _METRICS_ROLES
     if path in _READ_BY_STAFF:
-        return _STAFF if method in _READING else _ADMINS
+        return _STAFF if method in _READING or path in DESK_SERVICES else _ADMINS
     if path in FIELDS:
         return _TICKET_ROLES if method in _READING else _ADMINS
     if path in KEYS or path in WEBHOOKS:
@@ -95,6 +103,8 @@ def scope_for(path: str, method: str) -> Scope | None:
         return None
     if method in _READING:
         return Scope.READ
+    if path in DESK_SERVICES:
+        return Scope.WRITE
     if path not in TICKETS:
         return Scope.ADMIN
     return Scope.COMMENT if path.endswith(_COMMENTS) else Scope.WRITE

@@ -8,7 +8,9 @@ from fastapi.routing import APIRoute
 
 from api.routes import (
     assignment,
+    bulk,
     calendars,
+    canned_replies,
     comments,
     counts,
     docs,
@@ -31,12 +33,14 @@ from api.routes import (
     tags,
     ticket_tags,
     tickets,
+    views,
     webhooks,
     workflow,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     counts.router,
+    bulk.router,
     tickets.router,
     comments.router,
     assignment.router,
@@ -56,6 +60,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     events.router,
     webhooks.router,
     rules.router,
+    views.router,
+    canned_replies.router,
     workflow.router,
     health.router,
     metrics.router,
