@@ -45,7 +45,8 @@ AUTOMATION: Final = SERVICE_LEVELS | REMINDERS | RULES
 _RESOURCES: Final = (
     TICKETS | EVENTS | AUTOMATION | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | DESK_SERVICES
 )
-_READ_BY_STAFF: Final = DIRECTORY | TAGS | AUTOMATION | DESK_SERVICES
+_OF_STAFF_ALONE: Final = DESK_SERVICES | DESK
+_READ_BY_STAFF: Final = DIRECTORY | TAGS | AUTOMATION | _OF_STAFF_ALONE
 
 # Respond in JSON only.
 JSON_ONLY: Final = _RESOURCES | PathSet("/workflow")
@@ -79,8 +80,6 @@ def is_of_events(path: str) -> bool:
 
 def roles_for(path: str, method: str) -> Set[Role]:
     """Return the roles that have access to a path that is not public."""
-    if path in DESK:
-        return _STAFF
     if path in TICKETS:
         is_of_staff = (
             path.endswith(_REMINDER) or path in _BULK or (method not in _READING and _OF_STAFF.fullmatch(path))
@@ -89,7 +88,7 @@ def roles_for(path: str, method: str) -> Set[Role]:
     if path in METRICS:
         return _METRICS_ROLES
     if path in _READ_BY_STAFF:
-        return _STAFF if method in _READING or path in DESK_SERVICES else _ADMINS
+        return _STAFF if method in _READING or path in _OF_STAFF_ALONE else _ADMINS
     if path in FIELDS:
         return _TICKET_ROLES if method in _READING else _ADMINS
     if path in KEYS or path in WEBHOOKS:
