@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from core.errors import VersionMismatch
 from desk import merge
 from desk.desk_request import DeskRequest
+from desk.drafts import drafts_of, ending_draft
 from desk.forms import Form
 from desk.list_query import invalid
 from desk.refusals import Refusal, Refused, refusal_of
@@ -40,7 +41,9 @@ class UnseenComments(Exception):
 async def show_ticket(asked: DeskRequest, ticket_id: int) -> Response:
     """Return the page of a ticket, or the part of it that the query names."""
     view = await ticket_view(asked, ticket_id)
-    composer = Composer(view.ticket.version, email=asked.viewer.email)
+    drafts = await drafts_of(asked, ticket_id)
+    text = drafts[Audience.PUBLIC].text if Audience.PUBLIC in drafts else ""
+    composer = Composer(view.ticket.version, text, asked.viewer.email, drafts=drafts)
     part = asked.request.query_params.get("part", "")
     template = "ticket_part.html" if part == "ticket" else "ticket.html"
     return asked.page(template, ticket_page_context(view, composer, part=part))
@@ -100,7 +103,14 @@ async def _comment(asked: DeskRequest, ticket_id: int, form: Form) -> None:
     key = RetryKey(form.text("key"), json.dumps(sent).encode()) if form.text("key") else None
 
     async def write(expected: set[int] | None) -> WriteResult:
-        result, _ = await asked.services.tickets.comment(ticket_id, new, asked.principal, expected=expected, key=key)
+        result, _ = await asked.services.tickets.comment(
+            ticket_id,
+            new,
+            asked.principal,
+            expected=expected,
+            key=key,
+            within=ending_draft(asked, new.visibility),
+        )
         return result
 
     if new.visibility is Audience.INTERNAL:

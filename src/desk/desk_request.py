@@ -15,16 +15,21 @@ from desk.pages import Frame, Pages, frame_of, root_of
 from desk.times import Clock
 from desk.viewer import Viewer, viewer_of
 from services.access.principal import Principal
+from services.bulk.bulk_changes import BulkChanges
+from services.canned.replies import CannedReplies
 from services.directory.staff import StaffDirectory
+from services.drafts.drafts import Drafts
 from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
 from services.links.merges import Merges
+from services.presence.presences import Presences
 from services.tickets.assignment import Assignment
 from services.tickets.lists import TicketLists
 from services.tickets.participants import TicketParticipants
 from services.tickets.service import TicketService
 from services.tickets.tags import TicketTags
+from services.views.views import Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,11 @@ class Services:
     follow_ups: FollowUps
     fields: FieldService
     staff: StaffDirectory
+    drafts: Drafts
+    presences: Presences
+    views: Views
+    canned_replies: CannedReplies
+    bulk_changes: BulkChanges
 
 
 class DeskRequest:
@@ -109,6 +119,11 @@ def services_of(state: State) -> Services:
             state.follow_ups,
             state.fields,
             state.staff,
+            state.drafts,
+            state.presences,
+            state.views,
+            state.canned_replies,
+            state.bulk_changes,
         )
     return known
 

@@ -25,6 +25,7 @@ KEYS: Final[tuple[tuple[str, str], ...]] = (
     ("g m", N_("My tickets")),
     ("g u", N_("Unassigned tickets")),
     ("g a", N_("All tickets")),
+    ("g d", N_("My drafts")),
     ("?", N_("This page")),
     ("Ctrl+Enter", N_("Send what is being written")),
     ("Ctrl+K", N_("All commands")),

@@ -1,7 +1,7 @@
 """What the page of a ticket shows."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from desk.refusals import Refusal
 from desk.times import Clock, ShownTime
 from models import Audience, LinkType, TicketStatus
 from schemas.clocks import SlaClock
+from schemas.drafts import Draft
 from schemas.tickets import Comment, TicketDetails
 
 KEY_BYTES: Final = 16
@@ -43,13 +44,15 @@ class ShownClock:
 class Composer:
     """The form of a reply: what is in it, and the version of the ticket that its writer has seen.
 
-    `key` makes a form that is sent twice one reply.
+    `key` makes a form that is sent twice one reply. `drafts` are those of the viewer, by the visibility of the comment
+    that they become.
     """
 
     version: int
     text: str = ""
     email: str = ""
     is_note: bool = False
+    drafts: Mapping[str, Draft] = field(default_factory=dict)
     key: str = field(default_factory=lambda: secrets.token_hex(KEY_BYTES))
 
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from desk import composing, editing
+from desk import composing, drafts, editing
 from desk.acts import act
 from desk.comment_pages import comments_page
 from desk.desk_request import Asked
@@ -70,6 +70,24 @@ async def save(ticket: str, asked: Asked) -> Response:
 async def follow_up(ticket: str, asked: Asked) -> Response:
     """Open a follow-up of a closed ticket."""
     return await editing.follow_up(asked, ticket_number(ticket))
+
+
+@router.post("/{ticket}/draft")
+async def save_draft(ticket: str, asked: Asked) -> Response:
+    """Store what was typed so far."""
+    return await drafts.save_draft(asked, ticket_number(ticket))
+
+
+@router.post("/{ticket}/presence")
+async def mark_presence(ticket: str, asked: Asked) -> Response:
+    """Store that the viewer looks at the ticket or writes on it."""
+    return await drafts.mark_presence(asked, ticket_number(ticket))
+
+
+@router.post("/{ticket}/leave")
+async def leave(ticket: str, asked: Asked) -> Response:
+    """Store that the viewer has left the ticket."""
+    return await drafts.leave(asked, ticket_number(ticket))
 
 
 @router.post("/{ticket}/{name}")

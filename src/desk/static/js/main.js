@@ -3,6 +3,7 @@ import { startKeys } from "./keys.js";
 import { startPalette } from "./palette.js";
 import { startDrafts } from "./drafts.js";
 import { startLive } from "./live.js";
+import { startPresence } from "./presence.js";
 import { startTimes } from "./time.js";
 
 startDrafts();
@@ -10,5 +11,6 @@ startKeys();
 startPalette();
 startTimes();
 startLive();
+startPresence();
 document.getElementById("refusal")?.focus();
 document.documentElement.dataset.ready = "";
