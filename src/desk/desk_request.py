@@ -101,7 +101,7 @@ class DeskRequest:
 
     def redirect(self, path: str) -> Response:
         """Send the browser to another page after a form was processed; `path` begins below the root."""
-        return RedirectResponse(self.root + quote(path, safe="/?=&#"), 303)
+        return RedirectResponse(self.root + quote(path, safe="/?=&#%+"), 303)
 
 
 def services_of(state: State) -> Services:

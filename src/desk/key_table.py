@@ -26,6 +26,7 @@ KEYS: Final[tuple[tuple[str, str], ...]] = (
     ("g u", N_("Unassigned tickets")),
     ("g a", N_("All tickets")),
     ("g d", N_("My drafts")),
+    ("g v", N_("Saved views")),
     ("?", N_("This page")),
     ("Ctrl+Enter", N_("Send what is being written")),
     ("Ctrl+K", N_("All commands")),

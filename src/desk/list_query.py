@@ -57,6 +57,10 @@ class ListQuery:
         except ValidationError as error:
             raise invalid(error, "query") from None
 
+    def for_api(self, zone: ZoneInfo) -> Mapping[str, str | list[str]]:
+        """Return the filters and the order as the API has them, without the page."""
+        return _members([pair for pair in self.pairs if pair[0] not in {"cursor", "limit"}], zone)
+
 
 def invalid(error: ValidationError, location: str) -> RequestValidationError:
     """Return the errors of a model as those of a request: `location` is `query` or `body`."""

@@ -53,6 +53,13 @@ PROBLEMS: Final[Mapping[str, Words]] = {
         N_("Perhaps saved, perhaps not"),
         N_("The connection to the database broke while saving. Look at the ticket before you try again."),
     ),
+    "already-exists": (N_("Some values do not fit"), N_("Correct the values that are named here.")),
+    "view-not-found": (N_("View not found"), N_("The view was deleted, or it is a colleague's.")),
+    "too-many-views": (N_("Too many views"), N_("There can be 50 views: delete one first.")),
+    "canned-reply-not-found": (N_("Canned reply not found"), N_("It was deleted, or it is for another group.")),
+    "too-many-canned-replies": (N_("Too many canned replies"), N_("There can be 1,000: delete one first.")),
+    "bulk-run-not-found": (N_("Bulk change not found"), N_("It ended more than a week ago.")),
+    "draft-not-found": (N_("Draft not found"), N_("It was sent or discarded.")),
     "not-found": (N_("Page not found"), N_("There is no page at this address.")),
     "content-too-large": (N_("Too large"), N_("A text has at most 65,536 characters.")),
 }

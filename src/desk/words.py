@@ -73,6 +73,9 @@ FIELDS: Final[Mapping[str, str]] = {
     "participants": N_("Participants"),
     "merged_into": N_("Merged into"),
     "auto_close_at": N_("Closes by itself at"),
+    "name": N_("Name"),
+    "title": N_("Title"),
+    "shortcut": N_("Shortcut"),
 }
 EVENTS: Final[Mapping[str, str]] = {
     "created": N_("created the ticket"),

@@ -100,6 +100,7 @@ async def test_what_the_server_does_not_get_stays_in_the_browser(visit: Visit, d
     await visit.page.route("**/draft", lambda route: route.abort())
     await visit.page.goto(f"{desk_service.url}/desk/tickets/{ticket['id']}")
     await visit.page.locator("html[data-ready]").wait_for(state="attached")
+    await visit.page.get_by_label("Your email address").fill(ME)
     await visit.page.get_by_role("textbox", name="Text").press_sequentially("Offline")
     await expect(visit.page.locator("#draft-state")).to_have_text("Draft kept in this browser")
     visit.errors.clear()

@@ -70,6 +70,11 @@ async function save(text) {
     draft_id: text.dataset[idName] ?? "",
   });
   const state = document.getElementById("draft-state");
+  // The service takes no draft without the address of its author.
+  if (form.elements.email && (!form.elements.email.value || !form.elements.email.checkValidity())) {
+    state.textContent = text.value ? state.dataset.local : "";
+    return;
+  }
   try {
     const url = `${document.documentElement.dataset.root}desk/tickets/${form.dataset.draft}/draft`;
     const response = await fetch(url, { method: "POST", body: fields });

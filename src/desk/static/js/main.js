@@ -4,12 +4,16 @@ import { startPalette } from "./palette.js";
 import { startDrafts } from "./drafts.js";
 import { startLive } from "./live.js";
 import { startPresence } from "./presence.js";
+import { startCanned } from "./canned.js";
 import { startTimes } from "./time.js";
+import { startViews } from "./views.js";
 
 startDrafts();
 startKeys();
 startPalette();
+startCanned();
 startTimes();
+startViews();
 startLive();
 startPresence();
 document.getElementById("refusal")?.focus();
