@@ -5,7 +5,6 @@ decide.
 """
 
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,12 +15,11 @@ from core.errors import VersionMismatch
 from desk import merge, words
 from desk.composing import ATTEMPTS, version_of
 from desk.desk_request import DeskRequest
-from desk.forms import Form
+from desk.forms import Form, new_key
 from desk.list_query import invalid
 from desk.merge import CUSTOM, Conflict
 from desk.refusals import Refusal, Refused, refusal_of
 from desk.ticket_form import FIELDS, FieldForm, as_shown, field_form, sent_values
-from desk.ticket_view import KEY_BYTES
 from schemas.tickets import TicketCreate, TicketDetails, TicketPatch
 from services.idempotency import RetryKey
 from services.write_result import WriteResult
@@ -63,7 +61,7 @@ async def save(asked: DeskRequest, ticket_id: int) -> Response:
 
 async def new_page(asked: DeskRequest) -> Response:
     """Return the form of a new ticket."""
-    return asked.page("new.html", {"form": await field_form(asked, {}, key=_new_key()), "refusal": None})
+    return asked.page("new.html", {"form": await field_form(asked, {}, key=new_key()), "refusal": None})
 
 
 async def create(asked: DeskRequest) -> Response:
@@ -76,7 +74,7 @@ async def create(asked: DeskRequest) -> Response:
         given = {name: value for name, value in values.items() if value not in (None, [], "")}
         created = await _created(asked, merge.nested(given) | {"email": sent.text("email").strip()}, sent.text("key"))
     except Refused as error:
-        form = await field_form(asked, values, email=sent.text("email"), key=_new_key())
+        form = await field_form(asked, values, email=sent.text("email"), key=new_key())
         refusal = await refusal_of(asked, error)
         return asked.page("new.html", {"form": form, "refusal": refusal}, refusal.status)
     return asked.redirect(f"desk/tickets/{created.ticket_id}")
@@ -152,10 +150,6 @@ def _values(ticket: TicketDetails) -> dict[str, Any]:
 
 def _retry_key(key: str, values: Mapping[str, Any]) -> RetryKey | None:
     return RetryKey(key, json.dumps(values).encode()) if key else None
-
-
-def _new_key() -> str:
-    return secrets.token_hex(KEY_BYTES)
 
 
 def _form_page(

@@ -1,5 +1,6 @@
 """Forms as browsers send them: `application/x-www-form-urlencoded`, in UTF-8."""
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qs
@@ -8,7 +9,8 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-MAX_FIELDS: Final = 300
+KEY_BYTES: Final = 16
+MAX_FIELDS: Final = 1_000
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 
@@ -44,6 +46,11 @@ class Form(Mapping[str, str]):
                 [{"type": "number", "loc": ("body", name), "msg": "must be a whole number in plain digits"}]
             )
         return int(value)
+
+
+def new_key() -> str:
+    """Return a key for a form: sent twice, it is carried out once."""
+    return secrets.token_hex(KEY_BYTES)
 
 
 def ticket_number(text: str) -> int:

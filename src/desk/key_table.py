@@ -8,6 +8,8 @@ KEYS: Final[tuple[tuple[str, str], ...]] = (
     ("j", N_("Next ticket of the list")),
     ("k", N_("Previous ticket of the list")),
     ("o", N_("Open the ticket")),
+    ("x", N_("Tick the ticket")),
+    ("b", N_("Change the ticked tickets, or all that match")),
     ("u", N_("Back to the list")),
     ("/", N_("Search")),
     ("f", N_("Filter the list")),

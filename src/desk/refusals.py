@@ -37,6 +37,8 @@ _MESSAGES: Final = (
     N_("is required to close the ticket"),
     N_("is required to create the ticket"),
     N_("must be a form in UTF-8"),
+    N_("must change at least one field or tag"),
+    N_("must be unique"),
 )
 
 

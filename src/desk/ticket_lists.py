@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from fastapi import Response
 from markupsafe import Markup
@@ -60,6 +61,7 @@ class TicketList:
     sort: str
     next_query: str | None
     is_first: bool
+    api_query: str
 
 
 async def ticket_list(asked: DeskRequest) -> TicketList:
@@ -87,6 +89,7 @@ async def ticket_list(asked: DeskRequest) -> TicketList:
         wanted.sort,
         None if page.next_cursor is None else query.with_cursor(page.next_cursor),
         wanted.cursor is None,
+        urlencode(query.for_api(asked.viewer.zone), doseq=True),
     )
 
 

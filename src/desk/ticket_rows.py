@@ -11,12 +11,13 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from desk import words
-from desk.languages import Language
+from desk.languages import N_, Language
 from desk.times import Clock
 from models import Priority
 from services.directory.staff import Staff
 
 SHOWN_TAGS: Final = 4
+_TICK: Final = N_("Tick")
 
 
 class RowMaker:
@@ -35,6 +36,7 @@ class RowMaker:
         self._clock = clock
         self._staff = staff
         self._root = escape(root)
+        self._tick = escape(text(_TICK))
 
     def rows(self, tickets: Iterable[Mapping[str, Any]]) -> Markup:
         """Return the rows of tickets with the members of `schemas.tickets.Ticket`; nothing without tickets."""
@@ -51,6 +53,8 @@ class RowMaker:
         updated = self._time(ticket["updated_at"], "")
         return (
             f'<tr id="t-{ticket_id}" data-ticket="{ticket_id}" data-version="{version}">\n'
+            f'<td class="tick"><input type="checkbox" name="id" value="{ticket_id}" form="bulk"'
+            f' aria-label="{self._tick} {ticket_id}"></td>\n'
             f'<td class="n">{ticket_id}</td>\n'
             f'<td class="subject"><a href="{self._root}desk/tickets/{ticket_id}"><bdi>{subject}</bdi></a>'
             f"{_tags(tags)}</td>\n"

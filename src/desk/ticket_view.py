@@ -1,21 +1,18 @@
 """What the page of a ticket shows."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from desk import words
 from desk.desk_request import DeskRequest
-from desk.forms import Form
+from desk.forms import Form, new_key
 from desk.refusals import Refusal
 from desk.times import Clock, ShownTime
 from models import Audience, LinkType, TicketStatus
 from schemas.clocks import SlaClock
 from schemas.drafts import Draft
 from schemas.tickets import Comment, TicketDetails
-
-KEY_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Composer:
     email: str = ""
     is_note: bool = False
     drafts: Mapping[str, Draft] = field(default_factory=dict)
-    key: str = field(default_factory=lambda: secrets.token_hex(KEY_BYTES))
+    key: str = field(default_factory=new_key)
 
 
 @dataclass(frozen=True, slots=True)

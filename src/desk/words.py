@@ -74,6 +74,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "merged_into": N_("Merged into"),
     "auto_close_at": N_("Closes by itself at"),
     "name": N_("Name"),
+    "action": N_("Change"),
     "title": N_("Title"),
     "shortcut": N_("Shortcut"),
 }

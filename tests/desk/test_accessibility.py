@@ -41,6 +41,9 @@ def paths(desk_service: ServiceProcess) -> dict[str, str]:
     desk_service.request("PUT", f"{ticket}/participants/carol@example.com")
     desk_service.request("PUT", f"{ticket}/links/blocks/{closed['id']}")
     desk_service.request("PATCH", f"/tickets/{closed['id']}", {"status": "closed"})
+    new_reply = {"title": "w" * 100, "shortcut": tag, "text": "w" * 1_000}
+    reply = desk_service.request("POST", "/canned-replies", new_reply).json()
+    desk_service.request("POST", "/views", {"name": "w" * 100, "query": f"tag={tag}", "shared": True})
     return {
         "list": f"tickets?tag={tag}&status=open&q=-nothing",
         "filters": f"filters?tag={tag}&status=open",
@@ -52,6 +55,12 @@ def paths(desk_service: ServiceProcess) -> dict[str, str]:
         "edit": f"tickets/{made['id']}/edit",
         "new": "tickets/new",
         "keys": "keys",
+        "drafts": "drafts",
+        "views": "views",
+        "new view": f"views/new?tag={tag}",
+        "canned replies": f"canned?q={tag}",
+        "canned reply": f"canned/{reply['id']}",
+        "new canned reply": "canned/new",
         "problem": "nowhere",
     }
 
@@ -92,6 +101,7 @@ async def test_the_list_is_what_a_screen_reader_reads(visit: Visit, desk_service
       - main:
         - heading "Tickets" [level=1]
         - link "Filter"
+        - link "Save as a view"
         - combobox "Order":
           - option "Newest first" [selected]
         - button "Sort"
@@ -103,6 +113,8 @@ async def test_the_list_is_what_a_screen_reader_reads(visit: Visit, desk_service
             - row "No. Subject Requester Status Assignee Changed Due"
           - rowgroup:
             - row:
+              - cell:
+                - checkbox "Tick {ticket["id"]}"
               - cell "{ticket["id"]}"
               - cell:
                 - link "The printer is on fire"
@@ -113,5 +125,6 @@ async def test_the_list_is_what_a_screen_reader_reads(visit: Visit, desk_service
               - cell:
                 - time
               - cell
+        - button "Change the ticked ones, or all that match"
         - navigation "Pages"
     """)

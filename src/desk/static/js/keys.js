@@ -70,6 +70,7 @@ const OWN = {
   j: () => step(1),
   k: () => step(-1),
   o: openCurrent,
+  x: tick,
   u: back,
   r: () => compose("public"),
   n: () => compose("internal"),
@@ -95,6 +96,12 @@ function openCurrent() {
   const link = document.querySelector("tr.current .subject a");
   link?.click();
   return Boolean(link);
+}
+
+function tick() {
+  const box = document.querySelector("tr.current .tick input");
+  if (box) box.checked = !box.checked;
+  return Boolean(box);
 }
 
 function back() {
