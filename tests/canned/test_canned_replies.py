@@ -4,11 +4,11 @@ import secrets
 from typing import Any
 
 import pytest
-from support.desk import a_reply
 
 from directory.conftest import Directory, directory, problem
 from schemas.canned_replies import UNKNOWN_VARIABLE, VARIABLES
 from services.canned.replies import rendered
+from support.desk import a_reply
 from support.factories import JSON, a_ticket
 
 __all__ = ["directory"]

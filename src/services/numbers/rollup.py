@@ -66,15 +66,24 @@ class NumberRollup:
                 return True
             return await _follow(connection, state)
 
-    async def rebuild(self) -> None:
-        """Compute all numbers again. The old ones are read until the new ones replace them.
+    async def rebuild(self) -> int:
+        """Compute all numbers again, and return in how many steps.
 
-        Raises DatabaseUnavailable, OutcomeUnknown.
+        The old ones are read until the new ones replace them. Raises DatabaseUnavailable, OutcomeUnknown.
         """
         async with self._database.working() as connection:
-            await connection.run(sql.DISCARD)
-        while await self.step():
-            pass
+            generation: int = await connection.value(sql.DISCARD)
+        steps = 0
+        while not await self._is_beyond(generation):
+            steps += 1
+            if not await self.step():
+                await asyncio.sleep(POLL_EVERY_S)  # another process computes
+        return steps
+
+    async def _is_beyond(self, generation: int) -> bool:
+        async with self._database.working_singly() as connection:
+            current: int = await connection.value(sql.GENERATION)
+        return current > generation
 
 
 async def _follow(connection: Session, state: Row) -> bool:

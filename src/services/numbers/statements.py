@@ -8,7 +8,8 @@ ADD               adds to the numbers of a generation
 MOVE              stores the position that is reached
 BEGIN, RANGE,     begin a rebuild; the next tickets of it; store how far it is; replace the old generation
 REACH, FINISH
-DISCARD           lets the numbers be rebuilt
+DISCARD,          lets the numbers be rebuilt; the generation that is read
+GENERATION
 PURGE             deletes numbers of other generations
 """
 
@@ -143,7 +144,8 @@ FINISH: Final = Statement(
         }
     )
 )
-DISCARD: Final = Statement(update(state).values(position=null()))
+DISCARD: Final = Statement(update(state).values(position=null()).returning(state.c.generation))
+GENERATION: Final = Statement(select(state.c.generation))
 _OTHERS: Final = (
     select(*hours.primary_key)
     .where(
