@@ -21,6 +21,8 @@ from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
 from services.links.merges import Merges
+from services.numbers.happened import NumbersOfThePast
+from services.numbers.now import NumbersOfNow
 from services.presence.presences import Presences
 from services.sla.calendars import CalendarService
 from services.sla.policies import SlaPolicies
@@ -68,10 +70,12 @@ def build_tickets(state: State, resources: Resources, settings: Settings) -> Non
 
 
 def build_desk_services(state: State, resources: Resources) -> None:
-    """Build the services of what agents use to work: drafts, bulk changes, presence, saved views, canned replies."""
+    """Build the services of what agents use to work; see docs/desk-services.md."""
     database = resources.database
     state.drafts = Drafts(database)
     state.bulk_changes = BulkChanges(database, state.counter, state.working_fields)
     state.presences = Presences(resources.presence)
+    state.numbers_of_now = NumbersOfNow(database, state.counter)
+    state.numbers_of_the_past = NumbersOfThePast(database)
     state.views = Views(database, state.counter)
     state.canned_replies = CannedReplies(database, StoredCursors(database))

@@ -28,6 +28,8 @@ from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
 from services.links.merges import Merges
+from services.numbers.happened import NumbersOfThePast
+from services.numbers.now import NumbersOfNow
 from services.operation.health import HealthService
 from services.sla.calendars import CalendarService
 from services.sla.policies import SlaPolicies
@@ -91,6 +93,8 @@ AllCalendars = Annotated[CalendarService, Depends(_provided("calendars"))]
 AllReminders = Annotated[Reminders, Depends(_provided("reminders"))]
 AllRules = Annotated[RuleService, Depends(_provided("rules"))]
 DryRuns = Annotated[RuleDryRuns, Depends(_provided("rule_dry_runs"))]
+Now = Annotated[NumbersOfNow, Depends(_provided("numbers_of_now"))]
+Past = Annotated[NumbersOfThePast, Depends(_provided("numbers_of_the_past"))]
 AllBulkChanges = Annotated[BulkChanges, Depends(_provided("bulk_changes"))]
 AllViews = Annotated[Views, Depends(_provided("views"))]
 AllCannedReplies = Annotated[CannedReplies, Depends(_provided("canned_replies"))]

@@ -36,7 +36,7 @@ EVENTS: Final = PathSet("/events")
 REMINDERS: Final = PathSet("/reminders")
 WEBHOOKS: Final = PathSet("/webhooks")
 RULES: Final = PathSet("/rules")
-DESK_SERVICES: Final = PathSet("/views", "/canned-replies")
+DESK_SERVICES: Final = PathSet("/views", "/canned-replies", "/numbers")
 PRINCIPALS: Final = PathSet("/me", "/principals")
 # The pages for agents. `desk` serves them; their scripts and styles are public.
 DESK: Final = PathSet("/desk")

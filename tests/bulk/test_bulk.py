@@ -19,6 +19,12 @@ __all__ = ["desk"]
 PATH = "/tickets/bulk"
 
 
+@pytest.fixture(autouse=True)
+async def no_other_changes(desk: Desk) -> None:
+    """Without those that earlier tests have left: a runner takes the oldest one."""
+    await desk.sql.execute("DELETE FROM bulk_runs")
+
+
 def runner(desk: Desk) -> BulkRunner:
     return BulkRunner(desk.database, desk.app.state.changes, desk.app.state.working_fields)
 

@@ -19,6 +19,7 @@ from core.errors import ServiceError, Unavailable
 from schemas.bulk import EITHER, NO_ACTION
 from schemas.canned_replies import UNKNOWN_VARIABLE
 from schemas.cloud_events import MAX_WAIT_S
+from schemas.ticket_numbers import MAX_DAYS, MAX_DAYS_BY, TOO_MANY_DAYS, UNTIL_BEFORE_SINCE
 from schemas.ticket_queries import NOT_A_QUERY
 from support.factories import JSON
 
@@ -66,6 +67,8 @@ _TOGETHER: Final = {
     "must have at least one action",
     "must have at least one budget",
     NOT_A_QUERY,
+    UNTIL_BEFORE_SINCE,
+    *(TOO_MANY_DAYS.format(days=days - 1) for days in (MAX_DAYS, MAX_DAYS_BY)),
     EITHER,
     NO_ACTION,
     UNKNOWN_VARIABLE,

@@ -17,6 +17,8 @@ QUERIES = {
     "get_due": b"?from=2026-03-02T09:00:00Z&seconds=1",
     "get_worked": b"?from=2026-03-02T09:00:00Z&until=2026-03-03T09:00:00Z",
     "propose_holidays": b"?country=DE&year=2026",
+    "get_numbers_by_day": b"?since=2026-03-02&until=2026-03-02",
+    "get_numbers_by_value": b"?facet=tag&since=2026-03-02&until=2026-03-02",
     "render_canned_reply": b"?ticket_id=1",
 }
 

@@ -5,6 +5,14 @@ from typing import Any, Final
 from api.openapi.directory_examples import example_of
 from schemas.bulk import BulkDryRun, BulkRefusals, BulkRun
 from schemas.canned_replies import CannedReply, RenderedReply
+from schemas.ticket_numbers import (
+    Durations,
+    EventCount,
+    NumbersByDay,
+    NumbersByValue,
+    OldestTicket,
+    WithinServiceLevel,
+)
 from schemas.views import SavedView
 
 NEW_VIEW: Final = {
@@ -44,7 +52,27 @@ BULK: Final = {
 
 _VIEW: Final = example_of(SavedView)
 _REPLY: Final = example_of(CannedReply)
+_COUNT: Final = {"count": 12, "query": "status=open&status=awaiting_reply&assignee=none"}
+_AGE: Final = {"count": 3, "min_age_s": 604_800, "max_age_s": None}
+_NUMBERS: Final = {
+    "opened": example_of(EventCount),
+    "closed": example_of(EventCount),
+    "first_response": example_of(Durations),
+    "time_to_close": example_of(Durations),
+    "within_service_level": example_of(WithinServiceLevel),
+}
 DESK_EXAMPLES: Final[dict[str, Any]] = {
+    "numbers-now": {
+        "at": "2026-03-02T12:31:07.120345Z",
+        "waiting": [
+            {"status": "open", "ages": [{**_AGE, "query": "status=open&created_before=2026-02-23T12:31:07.120345Z"}]}
+        ],
+        "unassigned": _COUNT,
+        "oldest": [example_of(OldestTicket)],
+        **dict.fromkeys(("at_risk", "breached", "due_in_an_hour"), _COUNT),
+    },
+    "numbers-by-day": example_of(NumbersByDay, days=[{"day": "2026-03-02", **_NUMBERS}]),
+    "numbers-by-value": example_of(NumbersByValue, values=[{"value": "person:17", **_NUMBERS}]),
     "bulk-dry-run": example_of(BulkDryRun, refused=[example_of(BulkRefusals)]),
     "bulk-run": example_of(BulkRun, results=[{"ticket_id": 1, "version": 3, "changed": True}]),
     "view": _VIEW,

@@ -17,6 +17,10 @@ VIEW_CHANGED: Final = ResponseDoc(200, "The view after the change.", ("ETag",), 
 VIEW_DELETED: Final = ResponseDoc(200, "The view before its deletion.", (), ("view",))
 VIEW_COUNTS: Final = ResponseDoc(200, "The numbers of tickets.", (), ("view-counts",))
 
+NUMBERS_NOW: Final = ResponseDoc(200, "The numbers of now.", (), ("numbers-now",))
+NUMBERS_BY_DAY: Final = ResponseDoc(200, "The numbers by day.", (), ("numbers-by-day",))
+NUMBERS_BY_VALUE: Final = ResponseDoc(200, "The numbers by value.", (), ("numbers-by-value",))
+
 CANNED_REPLIES: Final = ResponseDoc(200, "A page of canned replies.", ("Link",), ("canned-replies",))
 CANNED_REPLY: Final = ResponseDoc(200, "The canned reply.", ("ETag",), ("canned-reply",))
 CANNED_REPLY_CREATED: Final = ResponseDoc(201, "The created reply.", ("Location", "ETag"), ("canned-reply",))

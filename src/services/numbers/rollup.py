@@ -52,6 +52,10 @@ class NumberRollup:
 
     async def step(self) -> bool:
         """Compute a batch, and return whether there is more to do. Raises DatabaseUnavailable, OutcomeUnknown."""
+        async with self._database.working_singly() as connection:  # an idle service writes nothing
+            found = await connection.one_or_none(sql.LEFT)
+            if found is None or not found.is_behind:
+                return found is not None and found.has_others and await _purge(connection)
         async with self._database.working() as connection:
             state = await connection.one_or_none(sql.LOCK)
             if state is None:
@@ -66,29 +70,43 @@ class NumberRollup:
                 return True
             return await _follow(connection, state)
 
-    async def rebuild(self) -> None:
-        """Compute all numbers again. The old ones are read until the new ones replace them.
+    async def rebuild(self) -> int:
+        """Compute all numbers again, and return in how many steps.
 
-        Raises DatabaseUnavailable, OutcomeUnknown.
+        The old ones are read until the new ones replace them. Raises DatabaseUnavailable, OutcomeUnknown.
         """
         async with self._database.working() as connection:
-            await connection.run(sql.DISCARD)
-        while await self.step():
-            pass
+            generation: int = await connection.value(sql.DISCARD)
+        steps = 0
+        while not await self._is_beyond(generation):
+            steps += 1
+            if not await self.step():
+                await asyncio.sleep(POLL_EVERY_S)  # another process computes
+        return steps
+
+    async def _is_beyond(self, generation: int) -> bool:
+        async with self._database.working_singly() as connection:
+            current: int = await connection.value(sql.GENERATION)
+        return current > generation
 
 
 async def _follow(connection: Session, state: Row) -> bool:
     """Count the next events of the log; return whether there are more."""
     rows = await connection.rows(sql.BATCH, after=state.position, limit=BATCH)
     if not rows:
-        purged: int = await connection.value(sql.PURGE)
-        return purged == sql.PURGE_BATCH
+        return False
     wanted = {(row.ticket_id, row.version) for row in rows if row.counts}
     history = await connection.rows(sql.HISTORY, ticket_ids=sorted({ticket_id for ticket_id, _ in wanted}))
     found = (each for ticket_id, each in _milestones(history) if (ticket_id, each.version) in wanted)
     await _add(connection, state.generation, counted(found))
     await connection.run(sql.MOVE, reached=rows[-1].position)
     return len(rows) == BATCH
+
+
+async def _purge(connection: Session) -> bool:
+    """Delete some numbers of earlier generations; return whether there are more."""
+    purged: int = await connection.value(sql.PURGE)
+    return purged == sql.PURGE_BATCH
 
 
 async def _rebuild(connection: Session, state: Row) -> bool:

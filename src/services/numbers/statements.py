@@ -1,5 +1,6 @@
 """The statements that compute the numbers.
 
+LEFT              whether there is anything to compute, and whether there are numbers of earlier generations
 LOCK              the state, locked; no row while another process computes
 BATCH             the events after a position, and which of them may be milestones
 HISTORY           the events of tickets on which milestones depend; PUBLISHED_HISTORY without those that were not
@@ -8,8 +9,9 @@ ADD               adds to the numbers of a generation
 MOVE              stores the position that is reached
 BEGIN, RANGE,     begin a rebuild; the next tickets of it; store how far it is; replace the old generation
 REACH, FINISH
-DISCARD           lets the numbers be rebuilt
-PURGE             deletes numbers of other generations
+DISCARD,          lets the numbers be rebuilt; the generation that is read
+GENERATION
+PURGE             deletes some numbers of earlier generations
 """
 
 from typing import Any, Final
@@ -58,6 +60,16 @@ _IS_MILESTONE: Final = or_(
     events.c.type == constant(EventType.CREATED), _TO.in_([constant("answered"), constant("closed")])
 )
 
+LEFT: Final = Statement(
+    select(
+        or_(
+            state.c.rebuild_generation.is_not(None),
+            state.c.position.is_distinct_from(publisher.c.last_position),
+            state.c.epoch.is_distinct_from(publisher.c.epoch),
+        ).label("is_behind"),
+        exists().where(hours.c.generation < state.c.generation).label("has_others"),
+    ).join_from(state, publisher, true())
+)
 LOCK: Final = Statement(select(*state.c).with_for_update(skip_locked=True))
 BATCH: Final = Statement(
     select(
@@ -143,13 +155,11 @@ FINISH: Final = Statement(
         }
     )
 )
-DISCARD: Final = Statement(update(state).values(position=null()))
+DISCARD: Final = Statement(update(state).values(position=null()).returning(state.c.generation))
+GENERATION: Final = Statement(select(state.c.generation))
 _OTHERS: Final = (
     select(*hours.primary_key)
-    .where(
-        hours.c.generation.not_in(select(state.c.generation)),
-        hours.c.generation.not_in(select(func.coalesce(state.c.rebuild_generation, state.c.generation))),
-    )
+    .where(hours.c.generation < select(state.c.generation).scalar_subquery())
     .limit(literal_column(str(PURGE_BATCH)))
 )
 _deleted: Final = delete(hours).where(tuple_(*hours.primary_key).in_(_OTHERS)).returning(_ONE).cte("deleted")

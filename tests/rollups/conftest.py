@@ -27,6 +27,7 @@ class Counting:
     client: httpx2.AsyncClient
     sql: asyncpg.Connection
     database: Database
+    dsn: str
     tickets: list[int] = field(default_factory=list)
 
     @property
@@ -85,6 +86,6 @@ async def counting(migrated_database: NewDatabase, redis_address: tuple[str, int
         admin, _ = await ApiKeys(database).create("admin", Role.ADMIN)
         async with running(settings_for(dsn, *redis_address, work="off", allow_anonymous=False)) as (app, client):
             client.headers["Authorization"] = f"Bearer {admin}"
-            yield Counting(app, client, sql, database)
+            yield Counting(app, client, sql, database, dsn)
         await sql.close()
         await database.close()
