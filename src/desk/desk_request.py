@@ -23,6 +23,8 @@ from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
 from services.links.merges import Merges
+from services.numbers.happened import NumbersOfThePast
+from services.numbers.now import NumbersOfNow
 from services.presence.presences import Presences
 from services.tickets.assignment import Assignment
 from services.tickets.lists import TicketLists
@@ -51,6 +53,8 @@ class Services:
     views: Views
     canned_replies: CannedReplies
     bulk_changes: BulkChanges
+    numbers_of_now: NumbersOfNow
+    numbers_of_the_past: NumbersOfThePast
 
 
 class DeskRequest:
@@ -124,6 +128,8 @@ def services_of(state: State) -> Services:
             state.views,
             state.canned_replies,
             state.bulk_changes,
+            state.numbers_of_now,
+            state.numbers_of_the_past,
         )
     return known
 

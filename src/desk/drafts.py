@@ -1,4 +1,4 @@
-"""The drafts and presences of a ticket's page: scripts save what is typed, and tell that somebody looks or writes.
+"""The drafts and presences of the page of a ticket: its script saves what is typed, and marks where the reader is.
 
 A draft is of one person, one ticket, and one kind. It ends in the transaction of its comment.
 """

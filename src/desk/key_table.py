@@ -29,6 +29,8 @@ KEYS: Final[tuple[tuple[str, str], ...]] = (
     ("g a", N_("All tickets")),
     ("g d", N_("My drafts")),
     ("g v", N_("Saved views")),
+    ("g c", N_("Canned replies")),
+    ("g n", N_("Numbers")),
     ("?", N_("This page")),
     ("Ctrl+Enter", N_("Send what is being written")),
     ("Ctrl+K", N_("All commands")),

@@ -56,6 +56,7 @@ def paths(desk_service: ServiceProcess) -> dict[str, str]:
         "new": "tickets/new",
         "keys": "keys",
         "drafts": "drafts",
+        "numbers": "numbers?facet=tag",
         "views": "views",
         "new view": f"views/new?tag={tag}",
         "canned replies": f"canned?q={tag}",

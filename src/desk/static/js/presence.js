@@ -1,4 +1,4 @@
-// Tells that somebody looks at a ticket or writes on it, and shows the others. It locks nothing.
+// Marks the presence of the reader on a ticket, and shows the other agents there. It locks nothing.
 import { isWriting } from "./drafts.js";
 
 const EVERY_MS = 10_000;
