@@ -226,6 +226,17 @@ async def test_an_invalid_body_is_refused(desk: Desk, body: JSON, detail: str, p
         assert response.json()["errors"] == [{"detail": detail, "pointer": pointer}], response.text
 
 
+async def test_a_fault_in_one_ticket_stops_no_others(desk: Desk) -> None:
+    first, broken, last = await tickets(desk, 3)
+    await desk.sql.execute(f"""
+        CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$;
+        CREATE TRIGGER fail BEFORE UPDATE ON tickets FOR EACH ROW WHEN (OLD.id = {broken}) EXECUTE FUNCTION fail()
+    """)
+    done = await finished(desk, await start(desk, {"add_tags": ["x"]}, ids=[first, broken, last]))
+    await desk.sql.execute("DROP TRIGGER fail ON tickets; DROP FUNCTION fail")
+    assert [each.get("problem") for each in done["results"]] == [None, "/problems/internal-error", None]
+
+
 async def test_old_changes_are_deleted(desk: Desk) -> None:
     (ticket_id,) = await tickets(desk, 1)
     old, new = [await start(desk, {"add_tags": ["x"]}, ids=[ticket_id]) for _ in range(2)]

@@ -141,6 +141,6 @@ async def test_a_draft_that_fails_delays_no_others(desk: Desk) -> None:
     assert await due.send_due() == 2
     assert await due.send_due() == 0
     assert (len(await desk.comments(bad)), len(await desk.comments(good))) == (0, 1)
-    await desk.sql.execute("DROP TRIGGER fail ON comments")
+    await desk.sql.execute("DROP TRIGGER fail ON comments; DROP FUNCTION fail")
     assert await desk.due.send_due() == 1
     assert len(await desk.comments(bad)) == 1

@@ -1,4 +1,4 @@
-"""Presence: who looks at a ticket or writes on it, without any effect on the service while Redis is away."""
+"""The presence of agents on tickets, without any effect on the service while Redis is away."""
 
 import asyncio
 import secrets
@@ -59,7 +59,7 @@ async def test_a_list_shows_the_tickets_on_which_others_are(presences: Presences
         await presences.of(range(51), ALICE)
 
 
-async def test_who_leaves_is_gone(presences: Presences) -> None:
+async def test_a_presence_ends_when_the_agent_leaves(presences: Presences) -> None:
     await presences.mark(1, ALICE, writes=True)
     await presences.leave(1, ALICE)
     await presences.leave(2, ALICE)

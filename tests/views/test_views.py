@@ -9,6 +9,7 @@ import pytest
 
 from directory.conftest import Directory, directory, problem
 from schemas.ticket_queries import NOT_A_QUERY, parsed_query
+from services.views import views as module
 from support.factories import JSON, a_ticket
 
 __all__ = ["directory"]
@@ -137,3 +138,12 @@ async def test_the_tickets_of_views_are_counted_up_to_ninety_nine(directory: Dir
         {"view_id": many["id"], "more_than": 99},
         {"view_id": mine["id"], "count": 0},
     ]
+
+
+async def test_views_for_which_there_is_no_time_have_no_number(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await own(directory)
+    created = await view(client)
+    monkeypatch.setattr(module, "MAX_TIME_S", -1)
+    assert {"view_id": created["id"]} in (await client.get("/views/counts")).json()["items"]

@@ -55,7 +55,7 @@ async def count_views(views: AllViews, principal: Caller) -> ViewCounts:
     """Count the tickets of saved views.
 
     Returns the number of tickets in each view of `GET /views`, exact up to 99. A view has no number if its tickets can
-    not be counted within the time limit of a search.
+    not be counted in time: there are two seconds for all views together.
     """
     return await views.counts(principal)
 

@@ -1,4 +1,4 @@
-"""Who looks at a ticket or writes on it: in Redis only, for some seconds after each sign.
+"""The presence of agents on tickets, looking or writing: in Redis only, for some seconds after each sign.
 
 The key of a ticket is a hash of its own, apart from the keys of the cache. Its fields are principals; the value is the
 end of the presence, in ms of the server's clock, a letter for what the principal does, and its name.

@@ -30,6 +30,8 @@ RETRY_EVERY_S: Final = 1
 # So many results are recorded at once; a client that polls sees the progress in these steps.
 BATCH: Final = 20
 
+_FAULT: Final = f"{PROBLEMS}internal-error"
+
 _log = logging.getLogger(__name__)
 
 
@@ -94,7 +96,8 @@ class BulkRunner:
         return saved is not None
 
     async def _change(self, run: Row, ticket_id: int, action: CheckedAction, principal: Principal) -> BulkResult:
-        key = RetryKey(f"bulk-{run.id}-{ticket_id}", run.action.encode())
+        # With spaces, which no key of a client has.
+        key = RetryKey(f"bulk {run.id} {ticket_id}", run.action.encode())
         request = IdempotentRequest.under(key, principal.id, f"bulk {ticket_id}", action.action, _written)
         try:
             changed = await self._changes.change(ticket_id, principal, action.apply, request=request)
@@ -108,6 +111,9 @@ class BulkRunner:
             raise
         except ServiceError as error:
             return _refused(ticket_id, error)
+        except Exception:  # noqa: BLE001 - the others go on
+            _log.exception("cannot change ticket %d in the bulk change %d", ticket_id, run.id)
+            return BulkResult(ticket_id=ticket_id, problem=_FAULT)
         body: dict[str, Any] = json.loads(written.body)
         return BulkResult(ticket_id=ticket_id, version=written.version, changed=body["changed"])
 

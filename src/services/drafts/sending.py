@@ -10,7 +10,8 @@ from services.drafts import statements as sql
 from services.tickets.changes import Within
 from services.tickets.edited_ticket import EditedTicket
 
-KEY_PREFIX: Final = "draft-"
+# With a space, which no key of a client has.
+KEY_PREFIX: Final = "draft "
 
 
 def forgetting(principal_id: str, kind: DraftKind, base_version: int | None = None) -> Within:

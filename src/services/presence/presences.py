@@ -1,7 +1,7 @@
-"""Which agents look at a ticket or write on it, so that no two answer it unknowingly.
+"""The presence of agents on tickets, so that no two answer a ticket unknowingly.
 
-A presence is a hint: it locks nothing, it is in Redis only, and there is none while Redis is away. What keeps an answer
-from being doubled is the refusal at the commit (`services.drafts.sending`).
+A presence is a hint: it locks nothing, it is in Redis only, and there is none while Redis is away. The refusal at the
+commit (`services.drafts.sending`) keeps an answer from being doubled.
 """
 
 from collections.abc import Mapping, Sequence
