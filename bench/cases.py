@@ -102,6 +102,8 @@ def cases(parts: Parts) -> list[Case]:
         Case("rows", "pydantic-core: 50 rows to JSON", partial(_rows, parts.service)),
         Case("page-1", "first page of 1", on(parts.service, [Request("GET", "/tickets?limit=1")], ("200",))),
         Case("page", "first page of 50", on(parts.service, page, ("200",), responses.is_first_page)),
+        Case("desk-list", "desk: list of 50", on(parts.service, [Request("GET", "/desk/tickets")], ("200",))),
+        Case("desk-ticket", "desk: ticket", on(parts.service, [Request("GET", "/desk/tickets/1")], ("200",))),
     ]
     return found + (_large_cases(parts.large_dsn, parts.large, texts) if parts.large and parts.large_dsn else [])
 
@@ -129,6 +131,11 @@ def _large_cases(dsn: str, server: Server, texts: TextGenerator) -> list[Case]:
     return [
         Case("large-page", "first page of 50, many tickets", on([first], ("200",), responses.is_first_page)),
         Case("deep-page", f"{DEEP:,} tickets deep, many tickets", on([deep], ("200",), responses.is_page_from(DEEP))),
+        Case(
+            "desk-large-list",
+            "desk: list of 50, many tickets, one connection",
+            on([Request("GET", "/desk/tickets?status=open&status=awaiting_reply")], ("200",), connections=1),
+        ),
         *filtered,
         Case("search", "search, ordinary words", find(ordinary, ("200", "503"))),
         Case("search-common", "search, most frequent words", find(common, ("200", "503"))),

@@ -102,6 +102,8 @@ TARGETS: Final = (
         lambda each: (each["page"].cpu_us - each["page-1"].cpu_us) / 49 / (each["rows"].cpu_us / 50),
         3,
     ),
+    _cpu("desk: list of 50 : the same page as JSON, CPU", "desk-list", "page", 3),
+    _p99("desk: list of 50 of many tickets, one connection, p99", "desk-large-list", 50),
     _total_cpu("first page of many tickets : of 10,000 tickets, CPU with PostgreSQL's", "large-page", "page", 1.5),
     _total_cpu(
         "page after 10,000 of many tickets : first page of 10,000, CPU with PostgreSQL's",

@@ -4,7 +4,7 @@ Every object is created and connected here, once:
 
 create_app    builds the application: middleware, routes, error handlers, OpenAPI document; opens no connection
 lifespan      connects to PostgreSQL and Redis, builds the services, starts the background work; reverses it on exit
-_build_…      builds the services, which the dependencies of the routes return
+_build_…      builds the services, which the dependencies of the routes return; `wiring` builds those of tickets
 _middleware   lists what a request passes before it reaches its route, from the outside in
 """
 
@@ -42,22 +42,17 @@ from core.settings import Settings
 from db.postgres.database import Database
 from db.postgres.revisions import known_revisions
 from db.resources import Resources, open_resources
+from desk import app as desk
+from desk.problems import DeskProblemsMiddleware
 from services.access.api_key_cache import ApiKeyCache
 from services.access.api_keys import ApiKeys
 from services.access.authentication import Authenticator
 from services.access.failed_authentications import FailedAuthentications
 from services.access.issuer import token_verifier
 from services.access.key_service import KeyService
-from services.automation.auto_close import AutoCloseTimes
-from services.automation.reminders import Reminders
-from services.automation.rule_dry_runs import RuleDryRuns
-from services.automation.rule_service import RuleService
-from services.automation.settings import AutomationDefinitions
 from services.automation.timer_lag import report_continually as report_timer_lag
 from services.cursors import StoredCursors
-from services.directory.assignees import Assignees
 from services.directory.groups import Groups
-from services.directory.hand_over import HandOvers
 from services.directory.people import People
 from services.directory.principals import Principals
 from services.events.feed import EventFeed
@@ -66,27 +61,11 @@ from services.events.lag import LagReporter
 from services.events.long_poll import LongPolls
 from services.events.publisher import EventPublisher
 from services.events.stream import EventStreams
-from services.fields.definitions import FieldDefinitions
-from services.fields.service import FieldService
-from services.links.follow_ups import FollowUps
-from services.links.links import TicketLinks
-from services.links.merges import Merges
 from services.operation.health import HealthService
 from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
-from services.sla.calendars import CalendarService
-from services.sla.policies import SlaPolicies
-from services.sla.recompute import Recomputation
-from services.tickets.assignment import Assignment
-from services.tickets.changes import TicketChanges
-from services.tickets.counts import TicketCounter
-from services.tickets.lists import TicketLists
-from services.tickets.participants import TicketParticipants
 from services.tickets.recent_words import merge_continually
-from services.tickets.service import TicketService, lookup_schema
-from services.tickets.tag_list import TagList
-from services.tickets.tags import TicketTags
-from services.tickets.working_fields import WorkingFields
+from services.tickets.service import lookup_schema
 from services.webhooks.addresses import AddressPolicy
 from services.webhooks.deliveries import WebhookDeliveries
 from services.webhooks.endpoints import WebhookService
@@ -94,7 +73,8 @@ from services.webhooks.maintenance import report_continually as report_webhooks
 from services.webhooks.replays import WebhookReplays
 from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
-from workers.background import IN_FLIGHT_INLINE, automation_work, event_work, webhook_work
+from wiring import build_desk_services, build_tickets
+from workers.background import IN_FLIGHT_INLINE, automation_work, desk_work, event_work, webhook_work
 from workers.runner import Runner, Work
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -127,10 +107,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.health = HealthService(database, cache, known_revisions(), shutdown, background)
             app.state.metrics_reporter = MetricsReporter(resources, in_flight)
             _build_access(app.state, resources, settings)
-            _build_tickets(app.state, resources, settings)
+            build_tickets(app.state, resources, settings)
+            build_desk_services(app.state, resources)
             sender = Sender(AddressPolicy(settings.webhook_allow or ()))
             stack.push_async_callback(sender.close)
             _build_webhooks(app.state, database, sender)
+            desk.build_services(app.state, database)
             hub = _build_events(app.state, database, shutdown, max_streams=settings.max_streams)
             works = [
                 Work("renew-fences", resources.fences.run),
@@ -169,6 +151,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.cors_origins = settings.cors_origins or ()
     docs.omit_redoc(app)
+    desk.install(app, max_body_bytes=MAX_BODY_BYTES)
     for router in ROUTERS:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
     handlers.install(app)
@@ -188,35 +171,6 @@ def _build_access(state: State, resources: Resources, settings: Settings) -> Non
     state.authenticator = Authenticator(
         state.api_key_cache, token_verifier(settings, database), allow_anonymous=settings.allow_anonymous
     )
-
-
-def _build_tickets(state: State, resources: Resources, settings: Settings) -> None:
-    """Build the services of tickets: all of them write through one TicketChanges."""
-    database, cache = resources.database, resources.cache
-    close = AutoCloseTimes(settings.auto_close_after, settings.auto_close_notice)
-    automation = AutomationDefinitions(database, close)
-    changes = TicketChanges(database, cache, resources.groups, automation)
-    state.automation, state.changes = automation, changes
-    state.policies = SlaPolicies(database, automation)
-    state.recomputation = Recomputation(database, changes, state.policies, automation)
-    state.reminders = Reminders(database, StoredCursors(database))
-    state.rules, state.rule_dry_runs = RuleService(database, automation), RuleDryRuns(database)
-    state.publisher = EventPublisher(database, changes.committed)
-    definitions, assignees = FieldDefinitions(database), Assignees(database)
-    working_fields = WorkingFields(assignees, definitions)
-    state.fields = FieldService(database, definitions, resources.groups)
-    state.calendars = CalendarService(database, automation)
-    state.tickets = TicketService(database, cache, changes, working_fields)
-    state.lists = TicketLists(database, definitions)
-    state.counter = TicketCounter(database, definitions)
-    state.tag_list = TagList(database, changes, StoredCursors(database))
-    state.assignment = Assignment(changes)
-    state.ticket_tags = TicketTags(changes)
-    state.participants = TicketParticipants(database, changes, definitions)
-    state.links = TicketLinks(changes)
-    state.merges = Merges(database, changes, definitions)
-    state.follow_ups = FollowUps(database, changes, working_fields)
-    state.hand_overs = HandOvers(database, changes, state.people, assignees)
 
 
 def _build_webhooks(state: State, database: Database, sender: Sender) -> None:
@@ -248,6 +202,7 @@ def _inline_work(state: State, database: Database, sender: Sender, settings: Set
         *event_work(database, publisher, retention_days=settings.event_retention_days),
         *webhook_work(database, publisher, sender, max_in_flight=IN_FLIGHT_INLINE),
         *automation_work(database, state.changes, state.automation),
+        *desk_work(database, state.changes, state.tickets, state.working_fields),
     ]
 
 
@@ -264,6 +219,8 @@ def _middleware(
         Middleware(DeadlineMiddleware, timeout_s=settings.request_timeout),
         # Before anything that creates a response: each response needs the id and the security headers.
         Middleware(RequestIdMiddleware, shutdown=shutdown),
+        # Around everything that refuses requests.
+        Middleware(DeskProblemsMiddleware),
         # Before authentication: a preflight carries no credentials. Browsers read refusals too.
         cors(settings.cors_origins or ()),
         # The cheapest refusals come first: these need the request target and the headers only.

@@ -37,7 +37,7 @@ def test_it_prints_its_addresses_and_leaves_no_process_behind(service: ServicePr
     family = family_of(service)
     assert {"postgres", "valkey-server"} <= {process.name() for process in family}
     assert service.stop(signal.SIGINT) == 0
-    for address in (f"{service.url}/tickets", f"{service.url}/docs", str(data_folder)):
+    for address in (f"{service.url}/desk", f"{service.url}/tickets", f"{service.url}/docs", str(data_folder)):
         assert address in service.output
     assert not FAULT.search(service.output)
     assert alive(family) == []

@@ -17,6 +17,8 @@ from services.access.principal import Principal
 from services.automation.reminders import Reminders
 from services.automation.rule_dry_runs import RuleDryRuns
 from services.automation.rule_service import RuleService
+from services.bulk.bulk_changes import BulkChanges
+from services.canned.replies import CannedReplies
 from services.directory.groups import Groups
 from services.directory.hand_over import HandOvers
 from services.directory.people import People
@@ -26,6 +28,8 @@ from services.fields.service import FieldService
 from services.links.follow_ups import FollowUps
 from services.links.links import TicketLinks
 from services.links.merges import Merges
+from services.numbers.happened import NumbersOfThePast
+from services.numbers.now import NumbersOfNow
 from services.operation.health import HealthService
 from services.sla.calendars import CalendarService
 from services.sla.policies import SlaPolicies
@@ -37,6 +41,7 @@ from services.tickets.participants import TicketParticipants
 from services.tickets.service import TicketService
 from services.tickets.tag_list import TagList
 from services.tickets.tags import TicketTags
+from services.views.views import Views
 from services.webhooks.deliveries import WebhookDeliveries
 from services.webhooks.endpoints import WebhookService
 from services.webhooks.replays import WebhookReplays
@@ -88,6 +93,11 @@ AllCalendars = Annotated[CalendarService, Depends(_provided("calendars"))]
 AllReminders = Annotated[Reminders, Depends(_provided("reminders"))]
 AllRules = Annotated[RuleService, Depends(_provided("rules"))]
 DryRuns = Annotated[RuleDryRuns, Depends(_provided("rule_dry_runs"))]
+Now = Annotated[NumbersOfNow, Depends(_provided("numbers_of_now"))]
+Past = Annotated[NumbersOfThePast, Depends(_provided("numbers_of_the_past"))]
+AllBulkChanges = Annotated[BulkChanges, Depends(_provided("bulk_changes"))]
+AllViews = Annotated[Views, Depends(_provided("views"))]
+AllCannedReplies = Annotated[CannedReplies, Depends(_provided("canned_replies"))]
 Caller = Annotated[Principal, Depends(_caller)]
 # The bounds precede the validator, so that they are part of the documented schema.
 TicketId = Annotated[

@@ -162,7 +162,7 @@ def _metrics_collector() -> MetricsCollector | None:
 
 def _print_addresses(settings: Settings, data: str) -> None:
     url = uvicorn_process.url(settings)
-    text = f"\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {data}\n\nCtrl-C stops."
+    text = f"\n  Desk  {url}/desk\n  API   {url}/tickets\n  Docs  {url}/docs\n  Data  {data}\n\nCtrl-C stops."
     Output(sys.stdout).write_line(text)
 
 

@@ -2,8 +2,9 @@
 
     ./entrypoint.sh worker
 
-It publishes events, delivers them to webhooks, fires timers and reminds, for services with `WORK=off`. Several workers
-share the work. SIGTERM and SIGINT stop it; requests to webhooks that are in progress have two seconds then.
+It publishes events, delivers them to webhooks, fires timers, reminds, sends drafts and makes bulk changes, for
+services with `WORK=off`. Several workers share the work. SIGTERM and SIGINT stop it; requests to webhooks that are in
+progress have two seconds then.
 """
 
 import asyncio
@@ -25,13 +26,16 @@ from core.settings import Settings
 from db.resources import open_resources
 from services.automation.auto_close import AutoCloseTimes
 from services.automation.settings import AutomationDefinitions
+from services.directory.assignees import Assignees
 from services.events.publisher import EventPublisher
+from services.fields.definitions import FieldDefinitions
 from services.tickets.changes import TicketChanges
-from services.tickets.service import lookup_schema
+from services.tickets.service import TicketService, lookup_schema
+from services.tickets.working_fields import WorkingFields
 from services.webhooks.addresses import AddressPolicy
 from services.webhooks.schedule import DEFAULT_SCHEDULE, Schedule
 from services.webhooks.sender import Sender
-from workers.background import IN_FLIGHT_OF_WORKER, automation_work, event_work, webhook_work
+from workers.background import IN_FLIGHT_OF_WORKER, automation_work, desk_work, event_work, webhook_work
 from workers.runner import Runner
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -71,12 +75,15 @@ async def _work(settings: Settings, schedule: Schedule) -> None:
         close = AutoCloseTimes(settings.auto_close_after, settings.auto_close_notice)
         automation = AutomationDefinitions(database, close)
         changes = TicketChanges(database, resources.cache, resources.groups, automation)
+        working_fields = WorkingFields(Assignees(database), FieldDefinitions(database))
+        tickets = TicketService(database, resources.cache, changes, working_fields)
         sender = Sender(AddressPolicy(settings.webhook_allow or ()))
         publisher = EventPublisher(database, changes.committed)
         works = [
             *event_work(database, publisher, retention_days=settings.event_retention_days),
             *webhook_work(database, publisher, sender, max_in_flight=IN_FLIGHT_OF_WORKER, schedule=schedule),
             *automation_work(database, changes, automation),
+            *desk_work(database, changes, tickets, working_fields),
         ]
         try:
             with _exporting_metrics(settings):

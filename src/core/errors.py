@@ -10,6 +10,7 @@ ServiceError
 ├── IllegalTransition     the status machine does not have this transition
 ├── …                     the rules on tags, links, merges and so on: see `core.ticket_errors`
 ├── …                     the rules on service levels: see `core.service_level_errors`
+├── …                     drafts, saved views, canned replies, bulk changes: see `core.desk_errors`
 ├── PrincipalNotFound     no principal has this id, or the caller may not see it
 ├── GroupNotFound         no group has this id
 ├── KeyNotFound           no API key has this id
@@ -45,7 +46,11 @@ ServiceError
     └── OutcomeUnknown        the commit was interrupted; the change may have been saved
 """
 
+import re
 from collections.abc import Sequence
+from typing import Final
+
+_WORDS: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class Fault:
@@ -61,6 +66,11 @@ class Fault:
 
 class ServiceError(Exception):
     """Base class: the service refuses a request or cannot process it now."""
+
+    @classmethod
+    def code(cls) -> str:
+        """Return the name of the error in stored results: `ticket-closed` for TicketClosed."""
+        return _WORDS.sub("-", cls.__name__).lower()
 
 
 class Unauthenticated(ServiceError):

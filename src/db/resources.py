@@ -15,6 +15,7 @@ from db.postgres.database import Database
 from db.redis.client import connect
 from db.redis.cluster_mode import with_detected_mode
 from db.redis.guard import GuardedRedis
+from db.redis.presence import PresenceStore
 from db.redis.rate_limit import RateLimiter
 
 
@@ -27,6 +28,7 @@ class Resources:
     groups: FenceGroups
     fences: FenceRenewer
     limiter: RateLimiter | None
+    presence: PresenceStore
 
 
 @asynccontextmanager
@@ -66,7 +68,7 @@ async def open_resources(
         await cache.warm_up()
         with suppress(Unavailable):  # the fences are made as soon as PostgreSQL responds
             await fences.renew()
-        yield Resources(database, cache, groups, fences, limiter)
+        yield Resources(database, cache, groups, fences, limiter, PresenceStore(redis, prefix=prefix))
     finally:
         try:
             await cache.close()

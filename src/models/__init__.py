@@ -3,10 +3,13 @@
 from models.api_key import ApiKey
 from models.audience import Audience
 from models.base import Base, table_of
+from models.bulk_run import BulkRun
 from models.calendar import Calendar
+from models.canned_reply import CannedReply
 from models.clock_kind import ClockKind, SlaState
 from models.comment import Comment
 from models.custom_field import CustomField, FieldType, RequiredAt
+from models.draft import Draft, DraftKind
 from models.event_kind import EventKind
 from models.event_log import EventLogEntry, EventPublisher
 from models.fence_group import FENCE_GROUPS, FenceGroup, FenceState
@@ -15,6 +18,7 @@ from models.idempotency_key import IdempotencyKey
 from models.principal import PERSON_NUMBERS, Principal, PrincipalKind, Role, RoleSource, Scope
 from models.reminder import Reminder
 from models.rule import AssignBy, Rule, RuleEvent
+from models.saved_view import SavedView
 from models.search_document import RecentWords, SearchDocument
 from models.service_secret import ServiceSecret
 from models.sla_policy import SlaPolicy
@@ -23,6 +27,7 @@ from models.ticket import Priority, Ticket, TicketStatus
 from models.ticket_event import EventType, TicketEvent
 from models.ticket_facet import TicketFacet
 from models.ticket_link import LinkType, TicketLink
+from models.ticket_numbers import NumberHour, NumberKind, NumberMetric, NumberState
 from models.webhook import (
     DeliveryReason,
     DeliveryState,
@@ -43,12 +48,16 @@ __all__ = [
     "AssignBy",
     "Audience",
     "Base",
+    "BulkRun",
     "Calendar",
+    "CannedReply",
     "ClockKind",
     "Comment",
     "CustomField",
     "DeliveryReason",
     "DeliveryState",
+    "Draft",
+    "DraftKind",
     "EventKind",
     "EventLogEntry",
     "EventPublisher",
@@ -60,6 +69,10 @@ __all__ = [
     "GroupMember",
     "IdempotencyKey",
     "LinkType",
+    "NumberHour",
+    "NumberKind",
+    "NumberMetric",
+    "NumberState",
     "Principal",
     "PrincipalKind",
     "Priority",
@@ -71,6 +84,7 @@ __all__ = [
     "RoleSource",
     "Rule",
     "RuleEvent",
+    "SavedView",
     "Scope",
     "SearchDocument",
     "ServiceSecret",

@@ -12,9 +12,14 @@ from db.postgres.database import Database
 from services.automation.due_reminders import DueReminders
 from services.automation.settings import AutomationDefinitions
 from services.automation.timers import TicketTimers
+from services.bulk.runner import BulkRunner
+from services.drafts.due_drafts import DueDrafts
 from services.events.publisher import EventPublisher
 from services.events.retention import purge_continually as purge_log_continually
+from services.numbers.rollup import NumberRollup
 from services.tickets.changes import TicketChanges
+from services.tickets.service import TicketService
+from services.tickets.working_fields import WorkingFields
 from services.webhooks.deliverer import Deliverer
 from services.webhooks.feeder import Feeder
 from services.webhooks.maintenance import purge_continually as purge_webhooks_continually
@@ -59,4 +64,15 @@ def automation_work(database: Database, changes: TicketChanges, definitions: Aut
     return [
         Work("fire-timers", TicketTimers(database, changes, definitions).run),
         Work("remind", DueReminders(database, changes).run),
+    ]
+
+
+def desk_work(
+    database: Database, changes: TicketChanges, tickets: TicketService, working_fields: WorkingFields
+) -> Sequence[Work]:
+    """Return the work that finishes what agents have begun."""
+    return [
+        Work("send-drafts", DueDrafts(database, tickets).run),
+        Work("compute-numbers", NumberRollup(database).run),
+        Work("run-bulk-changes", BulkRunner(database, changes, working_fields).run),
     ]

@@ -73,6 +73,9 @@ OF_AGENTS = {
     "set_reminder",
     "get_reminder",
     "delete_reminder",
+    "try_bulk_change",
+    "start_bulk_change",
+    "get_bulk_change",
 }
 CONDITIONS: list[dict[str, str]] = [
     {},

@@ -86,6 +86,12 @@ def test_every_response_documents_its_headers(document: JSON) -> None:
         ("create_rule", 201): {"Location", "ETag"},
         **{(name, 200): {"ETag"} for name in ("get_rule", "change_rule")},
         **{(name, 412): {"ETag"} for name in ("change_rule", "delete_rule")},
+        **{(f"create_{name}", 201): {"Location", "ETag"} for name in ("view", "canned_reply")},
+        **{(f"{verb}_{name}", 200): {"ETag"} for verb in ("get", "change") for name in ("view", "canned_reply")},
+        **{(f"{verb}_{name}", 412): {"ETag"} for verb in ("change", "delete") for name in ("view", "canned_reply")},
+        ("start_bulk_change", 202): {"Location", "Idempotent-Replayed"},
+        ("start_bulk_change", 409): {"Retry-After"},
+        ("list_canned_replies", 200): {"Link"},
         **{(name, 200): {"ETag"} for name in ("get_webhook", "change_webhook", "rotate_secret")},
         **{(name, 412): {"ETag"} for name in ("change_webhook", "delete_webhook", "rotate_secret")},
         ("list_deliveries", 200): {"Link"},
@@ -118,6 +124,7 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
     }
     assert {name: headers for name, headers in documented.items() if headers} == {
         "create_ticket": {"Idempotency-Key"},
+        "start_bulk_change": {"Idempotency-Key"},
         "create_comment": {"Idempotency-Key", "If-Match", "If-None-Match"},
         "change_ticket": {"If-Match", "If-None-Match"},
         "change_field": {"If-Match", "If-None-Match"},
@@ -141,6 +148,11 @@ def test_every_request_header_is_documented_with_an_example(document: JSON) -> N
         "delete_webhook": {"If-Match", "If-None-Match"},
         "change_rule": {"If-Match", "If-None-Match"},
         "delete_rule": {"If-Match", "If-None-Match"},
+        **{
+            f"{verb}_{name}": {"If-Match", "If-None-Match"}
+            for verb in ("change", "delete")
+            for name in ("view", "canned_reply")
+        },
     }
     for operation in operations(document).values():
         for parameter in operation.get("parameters", ()):

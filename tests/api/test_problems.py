@@ -12,7 +12,8 @@ import pytest
 from api.problems.handlers import example
 from api.problems.pages import page
 from api.problems.problem_type import ProblemType
-from api.problems.types import ALL_PROBLEM_TYPES, problem_type_for
+from api.problems.types import ALL_PROBLEM_TYPES, PROBLEM_TYPES, problem_type_for
+from core.errors import ServiceError
 from support.factories import JSON, a_comment, a_ticket, open_ticket, ticket_in
 
 EVERY_TYPE = pytest.mark.parametrize("problem_type", ALL_PROBLEM_TYPES, ids=lambda each: each.slug)
@@ -40,6 +41,12 @@ async def test_every_type_has_a_page_that_describes_it(client: httpx2.AsyncClien
 def test_every_remedy_is_a_full_text(problem_type: ProblemType) -> None:
     assert len(problem_type.remedy) > 60
     assert problem_type.remedy.endswith(".")
+
+
+def test_stored_results_name_an_error_as_its_problem_type_does() -> None:
+    codes = {kind.slug: error.code() for error, kind in PROBLEM_TYPES.items() if issubclass(error, ServiceError)}
+    assert codes
+    assert all(slug == code for slug, code in codes.items())
 
 
 async def test_the_index_links_to_every_page(client: httpx2.AsyncClient) -> None:
@@ -157,6 +164,16 @@ NOT_CAUSED_HERE = {
         "invalid-fields",
         "fields-required",
         "too-many-tickets",
+        "bulk-run-not-found",
+        "view-not-found",
+        "too-many-views",
+        "canned-reply-not-found",
+        "too-many-canned-replies",
+        # of no operation: drafts belong to pages
+        "draft-not-found",
+        "draft-changed",
+        "draft-being-sent",
+        "commented-meanwhile",
     )
 }
 

@@ -1,4 +1,4 @@
-"""A browser that opens the address of the service gets the documentation."""
+"""A browser that opens the address of the service gets the desk."""
 
 import httpx2
 import pytest
@@ -10,12 +10,12 @@ from support.factories import running
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
-async def test_a_browser_at_the_root_is_redirected_to_the_docs(client: httpx2.AsyncClient) -> None:
+async def test_a_browser_at_the_root_is_redirected_to_the_desk(client: httpx2.AsyncClient) -> None:
     response = await client.get("/", headers=BROWSER)
-    assert (response.status_code, response.headers["Location"]) == (307, "docs")
+    assert (response.status_code, response.headers["Location"]) == (307, "desk")
     assert response.headers["Vary"] == "Accept"
     followed = await client.get("/", headers=BROWSER, follow_redirects=True)
-    assert (followed.status_code, followed.url.path) == (200, "/docs")
+    assert (followed.status_code, followed.url.path) == (200, "/desk/tickets")
 
 
 async def test_the_redirect_stays_below_the_prefix_of_a_mounted_service(app: FastAPI) -> None:
@@ -26,7 +26,7 @@ async def test_the_redirect_stays_below_the_prefix_of_a_mounted_service(app: Fas
         response = await client.get("/support/", headers=BROWSER)
         assert response.status_code == 307
         assert response.next_request is not None
-        assert response.next_request.url.path == "/support/docs"
+        assert response.next_request.url.path == "/support/desk"
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "text/html;q=0, application/json", ""])

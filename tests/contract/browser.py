@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from playwright.async_api import Page, Request, Route, async_playwright
 
@@ -23,6 +24,9 @@ _QUIET = [
 ]
 
 
+_CONTEXT: Final[dict[str, Any]] = {"viewport": {"width": 1280, "height": 1600}, "service_workers": "block"}
+
+
 @dataclass
 class Visit:
     """A page, its requests to other hosts, and its errors."""
@@ -33,12 +37,12 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(origin: str, chromium: str) -> AsyncIterator[Visit]:
-    """Yield a new page of a headless Chromium that may only send requests to `origin`."""
+async def visiting(origin: str, chromium: str, **options: Any) -> AsyncIterator[Visit]:
+    """Yield a new page of a headless Chromium that may only send requests to `origin`; `options` are of its context."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=_QUIET, timeout=TIMEOUT_MS)
         try:
-            context = await browser.new_context(viewport={"width": 1280, "height": 1600}, service_workers="block")
+            context = await browser.new_context(**(_CONTEXT | options))
             context.set_default_timeout(TIMEOUT_MS)
             visit = Visit(await context.new_page())
 
@@ -51,14 +55,17 @@ async def visiting(origin: str, chromium: str) -> AsyncIterator[Visit]:
                     await route.abort()
 
             await context.route("**/*", only_origin)
-            visit.page.on(
-                "console", lambda message: visit.errors.append(message.text) if message.type == "error" else None
-            )
-            visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
-            visit.page.on("requestfailed", lambda request: _failed(visit, request))
+            watch(visit, visit.page)
             yield visit
         finally:
             await browser.close()
+
+
+def watch(visit: Visit, page: Page) -> None:
+    """Record the errors of a page."""
+    page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("requestfailed", lambda request: _failed(visit, request))
 
 
 def _failed(visit: Visit, request: Request) -> None:

@@ -7,12 +7,24 @@ from typing import Any
 import httpx2
 
 from support.api_calls import a_calendar, a_person, a_policy, existing_calendar
+from support.desk import new_bulk_change, new_reply, new_view
 from support.factories import JSON, a_ticket
 from support.rules import new_rule
 from support.webhooks import new_replay, new_webhook, webhook_with_delivery
 
 # The values of the examples that must be unique, by the operations whose bodies have them.
-_UNIQUE = ("alice@example.com", "Network", "crm", "device", "Support", "Urgent", "Standard", "Fires", "Important")
+_UNIQUE = (
+    "alice@example.com",
+    "Network",
+    "crm",
+    "device",
+    "Support",
+    "Urgent",
+    "Standard",
+    "Fires",
+    "Important",
+    "water",
+)
 _CREATING = frozenset(
     {
         "create_person",
@@ -23,6 +35,7 @@ _CREATING = frozenset(
         "create_calendar",
         "create_sla_policy",
         "create_rule",
+        "create_canned_reply",
     }
 )
 
@@ -49,6 +62,12 @@ async def prepared_path(client: httpx2.AsyncClient, operation: str, path: str, p
             values[name] = await make()
     if "{rule_id}" in path or operation == "create_rule":  # which makes room for another one
         values["rule_id"] = await new_rule(client)
+    if "{run_id}" in path:
+        values["run_id"] = await new_bulk_change(client, await _new(client, "/tickets", a_ticket()))
+    if "{view_id}" in path or operation == "create_view":  # which makes room for another one
+        values["view_id"] = await new_view(client)
+    if "{reply_id}" in path or operation == "create_canned_reply":
+        values["reply_id"] = await new_reply(client)
     if "{webhook_id}" in path:
         values |= await _webhook_for(client, path)
     return path.format_map(values)

@@ -16,7 +16,11 @@ from schemathesis.schemas import BaseSchema
 
 from api.problems.types import PROBLEM_TYPES
 from core.errors import ServiceError, Unavailable
+from schemas.bulk import EITHER, NO_ACTION
+from schemas.canned_replies import UNKNOWN_VARIABLE
 from schemas.cloud_events import MAX_WAIT_S
+from schemas.ticket_numbers import MAX_DAYS, MAX_DAYS_BY, TOO_MANY_DAYS, UNTIL_BEFORE_SINCE
+from schemas.ticket_queries import NOT_A_QUERY
 from support.factories import JSON
 
 CHECKS: Final[JSON] = {
@@ -62,6 +66,12 @@ _TOGETHER: Final = {
     "must be a date that exists",
     "must have at least one action",
     "must have at least one budget",
+    NOT_A_QUERY,
+    UNTIL_BEFORE_SINCE,
+    *(TOO_MANY_DAYS.format(days=days - 1) for days in (MAX_DAYS, MAX_DAYS_BY)),
+    EITHER,
+    NO_ACTION,
+    UNKNOWN_VARIABLE,
 }
 _MIN_UNIQUE_LENGTH: Final = 16
 # Two labels at least, without hyphens, none of which is of special use.
@@ -79,7 +89,10 @@ def install(schema: BaseSchema) -> None:
     @schema.hook
     def filter_failure(_context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
         is_of_method = isinstance(failure, UnsupportedMethodResponse) or response.status_code == 405
-        if case.path.endswith(("/tickets/counts", "/rules/dry-run")) and is_of_method:
+        if (
+            case.path.endswith(("/tickets/counts", "/tickets/bulk", "/bulk/dry-run", "/rules/dry-run", "/views/counts"))
+            and is_of_method
+        ):
             return False  # the path of a ticket or a rule has the other methods, and refuses this id (422)
         if not isinstance(failure, RejectedPositiveData):
             return True

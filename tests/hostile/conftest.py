@@ -41,6 +41,11 @@ async def add_directory(dsn: str) -> None:
         INSERT INTO fields (key, label, type) VALUES ('device', 'Device', 'text');
         INSERT INTO rules (name, position, events, actions)
         SELECT 'rule ' || n, n, '{ticket.created}', '{"add_tags": ["x"]}' FROM generate_series(1, 2) n;
+        INSERT INTO bulk_runs (principal_id, action, ticket_ids, finished_at) VALUES ('key:hostile', '{}', '{}', now());
+        INSERT INTO saved_views (name, query, position)
+        SELECT 'view ' || n, 'status=open', n FROM generate_series(1, 2) n;
+        INSERT INTO canned_replies (title, shortcut, text)
+        SELECT 'Greeting', 'reply-' || n, 'Hello {{me.name}}' FROM generate_series(1, 2) n;
         INSERT INTO tickets (subject, text, email)
         SELECT 'subject', 'text', 'alice@example.com' FROM generate_series(1, 6);
         INSERT INTO reminders (ticket_id, principal_id, remind_at)

@@ -31,6 +31,9 @@ _EXISTING: Final = {
     "{delivery_id}": "1",
     "{replay_id}": "1",
     "{rule_id}": "1",
+    "{run_id}": "1",
+    "{view_id}": "1",
+    "{reply_id}": "1",
     "{policy_id}": "1",
     "{tag}": "printer",
     "{email}": "carol@example.com",
@@ -51,10 +54,8 @@ def _valid(operation: str, field: str) -> object:
         return {"key": f"f{unique}", "label": "Device", "type": "text"}[field]
     if operation in {"create_rule", "change_rule", "try_rule"}:
         return _valid_of_rule(field, unique)
-    if operation == "start_replay":
-        return {"from": "2026-01-01T00:00:00Z"}[field]
-    if operation == "set_reminder":
-        return {"remind_at": "2035-03-02T09:00:00Z", "note": "Ask again", "snooze": True}[field]
+    if of_resource := _of_resource(operation.partition("_")[2], unique):
+        return of_resource[field]
     values = {"name": unique, "role": "agent", "members": [], "active": True, "status": "answered"}
     values |= {"url": "https://hooks.example.com/", "zone": "UTC", "weekly": {"mon": [["09:00", "17:30"]]}}
     values |= {"auto_close_after": 3600, "calendar_id": 1, "match": {}, "position": 1}
@@ -62,6 +63,18 @@ def _valid(operation: str, field: str) -> object:
     values |= {"dry_run": True, "after_ticket_id": 1}
     values |= {"into": 2, "from": "old", "to": "new", "assignee_id": None, "label": "Device"}
     return (a_ticket() | values)[field]
+
+
+def _of_resource(resource: str, unique: str) -> JSON:
+    """Return valid values of the fields of a resource; none of one whose fields have the values of the others."""
+    of_resources: dict[str, JSON] = {
+        "view": {"name": unique, "query": "status=open", "shared": False, "position": 1},
+        "canned_reply": {"title": "Greeting", "shortcut": unique, "text": "Hello {{me.name}}", "group_id": None},
+        "bulk_change": {"ids": [1], "query": None, "after_ticket_id": 0, "action": {"add_tags": ["x"]}},
+        "replay": {"from": "2026-01-01T00:00:00Z"},
+        "reminder": {"remind_at": "2035-03-02T09:00:00Z", "note": "Ask again", "snooze": True},
+    }
+    return of_resources.get(resource, {})
 
 
 def _valid_of_rule(field: str, name: str) -> object:
@@ -74,7 +87,12 @@ def _valid_of_rule(field: str, name: str) -> object:
 # Operations on a ticket in another state than open: 3 is merged into 4, 5 is closed, 6 is open and has a reminder.
 _TICKETS: Final = {"undo_merge": 3, "open_follow_up": 5, "merge_ticket": 6, "delete_reminder": 6}
 # Required together, though the schema cannot express it.
-_MORE_REQUIRED: Final = {"create_key": ["name", "role"], "create_sla_policy": ["first_response_s"]}
+_MORE_REQUIRED: Final = {
+    "try_bulk_change": ["ids"],
+    "start_bulk_change": ["ids"],
+    "create_key": ["name", "role"],
+    "create_sla_policy": ["first_response_s"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +110,9 @@ class Operation:
     def target(self, ticket_id: int | str = 1) -> bytes:
         """Return the path, with the id of a ticket if it has that parameter, and of other resources that exist."""
         path = self.path.replace("{ticket_id}", str(_TICKETS.get(self.id, ticket_id)))
-        if self.id in {"delete_webhook", "delete_rule"}:
-            path = path.replace("{webhook_id}", "2").replace("{rule_id}", "2")
+        if self.id.startswith("delete_"):
+            for name in ("{webhook_id}", "{rule_id}", "{view_id}", "{reply_id}"):
+                path = path.replace(name, "2")
         for name, value in _EXISTING.items():
             path = path.replace(name, value)
         return path.encode()

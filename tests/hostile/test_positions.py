@@ -17,6 +17,9 @@ QUERIES = {
     "get_due": b"?from=2026-03-02T09:00:00Z&seconds=1",
     "get_worked": b"?from=2026-03-02T09:00:00Z&until=2026-03-03T09:00:00Z",
     "propose_holidays": b"?country=DE&year=2026",
+    "get_numbers_by_day": b"?since=2026-03-02&until=2026-03-02",
+    "get_numbers_by_value": b"?facet=tag&since=2026-03-02&until=2026-03-02",
+    "render_canned_reply": b"?ticket_id=1",
 }
 
 
@@ -63,6 +66,16 @@ async def restore_limited(dsn: str) -> None:
     )
     await connection.execute("DELETE FROM sla_policies WHERE id > 1")
     await connection.execute("DELETE FROM calendars WHERE id > 1")
+    await connection.execute("DELETE FROM saved_views WHERE id > 2")
+    await connection.execute("DELETE FROM canned_replies WHERE id > 2")
+    await connection.execute(
+        "INSERT INTO saved_views (id, name, query, position) OVERRIDING SYSTEM VALUE VALUES (2, 'view', '', 2)"
+        " ON CONFLICT DO NOTHING"
+    )
+    await connection.execute(
+        "INSERT INTO canned_replies (id, title, shortcut, text) OVERRIDING SYSTEM VALUE VALUES (2, 'a', 'reply-2', 'a')"
+        " ON CONFLICT DO NOTHING"
+    )
     await connection.close()
 
 

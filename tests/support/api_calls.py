@@ -4,6 +4,7 @@ import secrets
 
 import httpx2
 
+from support.desk import desk_calls
 from support.factories import JSON, a_comment, a_ticket
 from support.rules import a_rule, new_rule
 from support.webhooks import URL, new_replay, new_webhook, webhook_with_delivery
@@ -132,6 +133,7 @@ async def calls(client: httpx2.AsyncClient, ticket_id: int, email: str, admin: d
         "get_rule": ("GET", rule, None),
         "change_rule": ("PATCH", rule, {"active": False}),
         "delete_rule": ("DELETE", unused_rule, None),
+        **await desk_calls(client, ticket_id, admin),
         "get_workflow": ("GET", "/workflow", None),
         "livez": ("GET", "/livez", None),
         "readyz": ("GET", "/readyz", None),

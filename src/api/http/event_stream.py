@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Final
+from typing import Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
@@ -13,7 +13,6 @@ from starlette.types import Receive, Scope, Send
 
 from core import deadline
 from core.errors import DeadlineExceeded, TooManyStreams
-from services.events.stream import EventStream
 
 EVENT_STREAM: Final = "text/event-stream"
 WAITING_KEY: Final = "is_waiting"
@@ -45,6 +44,25 @@ def mark_as_waiting(scope: Scope) -> None:
     scope[WAITING_KEY] = True
 
 
+ResultT = TypeVar("ResultT")
+
+
+class ByteStream(Protocol):
+    """A stream as it is written: see `services.events.stream.EventStream`."""
+
+    def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield what is to be written until the stream ends."""
+        ...
+
+    async def limited(self, work: Awaitable[ResultT], timeout_s: float) -> ResultT:
+        """Return the result of work. Raises DeadlineExceeded."""
+        ...
+
+    def close(self) -> None:
+        """End the stream."""
+        ...
+
+
 class StreamLimiter:
     """Limits the streams and the waiting requests of this process."""
 
@@ -72,7 +90,7 @@ class EventStreamResponse(Response):
 
     background = None
 
-    def __init__(self, open_stream: Callable[[], Awaitable[EventStream]], limiter: StreamLimiter) -> None:
+    def __init__(self, open_stream: Callable[[], Awaitable[ByteStream]], limiter: StreamLimiter) -> None:
         self.status_code = 200
         self.raw_headers = list(_HEADERS)
         self.body = b""
@@ -93,7 +111,7 @@ class EventStreamResponse(Response):
                 disconnected.cancel()
 
 
-async def _write(stream: EventStream, send: Send) -> None:
+async def _write(stream: ByteStream, send: Send) -> None:
     try:
         async with aclosing(stream.chunks()) as chunks:
             async for chunk in chunks:
@@ -104,7 +122,7 @@ async def _write(stream: EventStream, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _close_when_gone(stream: EventStream, receive: Receive) -> None:
+async def _close_when_gone(stream: ByteStream, receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     stream.close()

@@ -74,6 +74,12 @@ def created_response(result: WriteResult, *, is_replay: bool, location: str | No
     return SerializedResponse(201, headers, result.body)
 
 
+def accepted_response(result: WriteResult, *, is_replay: bool, location: str) -> SerializedResponse:
+    """Return the response with what is done in the background (202), marked if it is a replay."""
+    headers = [(b"location", location.encode())]
+    return SerializedResponse(202, [*headers, _REPLAYED] if is_replay else headers, result.body)
+
+
 def upserted_response(result: WriteResult, *, existed: bool) -> SerializedResponse:
     """Return the response with a ticket that existed (200) or was created (201)."""
     return (

@@ -28,10 +28,10 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 
 
 def secured(headers: Iterable[tuple[bytes, bytes]], scope: Scope) -> Headers:
-    """Return the headers of a response with the security headers; its own policy and Cache-Control are kept."""
+    """Return the headers of a response with the security headers; its own values are kept."""
     complete = [*headers]
     names = {name for name, _ in complete}
-    complete += _ALWAYS
+    complete += [header for header in _ALWAYS if header[0] not in names]
     if POLICY[0] not in names:
         complete.append(POLICY)
     if _NO_STORE[0] not in names and scope["path"] in NOT_STORED:

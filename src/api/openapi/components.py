@@ -5,6 +5,7 @@ from typing import Final
 from api.openapi import (
     JSON,
     calendar_examples,
+    desk_examples,
     directory_examples,
     event_examples,
     examples,
@@ -26,6 +27,7 @@ _RESPONSES: Final = (
     | sla_examples.SLA_RESPONSES
     | rule_examples.RULE_RESPONSES
     | event_examples.EVENT_RESPONSES
+    | desk_examples.DESK_EXAMPLES
 )
 
 SECURITY_SCHEMES: Final = {

@@ -87,6 +87,12 @@ TAGS: Final = [
         "name": "rules",
         "description": "Rules: what the service does by itself to new and changed tickets. Admins write, agents read.",
     },
+    {
+        "name": "views",
+        "description": "Saved views: names for queries of the list of tickets, of one agent or of all.",
+    },
+    {"name": "numbers", "description": "Numbers of tickets: now, by day, and by person, group or tag. For agents."},
+    {"name": "canned replies", "description": "Canned replies: texts that agents insert into their replies."},
     {"name": "events", "description": "What happened, in one order: pages, streams and the catalogue of the types."},
     {"name": "workflow", "description": "The status machine of tickets."},
     {"name": "operation", "description": "Probes for load balancers and orchestrators."},

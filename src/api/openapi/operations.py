@@ -32,7 +32,7 @@ _LINKS: Final[dict[tuple[str, str], JSON]] = {
     ("list_comments", "200"): {"next_page": {"operationId": "list_comments", "parameters": _SAME_TICKET | _CURSOR}},
     **{
         (name, "200"): {"next_page": {"operationId": name, "parameters": _CURSOR}}
-        for name in ("list_people", "list_groups", "list_keys", "list_reminders")
+        for name in ("list_people", "list_groups", "list_keys", "list_reminders", "list_canned_replies")
     },
     ("list_deliveries", "200"): {
         "next_page": {

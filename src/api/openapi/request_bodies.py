@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from api.openapi import JSON
 from api.openapi.calendar_examples import CALENDAR_PATCH, NEW_CALENDAR
+from api.openapi.desk_examples import BULK, CANNED_REPLY_PATCH, NEW_CANNED_REPLY, NEW_VIEW, VIEW_PATCH
 from api.openapi.directory_examples import (
     FIELD_PATCH,
     GROUP_PATCH,
@@ -22,7 +23,9 @@ from api.openapi.examples import MERGE, NEW_COMMENT, NEW_TICKET, REMINDER, RENAM
 from api.openapi.rule_examples import DRY_RUN, NEW_RULE, RULE_PATCH
 from api.openapi.sla_examples import NEW_POLICY, POLICY_PATCH, RECOMPUTE
 from api.openapi.webhook_examples import NEW_REPLAY, NEW_WEBHOOK, WEBHOOK_PATCH
+from schemas.bulk import BulkTarget
 from schemas.calendars import CalendarCreate, CalendarPatch
+from schemas.canned_replies import CannedReplyCreate, CannedReplyPatch
 from schemas.custom_fields import CustomFieldCreate, CustomFieldPatch
 from schemas.groups import GroupCreate, GroupPatch
 from schemas.hand_over import HandOver
@@ -34,6 +37,7 @@ from schemas.rules import RuleCreate, RulePatch
 from schemas.sla_policies import Recompute, SlaPolicyCreate, SlaPolicyPatch
 from schemas.tags import TagRename
 from schemas.tickets import CommentCreate, TicketCreate, TicketMerge, TicketPatch
+from schemas.views import ViewCreate, ViewPatch
 from schemas.webhook_deliveries import ReplayCreate
 from schemas.webhooks import WebhookCreate, WebhookPatch
 
@@ -62,6 +66,11 @@ NewReplay = Annotated[ReplayCreate, Body(openapi_examples=NEW_REPLAY)]
 NewRule = Annotated[RuleCreate, Body(openapi_examples=NEW_RULE)]
 RuleChange = Annotated[RulePatch, Body(openapi_examples=RULE_PATCH)]
 RuleTrial = Annotated[RuleDryRun, Body(openapi_examples=DRY_RUN)]
+BulkBody = Annotated[BulkTarget, Body(openapi_examples=BULK)]
+NewView = Annotated[ViewCreate, Body(openapi_examples=NEW_VIEW)]
+ViewChange = Annotated[ViewPatch, Body(openapi_examples=VIEW_PATCH)]
+NewCannedReply = Annotated[CannedReplyCreate, Body(openapi_examples=NEW_CANNED_REPLY)]
+CannedReplyChange = Annotated[CannedReplyPatch, Body(openapi_examples=CANNED_REPLY_PATCH)]
 
 _BODIES: Final = (
     *(NewTicket, NewComment, TagNames, MergeTarget, Patch, NewAssignee, NewPerson, PersonChange),
@@ -69,6 +78,7 @@ _BODIES: Final = (
     *(NewPolicy, PolicyChange, RecomputeRequest),
     *(NewCalendar, CalendarChange),
     *(NewRule, RuleChange, RuleTrial),
+    *(BulkBody, NewView, ViewChange, NewCannedReply, CannedReplyChange),
 )
 EXAMPLES: Final[Mapping[str, JSON]] = {model.__name__: body.openapi_examples for model, body in map(get_args, _BODIES)}
 """The examples of each body, by the name of its model."""
@@ -88,3 +98,5 @@ PATCHES_GROUP: Final = _merge_patch(GroupPatch, GROUP_PATCH)
 PATCHES_WEBHOOK: Final = _merge_patch(WebhookPatch, WEBHOOK_PATCH)
 PATCHES_POLICY: Final = _merge_patch(SlaPolicyPatch, POLICY_PATCH)
 PATCHES_RULE: Final = _merge_patch(RulePatch, RULE_PATCH)
+PATCHES_VIEW: Final = _merge_patch(ViewPatch, VIEW_PATCH)
+PATCHES_CANNED_REPLY: Final = _merge_patch(CannedReplyPatch, CANNED_REPLY_PATCH)

@@ -58,6 +58,13 @@ def example(problem_type: ProblemType) -> dict[str, Any]:
     return _problem(problem_type, _EXAMPLE_ID, problem_type.extensions).model_dump(mode="json", exclude_none=True)
 
 
+async def refusal_response(request: Request, error: Exception) -> Response:
+    """Return the problem response of a service error or of an invalid request."""
+    return await (_invalid_request if isinstance(error, RequestValidationError) else handle_service_error)(
+        request, error
+    )
+
+
 async def handle_service_error(request: Request, error: Exception) -> Response:
     """Return the problem response of a service error."""
     if isinstance(error, errors.Unavailable):

@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi.exceptions import RequestValidationError
 
+from api.problems.desk_types import DESK_PROBLEMS
 from api.problems.directory_types import DIRECTORY_PROBLEMS
 from api.problems.event_types import EVENT_PROBLEMS
 from api.problems.field_types import FIELD_PROBLEMS
@@ -197,6 +198,7 @@ PROBLEM_TYPES: Final[Mapping[type[Exception], ProblemType]] = {
     **WEBHOOK_PROBLEMS,
     **RULE_PROBLEMS,
     **EVENT_PROBLEMS,
+    **DESK_PROBLEMS,
 }
 
 # Refusals that are raised as a status code, before a route runs.

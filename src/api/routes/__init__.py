@@ -8,7 +8,9 @@ from fastapi.routing import APIRoute
 
 from api.routes import (
     assignment,
+    bulk,
     calendars,
+    canned_replies,
     comments,
     counts,
     docs,
@@ -20,6 +22,7 @@ from api.routes import (
     links,
     me,
     metrics,
+    numbers,
     participants,
     people,
     principals,
@@ -31,12 +34,14 @@ from api.routes import (
     tags,
     ticket_tags,
     tickets,
+    views,
     webhooks,
     workflow,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     counts.router,
+    bulk.router,
     tickets.router,
     comments.router,
     assignment.router,
@@ -56,6 +61,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     events.router,
     webhooks.router,
     rules.router,
+    views.router,
+    canned_replies.router,
+    numbers.router,
     workflow.router,
     health.router,
     metrics.router,

@@ -15,7 +15,7 @@ _HTML: Final = re.compile(r"(?:^|,)\s*text/html(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))
 
 @router.get("/")
 async def root(accept: Annotated[str, Header()] = "") -> RedirectResponse:
-    """Redirect a browser to the documentation. The URL is relative, so that a prefix of the service is kept."""
+    """Redirect a browser to the desk. The URL is relative, so that a prefix of the service is kept."""
     if _HTML.search(accept) is None:
         raise HTTPException(404)
-    return RedirectResponse("docs", headers={"Vary": "Accept"})
+    return RedirectResponse("desk", headers={"Vary": "Accept"})

@@ -11,7 +11,7 @@ could not be raised, the change is decided again on the locked row. So is one in
 an internal note, which is a version of its own in the same transaction.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, suppress
 
 from core import metrics
@@ -22,6 +22,7 @@ from db.cache.invalidation import Invalidation
 from db.cache.ticket_cache import TicketCache
 from db.postgres.database import Database, Decision
 from db.postgres.failures import raised_for_duplicates
+from db.postgres.session import Session
 from db.postgres.statements import Row
 from services.access.principal import Principal
 from services.automation.assigning import insert
@@ -38,6 +39,8 @@ from services.tickets.new_ticket import NewTicket
 from services.tickets.writer_queue import WriterQueue
 
 Decide = Callable[[EditedTicket], None]
+Within = Callable[[Session, EditedTicket], Awaitable[None]]
+"""A step in the transaction of a change, on its connection, after the change was decided; it may refuse the change."""
 
 
 class _NeedsLock(Exception):
@@ -99,17 +102,21 @@ class TicketChanges:
         expected: Mapping[int, Set[int]] = NONE_EXPECTED,
         *,
         request: IdempotentRequest | None = None,
+        within: Within | None = None,
     ) -> EditedTicket:
         """Change one ticket as `decide` decides, which is called again if the ticket changes meanwhile; return it.
 
-        Raises what `decide` raises, and what `changing` raises.
+        Raises what `decide` and `within` raise, and what `changing` raises.
         """
-        if request is None:
+        if request is None and within is None:
             with suppress(_NeedsLock):
                 return await self._change_unlocked(ticket_id, principal, decide, expected)
         changing = self.changing([ticket_id], principal, expected, request=request, has_rules=True)
-        async with changing as (ticket,):
+        async with changing as tickets:
+            (ticket,) = tickets
             decide(ticket)
+            if within is not None:
+                await within(tickets.connection, ticket)
         return ticket
 
     @asynccontextmanager

@@ -12,10 +12,11 @@ from db.postgres.session import Session
 from db.postgres.statements import Statement
 from models import Priority, Scope, TicketStatus
 from schemas.counts import MAX_COUNT, MAX_VALUES, CountsQuery, TicketCount, TicketCounts
+from schemas.lists import TicketFilters
 from services.access.principal import Principal
 from services.fields.definitions import FieldDefinitions, FieldSet
 from services.tickets.facet_values import LAST_CHARACTER, facet_values
-from services.tickets.list_filters import NONE, list_filters
+from services.tickets.list_filters import NONE, ListFilters, list_filters
 from services.tickets.page_shape import PageShape
 from services.tickets.pages import MAX_PAGE_STATEMENTS, rows_of_tickets
 
@@ -56,6 +57,34 @@ class TicketCounter:
         shown = [count for count in counts if count.count != 0]
         return TicketCounts(by=query.by, counts=shown, truncated=len(values) > MAX_VALUES)
 
+    async def filters(self, query: TicketFilters, principal: Principal) -> ListFilters:
+        """Return the filters of a query. Raises Forbidden, InvalidFields."""
+        return list_filters(query, principal, await self._definitions.current() if query.custom else None)
+
+    async def matching(self, query: TicketFilters, principal: Principal, *, most: int = MAX_COUNT) -> int:
+        """Return the number of tickets that match the filters, up to `most + 1`.
+
+        Raises InsufficientScope, Forbidden, InvalidFields, SearchTimeout.
+        """
+        principal.require(Scope.READ)
+        filters = await self.filters(query, principal)
+        async with self._database.searching() as connection:
+            return await _number(connection, filters, most)
+
+    async def ids(self, query: TicketFilters, principal: Principal, *, after: int, limit: int) -> list[int]:
+        """Return the ids of tickets that match the filters, after an id, in ascending order.
+
+        Raises InsufficientScope, Forbidden, InvalidFields, SearchTimeout.
+        """
+        principal.require(Scope.READ)
+        filters = await self.filters(query, principal)
+        shape = PageShape(
+            "id", is_descending=False, is_first=False, filters=frozenset(filters.values), driving=filters.driving
+        )
+        async with self._database.searching() as connection:
+            rows = await connection.rows(_ids_statement(shape), after_id=after, limit=limit, **filters.parameters)
+        return [row.id for row in rows]
+
 
 async def _values_of(connection: Session, query: CountsQuery, principal: Principal) -> list[str]:
     """Return the values to count: those that the query filters by, or all of the field; `none` for none."""
@@ -77,12 +106,18 @@ async def _count(
     """Return the number of tickets with a value, which replaces the query's own filter by this field."""
     wanted = [*query.tag, value] if query.by == "tag" else [value]
     filters = list_filters(query.model_copy(update={query.by: wanted}), principal, fields)
+    count = await _number(connection, filters, MAX_COUNT)
+    shown = _shown(query, value)
+    return TicketCount(value=shown, more_than=MAX_COUNT) if count > MAX_COUNT else TicketCount(value=shown, count=count)
+
+
+async def _number(connection: Session, filters: ListFilters, most: int) -> int:
+    """Return the number of tickets, up to `most + 1`."""
     shape = PageShape(
         "id", is_descending=True, is_first=True, filters=frozenset(filters.values), driving=filters.driving
     )
-    count: int = await connection.value(_count_statement(shape), limit=MAX_COUNT + 1, **filters.parameters)
-    shown = _shown(query, value)
-    return TicketCount(value=shown, more_than=MAX_COUNT) if count > MAX_COUNT else TicketCount(value=shown, count=count)
+    count: int = await connection.value(_count_statement(shape), limit=most + 1, **filters.parameters)
+    return count
 
 
 def _shown(query: CountsQuery, value: str) -> str | int | None:
@@ -97,3 +132,9 @@ def _shown(query: CountsQuery, value: str) -> str | int | None:
 def _count_statement(shape: PageShape) -> Statement:
     rows = rows_of_tickets(shape, with_columns=False).subquery("counted")
     return Statement(select(func.count()).select_from(rows))
+
+
+@lru_cache(maxsize=MAX_PAGE_STATEMENTS)
+def _ids_statement(shape: PageShape) -> Statement:
+    rows = rows_of_tickets(shape, with_columns=False).subquery("found")
+    return Statement(select(rows.c.id).order_by(rows.c.id))

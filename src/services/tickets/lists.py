@@ -32,6 +32,9 @@ COLUMNS: Final = {"due": "due_at"}
 """The columns of orders that have another name."""
 
 
+MAX_EVENTS_AFTER: Final = 1_000
+
+
 class TicketLists:
     """Reads pages from PostgreSQL; a cursor is valid for the list, filters and order that it was issued for."""
 
@@ -92,8 +95,18 @@ class TicketLists:
         """
         principal.require(Scope.READ)
         page = await self._page(sql.PAGE_OF_EVENTS, f"history {ticket_id}", ticket_id, paging, principal)
-        items = [Event.model_validate(dict(row) | {"data": _members(row)}) for row in page.rows]
-        return EventPage(items=items, next_cursor=page.next_cursor)
+        return EventPage(items=[_event_of(row) for row in page.rows], next_cursor=page.next_cursor)
+
+    async def events_after(self, ticket_id: int, version: int, principal: Principal) -> list[Event]:
+        """Return the visible events after a version, the oldest first; of very many, the first MAX_EVENTS_AFTER.
+
+        Raises InsufficientScope.
+        """
+        principal.require(Scope.READ)
+        found = {"ticket_id": ticket_id, "requester": principal.requester_email, "after": version}
+        async with self._database.reading() as connection:
+            rows = await connection.rows(sql.PAGE_OF_EVENTS, limit=MAX_EVENTS_AFTER, **found)
+        return [_event_of(row) for row in rows]
 
     async def _page(
         self, statement: Statement, list_key: str, ticket_id: int, paging: Paging, principal: Principal
@@ -138,6 +151,10 @@ def _sealed(shape: PageShape, value: Any) -> object:  # noqa: ANN401 - of the so
     if shape.column == "id":
         return None
     return value.isoformat() if shape.column in _TIMES else value
+
+
+def _event_of(row: Row) -> Event:
+    return Event.model_validate(dict(row) | {"data": _members(row)})
 
 
 def _members(row: Row) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from services.access.principal import Principal
 from services.idempotency import IdempotentRequest, Replayed, RetryKey
 from services.tickets import permissions
 from services.tickets import statements as sql
-from services.tickets.changes import TicketChanges
+from services.tickets.changes import TicketChanges, Within
 from services.tickets.details_statement import SELECT_DETAILS
 from services.tickets.edited_ticket import EditedTicket
 from services.tickets.locked_tickets import expected_versions
@@ -131,12 +131,14 @@ class TicketService:
         *,
         expected: Set[int] | None = None,
         key: RetryKey | None = None,
+        within: Within | None = None,
     ) -> tuple[WriteResult, bool]:
         """Add a comment, with the transition to the status that it names; with `key`, once.
 
-        Return it as a Comment, and whether an earlier request had added it. Raises InsufficientScope, Forbidden,
-        TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition, FieldsRequired, RequestInProgress,
-        IdempotencyKeyReused.
+        `within` is a step in the same transaction: that of a draft deletes it (`services.drafts.sending`). Return the
+        comment as a Comment, and whether an earlier request had added it. Raises what `within` raises, and
+        InsufficientScope, Forbidden, TicketNotFound, VersionMismatch, TicketClosed, IllegalTransition, FieldsRequired,
+        RequestInProgress, IdempotencyKeyReused.
         """
         principal.require(Scope.COMMENT)
         if new.visibility is Audience.INTERNAL:
@@ -155,7 +157,7 @@ class TicketService:
 
         versions = expected_versions(ticket_id, expected)
         try:
-            ticket = await self._changes.change(ticket_id, principal, add, versions, request=request)
+            ticket = await self._changes.change(ticket_id, principal, add, versions, request=request, within=within)
         except Replayed as earlier:
             if principal.requester_email is not None:  # the principal may see less than when it sent the first request
                 await self._ensure_visible(ticket_id, principal)
