@@ -67,11 +67,16 @@ def live_response(asked: DeskRequest) -> Response:
 
 @lru_cache(maxsize=_KNOWN_FRAMES)
 def _thin(frame: bytes) -> bytes:
-    """Return a frame with the id of the ticket and its version as data; other frames as they are."""
+    """Return a frame with the id of the ticket and its version as data.
+
+    Of an event that concerns no ticket, only the position is left. Frames without an event stay as they are.
+    """
     data = _DATA.search(frame)
     event = {} if data is None else json.loads(data[1])
-    if "ticketversion" not in event:
-        return frame + b"\n\n"
     position = _ID.search(frame)
+    if not event or position is None:
+        return frame + b"\n\n"
+    if "ticketversion" not in event:
+        return position[0] + b"\n\n"
     body = json.dumps({"ticket": int(event["subject"]), "version": event["ticketversion"]}, separators=(",", ":"))
-    return b"%b\ndata: %b\n\n" % (b"" if position is None else position[0], body.encode())
+    return b"%b\ndata: %b\n\n" % (position[0], body.encode())

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "a41c7e2f9b10"
-down_revision: str | None = "e9c3a05d7f18"
+down_revision: str | None = "f4b7d90c2e35"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
