@@ -71,11 +71,11 @@ def load(
     with tempfile.NamedTemporaryFile("w", suffix=".requests", encoding="utf-8") as lines:
         lines.writelines(f"{request.line}\n" for request in requests)
         lines.flush()
-        key = [] if server.key is None else ["-H", f"Authorization: Bearer {server.key}"]
+        headers = [part for name, value in server.headers.items() for part in ("-H", f"{name}: {value}")]
         options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
         script = ["-s", str(_HERE / "requests.lua"), server.url, "--", lines.name, str(number)]
         before, database_before = server.cpu_s, server.database_cpu_s
-        result = _run([require_wrk(), *options, *key, *script], timeout_s=seconds + _TIMEOUT_MARGIN_S)
+        result = _run([require_wrk(), *options, *headers, *script], timeout_s=seconds + _TIMEOUT_MARGIN_S)
         cpu_s, database_cpu_s = server.cpu_s - before, server.database_cpu_s - database_before
     count = result["requests"]
     if result["failed"] or not count:

@@ -42,11 +42,10 @@ Check = Callable[[asyncpg.Connection, Request, Response], Awaitable[bool]]
 def sample(server: Server, requests: Sequence[Request]) -> list[Response]:
     """Send each request once, in order, and return the responses."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    key = {} if server.key is None else {"Authorization": f"Bearer {server.key}"}
     responses = []
     try:
         for request in requests:
-            headers = key | ({"If-None-Match": request.etag} if request.etag else {})
+            headers = server.headers | ({"If-None-Match": request.etag} if request.etag else {})
             body = request.body.replace("{n}", "0").encode() or None
             connection.request(
                 request.method, request.path, body, headers | ({"Content-Type": "application/json"} if body else {})

@@ -22,13 +22,24 @@ class ServerFailed(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A web server under measurement. `key` is the API key that its clients send, if it requires one."""
+    """A web server under measurement.
+
+    `key` is the API key that its clients send, and `session` the token of the session that opens its pages, if it
+    requires them.
+    """
 
     name: str
     process: subprocess.Popen[bytes]
     port: int
     key: str | None
     database: psutil.Process | None
+    session: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that authenticate its clients."""
+        headers = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
+        return headers if self.session is None else headers | {"Cookie": f"session={self.session}"}
 
     @property
     def url(self) -> str:

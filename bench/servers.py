@@ -94,7 +94,7 @@ class Servers(AbstractContextManager["Servers"]):
     def service(self, dsn: str, *, has_key: bool = True, role: str = "agent", **settings: str) -> Server:
         """Start the service as in production, with logs in a file; does not wait until it is ready.
 
-        Its key has the role.
+        Its key has the role; its pages are opened by the session of an agent.
         """
         port = free_port()
         environment = {
@@ -103,10 +103,12 @@ class Servers(AbstractContextManager["Servers"]):
             "REDIS_PORT": str(self.valkey.port),
             "REDIS_PREFIX": f"{dsn.rpartition('/')[2]}:",
             "PORT": str(port),
+            "DATA_DIR": str(self.folder / "data"),
         } | settings
         key = self._new_key(environment, role) if has_key else None
+        session = asyncio.run(_new_session(dsn)) if has_key else None
         database = psutil.Process(self.postgres.pid)
-        return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, key, database)
+        return Server("the service", self._spawn([ROOT / "src/serve.py"], environment), port, key, database, session)
 
     def comparison(self, app: str, *, is_factory: bool = False) -> Server:
         """Start an application that the service is compared with."""
@@ -167,3 +169,23 @@ async def _execute_on(dsn: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def _new_session(dsn: str) -> str:
+    """Insert an agent with a session, and return its token."""
+    token = secrets.token_urlsafe(32)
+    connection = await asyncpg.connect(dsn.replace("+asyncpg", ""))
+    try:
+        person = f"person:bench-{secrets.token_hex(4)}"
+        await connection.execute(
+            "INSERT INTO principals (id, kind, name, role) VALUES ($1, 'person', 'Bench', 'agent')", person
+        )
+        await connection.execute(
+            "INSERT INTO person_sessions (token_hash, person_id, method, user_agent, address, expires_at)"
+            " VALUES (sha256($1), $2, 'password', 'wrk', '127.0.0.1', now() + interval '1 day')",
+            token.encode(),
+            person,
+        )
+    finally:
+        await connection.close()
+    return token

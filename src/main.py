@@ -5,7 +5,8 @@ Every object is created and connected here, once:
 create_app    builds the application: middleware, routes, error handlers, OpenAPI document; opens no connection
 lifespan      connects to PostgreSQL and Redis, builds the services, starts the background work; reverses it on exit
 _build_…      builds the services, which the dependencies of the routes return; `wiring` builds those of tickets
-_middleware   lists what a request passes before it reaches its route, from the outside in
+
+`middleware.py` lists what a request passes before it reaches its route.
 """
 
 from collections.abc import AsyncIterator
@@ -16,23 +17,11 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.datastructures import State
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from api import tracing
 from api.http.event_response import FeedReaders
 from api.http.event_stream import StreamLimiter
 from api.http.shutdown import graceful_shutdown
-from api.middleware.access_log import AccessLogMiddleware, RouteScopeMiddleware
-from api.middleware.authentication import AuthenticationMiddleware
-from api.middleware.concurrency import ConcurrencyLimiter, ConcurrencyMiddleware
-from api.middleware.cors import cors
-from api.middleware.deadline import DeadlineMiddleware
-from api.middleware.fast_path import FastPathMiddleware
-from api.middleware.rate_limit import RateLimitMiddleware
-from api.middleware.request_body import RequestBodyMiddleware
-from api.middleware.request_id import RequestIdMiddleware
-from api.middleware.request_limits import RequestLimitsMiddleware
 from api.openapi import document
 from api.problems import handlers
 from api.routes import ROUTERS, docs
@@ -43,12 +32,12 @@ from db.postgres.database import Database
 from db.postgres.revisions import known_revisions
 from db.resources import Resources, open_resources
 from desk import app as desk
-from desk.problems import DeskProblemsMiddleware
+from middleware import MAX_BODY_BYTES, middleware
 from services.access.api_key_cache import ApiKeyCache
 from services.access.api_keys import ApiKeys
 from services.access.authentication import Authenticator
 from services.access.failed_authentications import FailedAuthentications
-from services.access.issuer import token_verifier
+from services.access.issuer import configured_issuer
 from services.access.key_service import KeyService
 from services.automation.timer_lag import report_continually as report_timer_lag
 from services.cursors import StoredCursors
@@ -64,6 +53,9 @@ from services.events.stream import EventStreams
 from services.operation.health import HealthService
 from services.operation.maintenance import purge_expired_keys, refresh_counts
 from services.operation.metrics_reporter import InFlight, MetricsReporter
+from services.secret_box import SecretBox
+from services.sign_in.maintenance import purge_continually as purge_sessions_continually
+from services.sign_in.services import sign_in_services
 from services.tickets.recent_words import merge_continually
 from services.tickets.service import lookup_schema
 from services.webhooks.addresses import AddressPolicy
@@ -71,13 +63,10 @@ from services.webhooks.deliveries import WebhookDeliveries
 from services.webhooks.endpoints import WebhookService
 from services.webhooks.maintenance import report_continually as report_webhooks
 from services.webhooks.replays import WebhookReplays
-from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
 from wiring import build_desk_services, build_tickets
 from workers.background import IN_FLIGHT_INLINE, automation_work, desk_work, event_work, webhook_work
 from workers.runner import Runner, Work
-
-MAX_BODY_BYTES = 1024 * 1024
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -91,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings = Settings()
         logs.configure(settings)
     tracer_provider = tracing.tracer_provider(settings)
-    in_flight = InFlight()
+    in_flight, failures = InFlight(), FailedAuthentications(settings.auth_failure_limit)
     shutdown, background = ShutdownState(), BackgroundState()
 
     @asynccontextmanager
@@ -106,7 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.rate_limiter = resources.limiter
             app.state.health = HealthService(database, cache, known_revisions(), shutdown, background)
             app.state.metrics_reporter = MetricsReporter(resources, in_flight)
-            _build_access(app.state, resources, settings)
+            _build_access(app.state, resources, settings, failures)
             build_tickets(app.state, resources, settings)
             build_desk_services(app.state, resources)
             sender = Sender(AddressPolicy(settings.webhook_allow or ()))
@@ -119,6 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 Work("purge-expired-keys", partial(purge_expired_keys, database)),
                 Work("refresh-counts", partial(refresh_counts, database)),
                 Work("merge-recent-words", partial(merge_continually, database)),
+                Work("purge-sessions", partial(purge_sessions_continually, database)),
                 Work("record-uses", app.state.api_key_cache.record_uses),
                 Work("follow-event-log", hub.run),
                 Work("report-event-lag", LagReporter(database).report_lag),
@@ -145,13 +135,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
         lifespan=lifespan,
-        middleware=_middleware(settings, in_flight, shutdown, is_traced=tracer_provider is not None),
+        middleware=middleware(settings, failures, in_flight, shutdown, is_traced=tracer_provider is not None),
         telemetry=tracing.telemetry(tracer_provider),
         generate_unique_id_function=_operation_id,
     )
     app.state.cors_origins = settings.cors_origins or ()
     docs.omit_redoc(app)
-    desk.install(app, max_body_bytes=MAX_BODY_BYTES)
+    desk.install(app, max_body_bytes=MAX_BODY_BYTES, public_url=settings.public_url)
     for router in ROUTERS:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
     handlers.install(app)
@@ -159,18 +149,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _build_access(state: State, resources: Resources, settings: Settings) -> None:
-    """Build the services of keys, people and groups."""
+def _build_access(state: State, resources: Resources, settings: Settings, failures: FailedAuthentications) -> None:
+    """Build the services of keys, people and groups, and of the sign-in."""
     database = resources.database
+    issuer, audience = configured_issuer(settings, database), settings.oidc_audience
     api_keys, cursors = ApiKeys(database), StoredCursors(database)
     state.people = People(database, cursors)
     state.groups = Groups(database, cursors)
     state.principals = Principals(database)
     state.api_key_cache = ApiKeyCache(api_keys)
     state.keys = KeyService(api_keys, state.api_key_cache, cursors)
-    state.authenticator = Authenticator(
-        state.api_key_cache, token_verifier(settings, database), allow_anonymous=settings.allow_anonymous
-    )
+    tokens = None if issuer is None or audience is None else issuer.verifier(audience)
+    state.authenticator = Authenticator(state.api_key_cache, tokens, allow_anonymous=settings.allow_anonymous)
+    state.sign_in = sign_in_services(database, settings, keys=state.api_key_cache, issuer=issuer, failures=failures)
 
 
 def _build_webhooks(state: State, database: Database, sender: Sender) -> None:
@@ -204,46 +195,6 @@ def _inline_work(state: State, database: Database, sender: Sender, settings: Set
         *automation_work(database, state.changes, state.automation),
         *desk_work(database, state.changes, state.tickets, state.working_fields),
     ]
-
-
-def _middleware(
-    settings: Settings, in_flight: InFlight, shutdown: ShutdownState, *, is_traced: bool
-) -> list[Middleware]:
-    """Return the middleware, the outermost first: a request passes the list from top to bottom."""
-    failures = FailedAuthentications(settings.auth_failure_limit)
-    limiter = ConcurrencyLimiter(settings.max_concurrent_requests)
-    chain = [
-        # First, so that every request is in the metrics and in the log, whichever part below refuses it.
-        Middleware(AccessLogMiddleware, in_flight=in_flight),
-        # Before anything that waits.
-        Middleware(DeadlineMiddleware, timeout_s=settings.request_timeout),
-        # Before anything that creates a response: each response needs the id and the security headers.
-        Middleware(RequestIdMiddleware, shutdown=shutdown),
-        # Around everything that refuses requests.
-        Middleware(DeskProblemsMiddleware),
-        # Before authentication: a preflight carries no credentials. Browsers read refusals too.
-        cors(settings.cors_origins or ()),
-        # The cheapest refusals come first: these need the request target and the headers only.
-        Middleware(RequestLimitsMiddleware, max_body_bytes=MAX_BODY_BYTES),
-        # Before the rate limit, which counts by principal, and before any part of the body is read.
-        Middleware(AuthenticationMiddleware, failures=failures),
-        Middleware(RateLimitMiddleware),
-        # Before the concurrency limit: a slow upload occupies no slot.
-        Middleware(RequestBodyMiddleware, timeout_s=settings.slow_client_timeout, max_bytes=MAX_BODY_BYTES),
-        Middleware(ConcurrencyMiddleware, limiter=limiter),
-        # After everything that copies the scope: the access log reads the route from it.
-        Middleware(RouteScopeMiddleware),
-        # Last: it calls the endpoints of the most frequent requests in place of the router.
-        Middleware(FastPathMiddleware, max_body_bytes=MAX_BODY_BYTES),
-    ]
-    disabled: set[object] = set()
-    if not settings.cors_origins:
-        disabled.add(CORSMiddleware)
-    if settings.rate_limit is None:
-        disabled.add(RateLimitMiddleware)
-    if is_traced:  # FastAPI creates the spans in its router, which the fast path bypasses
-        disabled.add(FastPathMiddleware)
-    return [middleware for middleware in chain if middleware.cls not in disabled]
 
 
 def _operation_id(route: APIRoute) -> str:

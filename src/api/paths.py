@@ -41,6 +41,11 @@ PRINCIPALS: Final = PathSet("/me", "/principals")
 # The pages for agents. `desk` serves them; their scripts and styles are public.
 DESK: Final = PathSet("/desk")
 DESK_ASSETS: Final = PathSet("/desk/assets")
+# The pages for every signed-in person, and those that lead there.
+OWN_PAGES: Final = PathSet("/my")
+SIGN_IN_PAGES: Final = PathSet("/sign-in", "/set-up")
+# Authenticated by `desk`: by the cookie of a session, never by an API key or a token.
+PAGES: Final = DESK | OWN_PAGES | SIGN_IN_PAGES
 AUTOMATION: Final = SERVICE_LEVELS | REMINDERS | RULES
 _RESOURCES: Final = (
     TICKETS | EVENTS | AUTOMATION | TAGS | DIRECTORY | FIELDS | KEYS | WEBHOOKS | PRINCIPALS | DESK_SERVICES
@@ -56,7 +61,7 @@ PUBLIC: Final = PROBES | DOCS | DESK_ASSETS | PathSet("/openapi.json", "/problem
 POLLED: Final = PROBES | METRICS
 # Caches must not store them: tickets, people and keys contain personal texts, addresses and secrets, and the others are
 # of this moment.
-NOT_STORED: Final = _RESOURCES | POLLED | DESK
+NOT_STORED: Final = _RESOURCES | POLLED | PAGES
 # Exempt from the rate limit and the concurrency limit: a refused probe takes the instance out of service, and a refused
 # file breaks a page.
 UNLIMITED: Final = POLLED | DOCS | DESK_ASSETS
@@ -93,7 +98,7 @@ def roles_for(path: str, method: str) -> Set[Role]:
         return _TICKET_ROLES if method in _READING else _ADMINS
     if path in KEYS or path in WEBHOOKS:
         return _ADMINS
-    return frozenset(Role) if path == "/me" else _TICKET_ROLES
+    return frozenset(Role) if path == "/me" or path in OWN_PAGES else _TICKET_ROLES
 
 
 def scope_for(path: str, method: str) -> Scope | None:

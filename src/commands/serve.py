@@ -2,7 +2,7 @@
 
     python src/serve.py     with the settings of .env.example; ./entrypoint.sh runs it
 
-It starts the servers that are not configured, migrates the database, refuses an unprotected service on the network, and
+It starts the servers that are not configured, migrates the database, prints the set-up link until an admin exists, and
 runs uvicorn: with one worker in this process, with several as child processes. When it ends, it stops everything that
 it started.
 """
@@ -19,14 +19,14 @@ from threading import Event, Thread
 from types import FrameType, TracebackType
 from typing import Final, NoReturn, Self
 
-from commands import uvicorn_process
+from commands import set_up_link, uvicorn_process
 from commands.start_checks import (
     CannotServe,
     adopt_restored_log,
     ensure_port_is_free,
-    ensure_protected,
     load_settings,
     migrate_database,
+    warn_if_unprotected,
 )
 from core import logs, shared_metrics
 from core.metrics_collector import MetricsCollector
@@ -94,7 +94,10 @@ def _supervise_uvicorn(settings: Settings, embedded: EmbeddedServers | None) -> 
 
 
 def _prepare(settings: Settings, embedded: EmbeddedServers | None, stack: ExitStack) -> tuple[Settings, str]:
-    """Start the embedded servers, migrate and check; return the settings with the servers, and where the data is."""
+    """Start the embedded servers, migrate and check.
+
+    Return the settings with the servers, and the last lines about the service: where the data is, and the set-up link.
+    """
     data = _CONFIGURED_DATABASE if settings.database_dsn is not None else str(settings.data_dir)
     if embedded is not None:
         stack.enter_context(embedded)
@@ -102,8 +105,13 @@ def _prepare(settings: Settings, embedded: EmbeddedServers | None, stack: ExitSt
         settings = load_settings()
     migrate_database(settings)
     adopt_restored_log(settings)
-    ensure_protected(settings)
-    return settings, data
+    warn_if_unprotected(settings)
+    return settings, "\n\n  ".join([data, *_set_up_lines(settings)])
+
+
+def _set_up_lines(settings: Settings) -> list[str]:
+    line = set_up_link.line_for(settings, settings.public_url or uvicorn_process.url(settings))
+    return [] if line is None else [line]
 
 
 class _StopSignals:

@@ -93,21 +93,21 @@ async def _revision_when_reachable(dsn: str, *, timeout_s: float) -> str | None:
         await database.close()
 
 
-def ensure_protected(settings: Settings) -> None:
-    """Raise CannotServe if the service would accept unauthenticated requests from the network unintentionally."""
+def warn_if_unprotected(settings: Settings) -> None:
+    """Log that other machines get the set-up page only, while nothing protects a service on the network."""
     if settings.allow_anonymous or settings.oidc_issuer is not None or is_loopback(settings.host):
         return
-    if not asyncio.run(_keys_exist(settings)):
-        raise CannotServe(
-            f"HOST={settings.host} would give everyone on the network full access: create an API key "
-            "(pipenv run keys create), or set OIDC_ISSUER and OIDC_AUDIENCE, or set ALLOW_ANONYMOUS=true"
+    if not asyncio.run(_are_credentials_required(settings)):
+        _log.warning(
+            "HOST=%s, and neither an admin nor an API key exists: other machines get the set-up page only",
+            settings.host,
         )
 
 
-async def _keys_exist(settings: Settings) -> bool:
+async def _are_credentials_required(settings: Settings) -> bool:
     database = Database(_dsn(settings), pool_size=1)
     try:
-        return await ApiKeys(database).any_exist()
+        return await ApiKeys(database).are_required()
     finally:
         await database.close()
 

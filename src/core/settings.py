@@ -123,6 +123,10 @@ class Settings(BaseSettings):
     oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
     oidc_audience: str | None = None
     oidc_role_claim: str = "roles"
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    password_sign_in: bool = True
+    public_url: Annotated[str, AfterValidator(_http_url)] | None = None
     allow_anonymous: bool = False
     cors_origins: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_origins)] = None
     rate_limit: Annotated[Rate | None, NoDecode, BeforeValidator(_rate)] = None
@@ -155,6 +159,14 @@ class Settings(BaseSettings):
     def _issuer_and_audience_come_together(self) -> Self:
         if (self.oidc_issuer is None) != (self.oidc_audience is None):
             raise ValueError("OIDC_ISSUER and OIDC_AUDIENCE must be set together")
+        return self
+
+    @model_validator(mode="after")
+    def _people_can_sign_in(self) -> Self:
+        if self.oidc_client_id is not None and self.oidc_issuer is None:
+            raise ValueError("OIDC_CLIENT_ID requires OIDC_ISSUER")
+        if not self.password_sign_in and self.oidc_client_id is None:
+            raise ValueError("PASSWORD_SIGN_IN=false requires OIDC_CLIENT_ID")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""The wiring of the desk: `main` calls `install` and lists `DeskProblemsMiddleware`.
+"""The wiring of the desk: `main` calls `install`; `middleware` lists the middleware of the desk.
 
 The services of the state are those that `main` builds; `build_services` adds the one that only the desk uses.
 """
@@ -18,20 +18,21 @@ from services.directory.staff import StaffDirectory
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What all pages share; `app.state.desk`."""
+    """What all pages share; `app.state.desk`. `public_url` is the URL at which people reach the service, if set."""
 
     assets: Assets
     languages: Languages
     pages: Pages
+    public_url: str | None
 
 
-def install(app: FastAPI, *, max_body_bytes: int) -> None:
+def install(app: FastAPI, *, max_body_bytes: int, public_url: str | None) -> None:
     """Add the desk to the application: its pages are no part of the API and of its document.
 
     It comes before the routes of the API: see `desk.desk_router`.
     """
     assets, languages = Assets(), Languages()
-    app.state.desk = Desk(assets, languages, Pages(languages, assets))
+    app.state.desk = Desk(assets, languages, Pages(languages, assets), public_url)
     app.include_router(desk_router(), include_in_schema=False, max_body_size=max_body_bytes)
 
 

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from api.paths import DESK
+from api.paths import PAGES
 from desk.desk_request import desk_request
 
 _TELEMETRY: Final = "fastapi.telemetry"
@@ -39,7 +39,7 @@ class DeskRouter(APIRouter):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Return whether one of the routes fits a request."""
-        if scope["type"] != "http" or scope["path"] not in DESK:
+        if scope["type"] != "http" or scope["path"] not in PAGES:
             return Match.NONE, {}
         return (Match.FULL, {}) if self._page(scope) is not None else super().matches(scope)
 

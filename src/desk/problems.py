@@ -1,4 +1,4 @@
-"""Shows problems as pages: below `/desk`, each `application/problem+json` becomes HTML in the words of the desk.
+"""Shows problems as pages: on their paths, each `application/problem+json` becomes HTML in the words of the desk.
 
 So the refusals of the middleware, of the services and of the framework have one table, that of the API.
 """
@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.middleware.request_id import request_id
-from api.paths import DESK, DESK_ASSETS
+from api.paths import DESK_ASSETS, PAGES
 from api.problems.handlers import MEDIA_TYPE
 from api.problems.types import STATUS_PROBLEMS
 from desk.pages import Pages, frame_of
@@ -25,7 +25,7 @@ _REPLACED: Final = frozenset({_CONTENT_TYPE, b"content-length"})
 
 
 class DeskProblemsMiddleware:
-    """Replaces the problem responses of the pages of the desk. Its scripts read those of the stream as they are."""
+    """Replaces the problem responses of pages. The scripts of the desk read those of the stream as they are."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class DeskProblemsMiddleware:
 
 
 def _is_of_page(path: str) -> bool:
-    return path in DESK and path not in DESK_ASSETS and path != EVENTS
+    return path in PAGES and path not in DESK_ASSETS and path != EVENTS
 
 
 def _is_problem(message: Message) -> bool:

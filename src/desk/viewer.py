@@ -9,6 +9,7 @@ from fastapi import Request
 
 from api.middleware.authentication import PRINCIPAL_KEY
 from desk.languages import Language, Languages
+from desk.page_session import page_principal
 from services.access.principal import ANONYMOUS, Principal
 from services.directory.staff import StaffDirectory
 
@@ -54,6 +55,5 @@ async def viewer_of(request: Request) -> Viewer:
 
 
 def access_of(request: Request) -> Callable[[], Awaitable[Principal]]:
-    """Return the function that authenticates the credentials of a request again, while its stream is open."""
-    authorization = request.headers.get("authorization")
-    return lambda: request.app.state.authenticator.principal_of(authorization)
+    """Return the function that authenticates the session of a request again, while its stream is open."""
+    return lambda: page_principal(request.scope)

@@ -21,6 +21,15 @@ from models.rule import AssignBy, Rule, RuleEvent
 from models.saved_view import SavedView
 from models.search_document import RecentWords, SearchDocument
 from models.service_secret import ServiceSecret
+from models.sign_in import (
+    PersonCredentials,
+    PersonSession,
+    RecoveryCode,
+    SetUp,
+    SignInMethod,
+    SignInToken,
+    SignInTokenPurpose,
+)
 from models.sla_policy import SlaPolicy
 from models.system_event import SYSTEM_TICKET_ID, SystemEvent, SystemEventType
 from models.ticket import Priority, Ticket, TicketStatus
@@ -73,10 +82,13 @@ __all__ = [
     "NumberKind",
     "NumberMetric",
     "NumberState",
+    "PersonCredentials",
+    "PersonSession",
     "Principal",
     "PrincipalKind",
     "Priority",
     "RecentWords",
+    "RecoveryCode",
     "Reminder",
     "ReplayState",
     "RequiredAt",
@@ -88,6 +100,10 @@ __all__ = [
     "Scope",
     "SearchDocument",
     "ServiceSecret",
+    "SetUp",
+    "SignInMethod",
+    "SignInToken",
+    "SignInTokenPurpose",
     "SlaPolicy",
     "SlaState",
     "SystemEvent",

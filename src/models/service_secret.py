@@ -7,7 +7,10 @@ from models.base import Base
 
 
 class ServiceSecret(Base):
-    """One row per purpose, with 32 random bytes; `cursors` signs these, `webhooks` seals the secrets of endpoints."""
+    """One row per purpose, with 32 random bytes.
+
+    `cursors` signs these, `webhooks` seals the secrets of endpoints, `sign-in` those of second factors.
+    """
 
     __tablename__ = "service_secrets"
 

@@ -69,6 +69,14 @@ def normal_email(address: str) -> str:
         return address
 
 
+def email_or_none(text: str) -> str | None:
+    """Return an address in the form in which it is stored; None for a text that is no valid address."""
+    try:
+        return _email(text)
+    except PydanticCustomError:
+        return None
+
+
 def plain_number(value: object) -> object:
     """Refuse other spellings that Python reads as a number (`+1`, `1_0`, ` 1`, `1.0`): each number has one spelling."""
     if isinstance(value, str) and not _PLAIN_NUMBER.fullmatch(value):

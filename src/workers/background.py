@@ -17,6 +17,7 @@ from services.drafts.due_drafts import DueDrafts
 from services.events.publisher import EventPublisher
 from services.events.retention import purge_continually as purge_log_continually
 from services.numbers.rollup import NumberRollup
+from services.secret_box import SecretBox
 from services.tickets.changes import TicketChanges
 from services.tickets.service import TicketService
 from services.tickets.working_fields import WorkingFields
@@ -24,7 +25,6 @@ from services.webhooks.deliverer import Deliverer
 from services.webhooks.feeder import Feeder
 from services.webhooks.maintenance import purge_continually as purge_webhooks_continually
 from services.webhooks.schedule import DEFAULT_SCHEDULE, Schedule
-from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
 from workers.runner import Work
 

@@ -59,7 +59,7 @@ class Issuer:
     def public_pem(self, key_id: str = "first") -> bytes:
         return self.keys[key_id].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
-    def _jwks(self) -> JSON:
+    def jwks(self) -> JSON:
         self.fetches += 1
         return {"keys": [_jwk(key) | {"kid": key_id, "use": "sig"} for key_id, key in self.keys.items()]}
 
@@ -73,7 +73,7 @@ class Issuer:
                         "issuer": issuer.name,
                         "jwks_uri": f"{issuer.name}/keys",
                     },
-                    "/realm/keys": issuer._jwks,
+                    "/realm/keys": issuer.jwks,
                 }
                 self.send_response(500 if issuer.is_down else 200)
                 self.end_headers()

@@ -7,12 +7,9 @@ import pytest
 
 from contract.browser import Visit, visiting
 from core.settings import Settings
-from directory.conftest import directory
 from support.factories import NewDatabase, running, settings_for
 from support.programs import require_program
 from support.service_process import ServiceProcess
-
-__all__ = ["directory"]
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from contract.browser import Visit
 from support.desk_pages import field, page, post, ticket, words_of
 from support.factories import a_ticket, open_ticket, ticket_in
 from support.service_process import ServiceProcess
+from support.sign_in import FORM
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ async def sent(client: httpx2.AsyncClient, path: str, fields: list[tuple[str, st
     form: dict[str, list[str]] = {}
     for name, value in fields:
         form.setdefault(name, []).append(value)
-    return await client.post(f"/desk/{path}", data=form)
+    return await client.post(f"/desk/{path}", data=form, headers=FORM)
 
 
 async def test_all_that_match_are_tried_and_then_changed(client: httpx2.AsyncClient, tag: str) -> None:

@@ -11,9 +11,10 @@ from core.settings import Settings
 from desk import composing
 from desk.languages import Languages
 from desk.problem_words import FAILED, PROBLEMS, words_for
-from directory.conftest import Directory
+from models import Role
 from support.desk_pages import page, post, words_of
 from support.factories import running
+from support.sign_in import FORM, new_account, signed_in
 
 
 async def test_an_unknown_page_says_so_in_both_languages(client: httpx2.AsyncClient) -> None:
@@ -24,7 +25,7 @@ async def test_an_unknown_page_says_so_in_both_languages(client: httpx2.AsyncCli
 
 
 async def test_a_problem_page_has_the_headers_of_the_problem(client: httpx2.AsyncClient) -> None:
-    response = await client.put("/desk/tickets")
+    response = await client.put("/desk/tickets", headers=FORM)
     assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD, POST")
     assert response.headers["X-Request-Id"] in response.text
     assert "script-src 'self'" in response.headers["Content-Security-Policy"]
@@ -37,23 +38,24 @@ async def test_without_credentials_the_desk_asks_for_them(settings: Settings) ->
         assert "open on its own machine only" in words_of(html)
 
 
-async def test_the_desk_is_for_agents(directory: Directory) -> None:
-    assert (await directory.agent.get("/desk/tickets")).status_code == 200
-    response = await directory.requester.get("/desk/tickets")
-    assert (response.status_code, "Permission denied" in words_of(response.text)) == (403, True)
+async def test_the_desk_is_for_agents(app: FastAPI) -> None:
+    for role, expected in ((Role.AGENT, 200), (Role.REQUESTER, 403)):
+        async with signed_in(app, await new_account(app, role)) as client:
+            response = await client.get("/desk/tickets")
+            assert (response.status_code, "Permission denied" in words_of(response.text)) == (expected, expected == 403)
 
 
 async def test_a_form_that_is_too_large_or_no_form_is_refused(client: httpx2.AsyncClient) -> None:
-    large = await client.post("/desk/tickets", content=b"text=" + b"a" * 2**20)
+    large = await client.post("/desk/tickets", content=b"text=" + b"a" * 2**20, headers=FORM)
     assert (large.status_code, "Too large" in words_of(large.text)) == (413, True)
 
     async def in_chunks() -> AsyncIterator[bytes]:
         for _ in range(17):
             yield b"text=" + b"a" * 2**16
 
-    assert (await client.post("/desk/tickets", content=in_chunks())).status_code == 413
+    assert (await client.post("/desk/tickets", content=in_chunks(), headers=FORM)).status_code == 413
     for content in (b"text=%FF", "text=\u00e9".encode(), b"&".join(b"a=1" for _ in range(400))):
-        assert (await client.post("/desk/tickets", content=content)).status_code == 422
+        assert (await client.post("/desk/tickets", content=content, headers=FORM)).status_code == 422
 
 
 async def test_a_defect_is_a_page_with_the_number_of_the_request(

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from db.postgres.database import Database
 from hostile.positions import ADMIN_KEY, OTHER_KEY_ID
 from hostile.wire import Request, Response, all_of, exchange
-from services.webhooks.secret_box import SecretBox
+from services.secret_box import SecretBox
 from services.webhooks.signature import new_secret
 from support.factories import FAULT, JSON, NewDatabase, a_ticket, settings_for
 from support.service_process import ServiceProcess

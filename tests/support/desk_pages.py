@@ -6,13 +6,15 @@ from typing import Any
 
 import httpx2
 
+from support.sign_in import FORM
+
 JSON = dict[str, Any]
 
 
 async def post(client: httpx2.AsyncClient, path: str, **fields: Any) -> httpx2.Response:
     """Send a form as a browser does, with the line breaks of the standard."""
     encoded = {name: value.replace("\n", "\r\n") if isinstance(value, str) else value for name, value in fields.items()}
-    return await client.post(f"/desk/{path}", data=encoded)
+    return await client.post(f"/desk/{path}", data=encoded, headers=FORM)
 
 
 async def page(client: httpx2.AsyncClient, path: str, status: int = 200, **headers: str) -> str:

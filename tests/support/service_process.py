@@ -60,7 +60,8 @@ class ServiceProcess:
         self.port: Final = free_port()
         self.url: Final = f"http://127.0.0.1:{self.port}"
         configured = {} if settings is None else _variables_of(settings)
-        self.environment: Final = clean_environment(**({"PORT": str(self.port)} | configured | environment))
+        own = {"PORT": str(self.port), "DATA_DIR": str(log.parent / "data")}
+        self.environment: Final = clean_environment(**(own | configured | environment))
         self._log, self._stdout = log, log.with_name(f"{log.name}.stdout")
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
@@ -222,10 +223,14 @@ def keys_command(environment: dict[str, str], *arguments: str) -> subprocess.Com
     return operator_command("keys.py", environment, *arguments)
 
 
-def operator_command(program: str, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of `src` with these arguments."""
+def operator_command(
+    program: str, environment: dict[str, str], *arguments: str, typed: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of `src` with these arguments, and perhaps with a text on its standard input."""
     command: list[str | Path] = [sys.executable, ROOT / "src" / program, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        command, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 def clean_environment(**variables: str) -> dict[str, str]:

@@ -16,12 +16,12 @@ from models import Role
 from services.access.api_keys import ApiKeys
 from services.cursors import StoredCursors
 from services.events.publisher import EventPublisher
+from services.secret_box import SecretBox
 from services.tickets.commit_signal import CommitSignal
 from services.webhooks.addresses import AddressPolicy
 from services.webhooks.deliverer import Deliverer
 from services.webhooks.feeder import Feeder
 from services.webhooks.schedule import Schedule
-from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
 from support.factories import JSON, NewDatabase, open_ticket, running, settings_for
 from webhooks.receiver import Receiver, Reply, running_receiver

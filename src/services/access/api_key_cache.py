@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -13,9 +14,9 @@ from core.errors import Unauthenticated, Unavailable
 from models import Role
 from services.access.api_key_format import parse_key
 from services.access.api_keys import ApiKeyRecord, ApiKeys
-from services.access.key_lookups import KeyLookups
 from services.access.principal import Principal
 from services.access.unknown_keys import UnknownKeys
+from services.batched_lookups import BatchedLookups
 
 # A revoked key must be refused after 10 s. An entry is loaded again after 5 s. While one request loads it, the other
 # requests use the old entry, but never for longer than 9 s.
@@ -55,10 +56,10 @@ class ApiKeyCache:
         self._verified: dict[bytes, _CachedKey] = {}
         self._last_uses: dict[str, datetime] = {}
         # Separate, so that the reload of a cached key never waits for lookups of unknown keys.
-        self._stale = KeyLookups(keys)
+        self._stale = BatchedLookups(self._find_all)
         self._unknown = UnknownKeys(keys)
-        self._any_exist = False
-        self._any_checked_at = float("-inf")
+        self._are_required = False
+        self._required_checked_at = float("-inf")
 
     async def principal_of(self, text: str) -> Principal:
         """Return the principal of the key that a client sent.
@@ -97,16 +98,16 @@ class ApiKeyCache:
         """Return whether this key was verified recently; makes no query."""
         return sha256(text.encode()).digest() in self._verified
 
-    async def any_exist(self) -> bool:
-        """Return whether any key was ever created, so that credentials are required. Raises DatabaseUnavailable."""
-        if not self._any_exist and time.monotonic() - self._any_checked_at > FRESH_FOR_S:
-            self._any_exist = await self._keys.any_exist()
-            self._any_checked_at = time.monotonic()
-        return self._any_exist
+    async def are_required(self) -> bool:
+        """Return whether credentials are required: see `ApiKeys.are_required`. Raises DatabaseUnavailable."""
+        if not self._are_required and time.monotonic() - self._required_checked_at > FRESH_FOR_S:
+            self._are_required = await self._keys.are_required()
+            self._required_checked_at = time.monotonic()
+        return self._are_required
 
-    def note_created(self) -> None:
-        """Require credentials from now on: this process has created a key."""
-        self._any_exist = True
+    def require(self) -> None:
+        """Require credentials from now on: this process has created a key, or closed the set-up."""
+        self._are_required = True
 
     async def record_uses(self) -> None:
         """Store every 30 s when keys were last used, until cancelled, and then once more."""
@@ -140,7 +141,10 @@ class ApiKeyCache:
         finally:
             cached.is_reloading = False
 
-    async def _load(self, key_id: str, lookups: KeyLookups | UnknownKeys) -> _CachedKey | None:
+    async def _find_all(self, key_ids: Sequence[str]) -> dict[str, ApiKeyRecord]:
+        return await self._keys.find_all(key_ids)
+
+    async def _load(self, key_id: str, lookups: BatchedLookups[str, ApiKeyRecord] | UnknownKeys) -> _CachedKey | None:
         loaded_at = time.monotonic()
         record = await lookups.find(key_id)
         if record is None:

@@ -123,10 +123,13 @@ class ApiKeys:
         async with self._database.control() as connection:
             return {row.id: _record(row) for row in await connection.rows(sql.FIND_ALL, ids=key_ids)}
 
-    async def any_exist(self) -> bool:
-        """Return whether any key was ever created: revoking the last key must not make the service unprotected."""
+    async def are_required(self) -> bool:
+        """Return whether any key was ever created, or the set-up was closed.
+
+        Revoking the last key must not make the service unprotected.
+        """
         async with self._database.control() as connection:
-            return bool(await connection.value(sql.ANY_EXIST))
+            return bool(await connection.value(sql.ARE_REQUIRED))
 
     async def revoke(self, key_id: str, *, keeps_an_admin: bool = False) -> ApiKeyRecord | None:
         """Revoke a key and return its record; None if there is no such key.

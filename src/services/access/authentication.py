@@ -21,8 +21,8 @@ class Authenticator:
     """Returns the principal that an Authorization header authenticates.
 
     `tokens` verifies the tokens of an OIDC issuer, if one is configured. A request without credentials is accepted as
-    the anonymous agent with `allow_anonymous`, and as an admin while there are neither keys nor an issuer: the
-    middleware accepts it from this machine only.
+    the anonymous agent with `allow_anonymous`, and as an admin while the service is unprotected: the middleware accepts
+    it from this machine only.
     """
 
     def __init__(self, keys: ApiKeyCache, tokens: TokenVerification | None, *, allow_anonymous: bool) -> None:
@@ -50,5 +50,8 @@ class Authenticator:
         return authorization is not None and self._keys.is_verified(authorization.partition(" ")[2].strip())
 
     async def is_unprotected(self) -> bool:
-        """Return whether there are neither keys, nor an issuer, nor `allow_anonymous`. Raises DatabaseUnavailable."""
-        return not self._allow_anonymous and self._tokens is None and not await self._keys.any_exist()
+        """Return whether nothing protects the service: no key, no admin with a password, no issuer.
+
+        With `allow_anonymous` it is not meant to be protected. Raises DatabaseUnavailable.
+        """
+        return not self._allow_anonymous and self._tokens is None and not await self._keys.are_required()

@@ -56,7 +56,7 @@ class KeyService:
         else:
             assert new.name is not None and new.role is not None  # noqa: S101, PT018 - the schema requires them
             key, record = await self._keys.create(new.name, new.role, new.email, new.expires_at, scopes=scopes)
-        self._cache.note_created()
+        self._cache.require()
         return ApiKeyCreated.model_validate(_shown(record) | {"secret": str(key)})
 
     async def revoke(self, key_id: str, principal: Principal) -> ApiKey:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as insert_or_ignore
 
 from db.postgres.statements import Statement, constant, given
-from models import ApiKey, Principal, PrincipalKind, Role, table_of
+from models import ApiKey, Principal, PrincipalKind, Role, SetUp, table_of
 from services.access.email_addresses import email_key
 
 _keys: Final = table_of(ApiKey)
@@ -42,7 +42,10 @@ _is_live: Final = and_(_keys.c.revoked_at.is_(None), or_(_keys.c.expires_at.is_(
 
 LIST: Final = Statement(_records.order_by(_principals.c.name, _keys.c.created_at))
 FIND_ALL: Final = Statement(_records.where(_keys.c.id == func.any(_IDS)))
-ANY_EXIST: Final = Statement(select(exists(select(literal_column("1")).select_from(_keys))))
+_ONE: Final = literal_column("1", Integer)
+ARE_REQUIRED: Final = Statement(
+    select(or_(exists(select(_ONE).select_from(_keys)), exists(select(_ONE).select_from(table_of(SetUp)))))
+)
 
 
 def _page() -> Statement:

@@ -40,6 +40,14 @@ class TokenVerifier:
 
     async def principal_of(self, token: str) -> Principal:
         """Return the principal of a token. Raises Unauthenticated, Forbidden, Unavailable."""
+        return await self.principal_named_by(await self.claims_of(token))
+
+    async def principal_named_by(self, claims: dict[str, Any]) -> Principal:
+        """Return the principal that verified claims name. Raises Unauthenticated, Forbidden, Unavailable."""
+        return await self._people.principal_of(self._identity(claims))
+
+    async def claims_of(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token, verified. Raises Unauthenticated, Unavailable."""
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in ALGORITHMS:
@@ -47,7 +55,7 @@ class TokenVerifier:
             key = await self._keys.find(header.get("kid"), header["alg"])
             if key is None:
                 raise Unauthenticated("the token is signed with an unknown key", are_refused=True)
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=ALGORITHMS,
@@ -60,7 +68,7 @@ class TokenVerifier:
             raise Unauthenticated("the token is expired", are_refused=True, is_guess=False) from error
         except (PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise Unauthenticated(f"the token is invalid: {type(error).__name__}", are_refused=True) from error
-        return await self._people.principal_of(self._identity(claims))
+        return claims
 
     def _identity(self, claims: dict[str, Any]) -> TokenIdentity:
         subject = claims["sub"]

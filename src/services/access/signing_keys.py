@@ -70,11 +70,17 @@ class SigningKeys:
 
     async def _fetch(self) -> dict[str | None, dict[str, Any]]:
         async with asyncio.timeout(FETCH_TIMEOUT_S), httpx2.AsyncClient() as client:
-            document = await _json(client, f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-            if document["issuer"] != self._issuer:
-                raise ValueError("the discovery document names another issuer")
+            document = await discovery(client, self._issuer)
             keys = (await _json(client, document["jwks_uri"]))["keys"]
         return {key.get("kid"): key for key in keys if key.get("use", "sig") == "sig"}
+
+
+async def discovery(client: httpx2.AsyncClient, issuer: str) -> dict[str, Any]:
+    """Return the discovery document of an issuer. Raises httpx2.HTTPError, ValueError, KeyError or TypeError."""
+    document = await _json(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    if document["issuer"] != issuer:
+        raise ValueError("the discovery document names another issuer")
+    return document
 
 
 async def _json(client: httpx2.AsyncClient, url: str) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from core.errors import Overloaded
 from services.access.api_keys import ApiKeyRecord, ApiKeys
-from services.access.key_lookups import KeyLookups
+from services.batched_lookups import BatchedLookups
 
 # One query for so many ids takes about a millisecond.
 MAX_WAITING: Final = 500
@@ -24,7 +25,8 @@ class UnknownKeys:
     """
 
     def __init__(self, keys: ApiKeys) -> None:
-        self._lookups = KeyLookups(keys)
+        self._keys = keys
+        self._lookups = BatchedLookups(self._find_all)
         # The times at which the entries expire, by the monotonic clock; the oldest entry is the first.
         self._missing: OrderedDict[str, float] = OrderedDict()
 
@@ -45,6 +47,9 @@ class UnknownKeys:
         if record is None:
             self._remember_missing(key_id, now + MISSING_FOR_S)
         return record
+
+    async def _find_all(self, key_ids: Sequence[str]) -> dict[str, ApiKeyRecord]:
+        return await self._keys.find_all(key_ids)
 
     def _remember_missing(self, key_id: str, expires_at: float) -> None:
         self._missing.pop(key_id, None)

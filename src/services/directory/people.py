@@ -15,6 +15,8 @@ from services.access.principal import Principal
 from services.cursors import StoredCursors
 from services.directory import statements as sql
 from services.directory.lock import LOCK
+from services.sign_in.sessions import end_all
+from services.sign_in.tokens import forget_person
 
 
 class People:
@@ -89,6 +91,10 @@ class People:
             if all(row[name] == value for name, value in changes.items()):
                 return person_of(row)
             await _ensure_allowed(connection, row, changes)
+            if not changes.get("active", True):
+                # After a new activation, the person must sign in again.
+                await end_all(connection, person_id)
+                await forget_person(connection, person_id)
             return person_of(await connection.one(sql.SAVE_PERSON, **{**row, **changes}))
 
 

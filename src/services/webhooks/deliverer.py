@@ -11,11 +11,11 @@ from db.postgres.database import Database
 from db.postgres.statements import Row
 from models import Audience, DeliveryState, WebhookDetail, WebhookState
 from services.events.cloud_event import CONTENT_TYPE
+from services.secret_box import SecretBox
 from services.webhooks import delivery_statements as sql
 from services.webhooks import outcome_statements as outcomes
 from services.webhooks.payload import payload
 from services.webhooks.schedule import DEFAULT_SCHEDULE, Schedule
-from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import GONE, TOO_MANY_REQUESTS, Attempt, Sender
 from services.webhooks.signature import signed_headers
 

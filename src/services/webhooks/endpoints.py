@@ -16,10 +16,10 @@ from models import EventKind, Role, Scope, WebhookState
 from schemas.webhooks import Webhook, WebhookCreate, WebhookList, WebhookPatch, WebhookTest, WebhookWithSecret
 from services.access.principal import Principal
 from services.events.cloud_event import CONTENT_TYPE, as_json
+from services.secret_box import SecretBox
 from services.webhooks import endpoint_statements as sql
 from services.webhooks.addresses import AddressRefused
 from services.webhooks.payload import test_event
-from services.webhooks.secret_box import SecretBox
 from services.webhooks.sender import Sender
 from services.webhooks.signature import new_secret, secret_bytes, secret_text, signed_headers
 
