@@ -87,8 +87,8 @@ case "${1:-serve}" in
     ;;
   test)
     choose_python default develop
-    # Each process starts its own servers; the tests of a file run in one process.
-    [ $# -gt 1 ] || set -- test -n auto --maxprocesses 4 --dist loadfile
+    # Each process starts its own servers; the tests of a file run in one process, the long files first.
+    [ $# -gt 1 ] || set -- test -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
     exec "$python" -m pytest "${@:2}"
     ;;
   python)

@@ -16,6 +16,27 @@ from db.embedded import EmbeddedValkey
 from support.factories import NewDatabase, migrate_to_head, new_database, running, settings_for
 from support.servers import FastPostgres, running_server, servers_folder
 
+# Folders with files whose tests take long. These begin first: otherwise the last one would run alone in the end.
+LONG_FOLDERS = (
+    "fuzz",
+    "chaos",
+    "desk",
+    "contract",
+    "automation",
+    "sign_in",
+    "models",
+    "events",
+    "operation",
+    "hostile",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files of LONG_FOLDERS begin first."""
+    ranks = {folder: rank for rank, folder in enumerate(LONG_FOLDERS)}
+    root = Path(__file__).parent
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(root).parts[0], len(ranks)))
+
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """The person in front of a page: the principal, and how pages are shown to it."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -10,8 +10,10 @@ from fastapi import Request
 from api.middleware.authentication import PRINCIPAL_KEY
 from desk.languages import Language, Languages
 from desk.page_session import page_principal
+from desk.session_cookie import SESSION, read_cookie
 from services.access.principal import ANONYMOUS, Principal
 from services.directory.staff import StaffDirectory
+from services.events.access_watch import Access
 
 UTC: Final = "UTC"
 
@@ -54,6 +56,7 @@ async def viewer_of(request: Request) -> Viewer:
     )
 
 
-def access_of(request: Request) -> Callable[[], Awaitable[Principal]]:
-    """Return the function that authenticates the session of a request again, while its stream is open."""
-    return lambda: page_principal(request.scope)
+def access_of(request: Request) -> Access:
+    """Return the session of a request, which its stream authenticates again from time to time."""
+    token = read_cookie(request.scope, SESSION, request.app.state.desk.public_url)
+    return Access(f"session {token}", partial(page_principal, request.scope))

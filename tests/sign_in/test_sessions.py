@@ -172,8 +172,8 @@ async def test_made_up_sessions_cost_one_query_at_a_time(site: Site) -> None:
 async def test_an_open_stream_follows_the_session(site: Site, account: Account, client: httpx2.AsyncClient) -> None:
     cookie = f"session={client.cookies['session']}".encode()
     headers = [(b"host", b"localhost:8000"), (b"cookie", cookie)]
-    check = access_of(Request({"type": "http", "scheme": "http", "app": site.app, "headers": headers}))
-    assert (await check()).id == account.id
+    access = access_of(Request({"type": "http", "scheme": "http", "app": site.app, "headers": headers}))
+    assert (await access.check()).id == account.id
     assert (await client.post("/my/sign-out")).status_code == 303
     with pytest.raises(Unauthenticated):
-        await check()
+        await access.check()
