@@ -13,8 +13,8 @@ import pytest
 from core.errors import DatabaseUnavailable
 from core.settings import ROOT, Settings
 from models import Role
+from services import due_loop
 from services.access.principal import Principal
-from services.automation import due_loop
 from services.automation.due_reminders import DUE, DueReminders
 from services.tickets.changes import TicketChanges
 from support.factories import a_new_ticket
@@ -128,7 +128,7 @@ async def test_a_ticket_that_fails_is_left_alone_and_delays_no_others(
     bad, good = await tickets(changes, 2)
     for ticket_id in (bad, good):
         await remind(own_sql, ticket_id)
-    monkeypatch.setattr(due_loop, "LEFT_ALONE_S", 0.5)
+    monkeypatch.setattr(DueReminders, "left_alone_s", 0.5)
     await own_sql.execute(f"""
         CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$;
         CREATE TRIGGER fail BEFORE UPDATE ON reminders FOR EACH ROW WHEN (OLD.ticket_id = {bad}) EXECUTE FUNCTION fail()

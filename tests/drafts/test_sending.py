@@ -18,10 +18,10 @@ async def test_a_draft_is_sent_when_its_delay_is_over(desk: Desk) -> None:
     agent, ticket_id = await desk.agent(), await desk.ticket()
     sent = await desk.send(ticket_id, agent, status=TicketStatus.ANSWERED)
     assert sent.send_at is not None
-    await desk.due.send_due()
+    await desk.due.work_off()
     assert await desk.comments(ticket_id) == []
     await desk.pass_time(11)
-    await asyncio.gather(*(desk.due.send_due() for _ in range(4)))
+    await asyncio.gather(*(desk.due.work_off() for _ in range(4)))
     (comment,) = await desk.comments(ticket_id)
     assert (comment["text"], comment["email"], comment["visibility"]) == ("Hello", EMAIL, "public")
     assert (await desk.read(ticket_id))["status"] == "answered"
@@ -36,7 +36,7 @@ async def test_a_note_is_internal_and_no_newer_comment_holds_it_back(desk: Desk)
     agent, ticket_id = await desk.agent(), await desk.ticket()
     await desk.comment(ticket_id)
     await desk.send(ticket_id, agent, kind=NOTE, delay_s=0)
-    await desk.due.send_due()
+    await desk.due.work_off()
     assert [each["visibility"] for each in await desk.comments(ticket_id)] == ["public", "internal"]
 
 
@@ -48,10 +48,10 @@ async def test_a_draft_that_was_called_back_is_not_sent_and_can_be_edited(desk: 
     assert (await desk.drafts.recall(ticket_id, REPLY, agent)).send_at is None
     await desk.save(ticket_id, agent, "Hello again", 3, draft_id=sent.id)
     await desk.pass_time(11)
-    await desk.due.send_due()
+    await desk.due.work_off()
     assert await desk.comments(ticket_id) == []
     await desk.send(ticket_id, agent, "Hello, Alice", 4, draft_id=sent.id, delay_s=0)
-    await desk.due.send_due()
+    await desk.due.work_off()
     assert [each["text"] for each in await desk.comments(ticket_id)] == ["Hello, Alice"]
     with pytest.raises(DraftNotFound):
         await desk.drafts.recall(ticket_id, REPLY, agent)
@@ -63,7 +63,7 @@ async def test_calling_back_while_it_is_sent_either_keeps_the_draft_or_finds_the
         ticket_id = await desk.ticket()
         await desk.send(ticket_id, agent, delay_s=0)
         _, recalled = await asyncio.gather(
-            desk.due.send_due(), desk.drafts.recall(ticket_id, REPLY, agent), return_exceptions=True
+            desk.due.work_off(), desk.drafts.recall(ticket_id, REPLY, agent), return_exceptions=True
         )
         was_sent = isinstance(recalled, DraftNotFound)
         assert len(await desk.comments(ticket_id)) == was_sent
@@ -76,7 +76,7 @@ async def test_a_reply_is_refused_if_a_public_comment_came_before_it_was_sent(de
     sent = await desk.send(ticket_id, agent)
     await desk.comment(ticket_id)
     await desk.pass_time(11)
-    await desk.due.send_due()
+    await desk.due.work_off()
     draft = (await desk.drafts.of_ticket(ticket_id, agent))[REPLY]
     assert (draft.text, draft.send_at, draft.refusal) == ("Hello", None, "commented-meanwhile")
     assert len(await desk.comments(ticket_id)) == 2
@@ -84,7 +84,7 @@ async def test_a_reply_is_refused_if_a_public_comment_came_before_it_was_sent(de
     assert (refused.send_at, refused.refusal) == (None, "commented-meanwhile")
     again = await desk.send(ticket_id, agent, counter=4, draft_id=sent.id, base_version=3, delay_s=0)
     assert (again.send_at is not None, again.refusal) == (True, None)
-    await desk.due.send_due()
+    await desk.due.work_off()
     assert len(await desk.comments(ticket_id)) == 3
 
 
@@ -93,7 +93,7 @@ async def test_a_draft_on_a_ticket_that_was_closed_stays_with_the_reason(desk: D
     await desk.send(ticket_id, agent)
     assert (await desk.client.patch(f"/tickets/{ticket_id}", json={"status": "closed"})).status_code == 200
     await desk.pass_time(11)
-    await desk.due.send_due()
+    await desk.due.work_off()
     assert (await desk.drafts.of_ticket(ticket_id, agent))[REPLY].refusal == "ticket-closed"
 
 
@@ -102,7 +102,7 @@ async def test_a_draft_of_an_agent_who_was_deactivated_is_not_sent(desk: Desk) -
     await desk.send(ticket_id, agent, delay_s=0)
     response = await desk.client.patch(f"/people/{agent.id}", json={"active": False})
     assert response.status_code == 200
-    await desk.due.send_due()
+    await desk.due.work_off()
     assert await desk.comments(ticket_id) == []
     assert (await desk.drafts.of_ticket(ticket_id, agent))[REPLY].refusal == "forbidden"
 
@@ -138,9 +138,9 @@ async def test_a_draft_that_fails_delays_no_others(desk: Desk) -> None:
         CREATE TRIGGER fail BEFORE INSERT ON comments FOR EACH ROW WHEN (NEW.ticket_id = {bad}) EXECUTE FUNCTION fail()
     """)
     due = desk.due
-    assert await due.send_due() == 2
-    assert await due.send_due() == 0
+    assert await due.work_off() == 2
+    assert await due.work_off() == 0
     assert (len(await desk.comments(bad)), len(await desk.comments(good))) == (0, 1)
     await desk.sql.execute("DROP TRIGGER fail ON comments; DROP FUNCTION fail")
-    assert await desk.due.send_due() == 1
+    assert await desk.due.work_off() == 1
     assert len(await desk.comments(bad)) == 1

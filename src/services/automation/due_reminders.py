@@ -13,7 +13,7 @@ from db.postgres.database import Database
 from db.postgres.statements import Row, Statement, given
 from models import Audience, EventType, Reminder, Role, table_of
 from services.access.principal import Principal
-from services.automation.due_loop import DueLoop
+from services.due_loop import DueLoop
 from services.tickets.change_purpose import ChangePurpose
 from services.tickets.changes import TicketChanges
 
@@ -26,7 +26,7 @@ _CLOCK: Final = func.service_clock(type_=DateTime(timezone=True))
 _NOW: Final = select(_CLOCK).scalar_subquery()
 _IS_NEW: Final = _reminders.c.reminded_at.is_(None)
 DUE: Final = Statement(
-    select(_reminders.c.ticket_id, _reminders.c.principal_id)
+    select(_reminders.c.ticket_id.label("key"), _reminders.c.principal_id)
     .where(
         _IS_NEW,
         _reminders.c.remind_at <= _NOW,
@@ -52,7 +52,7 @@ class DueReminders(DueLoop):
     """Reminds of tickets."""
 
     due = DUE
-    item = "reminder"
+    item = "reminder of the ticket"
 
     def __init__(self, database: Database, changes: TicketChanges) -> None:
         super().__init__(database)
@@ -60,9 +60,9 @@ class DueReminders(DueLoop):
 
     async def _do(self, row: Row) -> None:
         """Append the event of a reminder to its ticket, unless the reminder is no longer due."""
-        async with self._changes.changing([row.ticket_id], REMINDERS, purpose=ChangePurpose.REMIND) as tickets:
+        async with self._changes.changing([row.key], REMINDERS, purpose=ChangePurpose.REMIND) as tickets:
             (ticket,) = tickets
-            taken = await tickets.connection.one_or_none(_TAKE, ticket_id=row.ticket_id, principal_id=row.principal_id)
+            taken = await tickets.connection.one_or_none(_TAKE, ticket_id=row.key, principal_id=row.principal_id)
             if taken is not None:
                 fact = {"principal_id": taken.principal_id, "note": taken.note}
                 ticket.add_fact(EventType.REMINDED, FACT, fact, Audience.INTERNAL)

@@ -14,8 +14,8 @@ from db.postgres.database import Database
 from db.postgres.statements import Row, Statement, constant
 from models import EventType, TicketStatus
 from services.automation import due
-from services.automation.due_loop import DueLoop
 from services.automation.settings import AutomationDefinitions, AutomationSettings
+from services.due_loop import DueLoop
 from services.tickets.changes import TicketChanges
 from services.tickets.edited_ticket import EditedTicket
 from services.tickets.statements import tickets
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _NOW: Final = select(func.service_clock(type_=DateTime(timezone=True))).scalar_subquery()
 _IS_OPEN: Final = tickets.c.status != constant(TicketStatus.CLOSED)
 DUE: Final = Statement(
-    select(tickets.c.id.label("ticket_id"), tickets.c.timer_at)
+    select(tickets.c.id.label("key"), tickets.c.timer_at)
     .where(tickets.c.timer_at <= _NOW, _IS_OPEN, tickets.c.id != func.all(bindparam("failed", type_=ARRAY(BigInteger))))
     .order_by(tickets.c.timer_at)
     .limit(bindparam("limit", type_=Integer))
@@ -39,7 +39,7 @@ class TicketTimers(DueLoop):
     """Fires the timers of tickets."""
 
     due = DUE
-    item = "timer"
+    item = "timer of the ticket"
 
     def __init__(self, database: Database, changes: TicketChanges, definitions: AutomationDefinitions) -> None:
         super().__init__(database)
@@ -60,9 +60,9 @@ class TicketTimers(DueLoop):
         def fire(ticket: EditedTicket) -> None:
             due.fire(ticket, settings)
 
-        changed = await self._changes.change(row.ticket_id, due.TIMERS, fire)
+        changed = await self._changes.change(row.key, due.TIMERS, fire)
         if changed.is_changed:
             metrics.timers_fired.labels(changed.event_type).inc()
         elif changed["timer_at"] is not None and changed["timer_at"] <= changed.at:
-            _log.warning("the timer of ticket %d is due, but has nothing to do", row.ticket_id)
-            self._leave_alone(row.ticket_id)
+            _log.warning("the timer of ticket %d is due, but has nothing to do", row.key)
+            self._leave_alone(row.key)

@@ -97,7 +97,7 @@ DISCARD: Final = Statement(delete(drafts).where(_THIS).returning(*_SHOWN))
 FORGET: Final = Statement(delete(drafts).where(_THIS))
 
 DUE: Final = Statement(
-    select(drafts.c.principal_id, *_SHOWN)
+    select(drafts.c.id.label("key"), drafts.c.principal_id, *_SHOWN)
     .where(drafts.c.send_at <= _NOW, drafts.c.id != func.all(bindparam("failed", type_=ARRAY(BigInteger))))
     .order_by(drafts.c.send_at)
     .limit(bindparam("limit", type_=Integer))

@@ -17,8 +17,6 @@ from db.postgres.statements import Row, Statement
 POLL_EVERY_S: Final = 0.5
 RETRY_EVERY_S: Final = 1
 BATCH: Final = 100
-# A ticket with an item that fails is left alone for this time, so that it delays no others.
-LEFT_ALONE_S: Final = 60
 # The pause after each item, as a multiple of the time that the item took: requests keep their share of the service.
 PAUSE_PER_ITEM: Final = 1
 MAX_PAUSE_S: Final = 0.05
@@ -29,16 +27,18 @@ _log = logging.getLogger(__name__)
 class DueLoop(ABC):
     """Works off the items that are due, one after the other.
 
-    `due` selects a column `ticket_id` and what the subclass needs. Its parameters are `failed`, the tickets to leave
-    out, and `limit`. `item` is the word for an item in log lines.
+    `due` selects a column `key`, which names an item or its ticket, and what the subclass needs. Its parameters are
+    `failed`, the keys to leave out, and `limit`. `item` is the word for an item in log lines. A key that fails is left
+    alone for `left_alone_s` seconds, so that it delays no others.
     """
 
     due: Statement
     item: str
+    left_alone_s: float = 60
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # By ticket: when its items may be tried again, in seconds of the event loop's clock.
+        # By key: when it may be tried again, in seconds of the event loop's clock.
         self._failed: dict[int, float] = {}
 
     async def run(self) -> None:
@@ -57,7 +57,7 @@ class DueLoop(ABC):
         """Work off a batch of what is due, and return how many items were found. Raises DatabaseUnavailable."""
         clock = asyncio.get_running_loop().time
         now = clock()
-        self._failed = {ticket_id: until for ticket_id, until in self._failed.items() if until > now}
+        self._failed = {key: until for key, until in self._failed.items() if until > now}
         async with self._database.working_singly() as connection:
             rows = await connection.rows(self.due, failed=list(self._failed), limit=BATCH)
         if rows:
@@ -77,18 +77,22 @@ class DueLoop(ABC):
     async def _do(self, row: Row) -> None:
         """Change the ticket of an item, unless the item is no longer due."""
 
-    def _leave_alone(self, ticket_id: int) -> None:
-        self._failed[ticket_id] = asyncio.get_running_loop().time() + LEFT_ALONE_S
+    async def _refused(self, row: Row, error: ServiceError) -> None:
+        """Handle the refusal of an item: by default, leave it alone."""
+        _log.warning("cannot work off the %s %d: %s", self.item, row.key, type(error).__name__)
+        self._leave_alone(row.key)
+
+    def _leave_alone(self, key: int) -> None:
+        self._failed[key] = asyncio.get_running_loop().time() + self.left_alone_s
 
     async def _try(self, row: Row) -> None:
         try:
             await self._do(row)
         except Unavailable:  # of the database, or of this ticket, whose row another transaction keeps locked
-            self._leave_alone(row.ticket_id)
+            self._leave_alone(row.key)
             raise
         except ServiceError as error:
-            _log.warning("cannot work off a %s of ticket %d: %s", self.item, row.ticket_id, type(error).__name__)
-            self._leave_alone(row.ticket_id)
+            await self._refused(row, error)
         except Exception:  # noqa: BLE001 - the others go on
-            _log.exception("cannot work off a %s of ticket %d", self.item, row.ticket_id)
-            self._leave_alone(row.ticket_id)
+            _log.exception("cannot work off the %s %d", self.item, row.key)
+            self._leave_alone(row.key)
