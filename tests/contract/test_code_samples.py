@@ -18,7 +18,7 @@ from core.settings import ROOT
 from db.postgres.database import Database
 from models import Role
 from services.access.api_keys import ApiKeys
-from support.factories import JSON, NewDatabase, settings_for
+from support.factories import JSON, NewDatabase, a_ticket, settings_for
 from support.openapi_document import operations
 from support.programs import require_program
 from support.service_process import ServiceProcess
@@ -80,6 +80,9 @@ async def prepared(environment: dict[str, str], path: str, name: str, source: st
         parameters = EXAMPLES[name]
         target = await prepared_path(client, name, path, parameters)
         source = source.replace(path.format_map(parameters), target)
+        if "?ticket_id=1" in source:
+            ticket = (await client.post("/tickets", json=a_ticket())).raise_for_status().json()
+            source = source.replace("?ticket_id=1", f"?ticket_id={ticket['id']}")
         for field, value in (("into", 2), ("calendar_id", 1)):
             if f'"{field}": {value}' in source:
                 body = await prepared_body(client, name, {field: value})

@@ -18,6 +18,9 @@ _QUERIES: Final = {
     "count_tickets": "?by=status",
     "get_due": "?from=2026-03-02T09:00:00Z&seconds=14400",
     "get_worked": "?from=2026-03-02T09:00:00Z&until=2026-03-03T09:00:00Z",
+    "render_canned_reply": "?ticket_id=1",
+    "get_numbers_by_day": "?since=2026-03-02&until=2026-03-09",
+    "get_numbers_by_value": "?facet=tag&since=2026-03-02&until=2026-03-09",
     "propose_holidays": "?country=DE&subdivision=BY&year=2026",
 }
 
