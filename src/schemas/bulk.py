@@ -65,7 +65,7 @@ class BulkTarget(RequestBody):
         "`last_ticket_id`.",
         examples=[0],
     )
-    action: BulkAction
+    action: BulkAction = Field(description="What is done with each ticket.")
 
     @model_validator(mode="after")
     def _require_one_target(self) -> Self:
@@ -106,7 +106,10 @@ class BulkResult(BaseModel):
         default=None, exclude_if=is_absent, description="False if it had these values already.", examples=[True]
     )
     problem: str | None = Field(
-        default=None, exclude_if=is_absent, description="The type of the problem for which it was refused."
+        default=None,
+        exclude_if=is_absent,
+        description="The type of the problem for which it was refused.",
+        examples=[_PROBLEM],
     )
 
 

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp
 
-import main
+import middleware
 from api.middleware.fast_path import FastPathMiddleware
 from core.settings import Settings
 from support.factories import a_comment, open_ticket, running
@@ -27,7 +27,7 @@ async def clients(settings: Settings) -> AsyncIterator[dict[str, httpx2.AsyncCli
     """Clients of two services on the same database: one with the fast path, and one without."""
     with pytest.MonkeyPatch.context() as patch:
         async with running(settings) as (_, fast):
-            patch.setattr(main, "FastPathMiddleware", _Disabled)
+            patch.setattr(middleware, "FastPathMiddleware", _Disabled)
             async with running(settings) as (_, routed):
                 yield {FAST: fast, ROUTED: routed}
 
