@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from core.settings import Settings
 from db.embedded import EmbeddedValkey
+from db.postgres import database
 from support.factories import NewDatabase, migrate_to_head, new_database, running, settings_for
 from support.servers import FastPostgres, running_server, servers_folder
 
@@ -36,6 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ranks = {folder: rank for rank, folder in enumerate(LONG_FOLDERS)}
     root = Path(__file__).parent
     items.sort(key=lambda item: ranks.get(item.path.relative_to(root).parts[0], len(ranks)))
+
+
+# A busy test machine can stand still for longer than a request may wait for a connection.
+PATIENT_POOL_TIMEOUT_S = 8
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_pools() -> Iterator[None]:
+    """Let the services of this process wait longer for a connection. Tests of an exhausted pool set it back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "POOL_TIMEOUT_S", PATIENT_POOL_TIMEOUT_S)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 
 from access.conftest import GuardedService
 from core.settings import Settings
+from db.postgres import database
 from db.postgres.database import POOL_TIMEOUT_S
 from models import Role
 from services.access import api_key_cache
@@ -18,6 +19,12 @@ from support.factories import running
 
 POOL_SIZE = 2
 REFUSED_WITHIN_S = 2
+
+
+@pytest.fixture(autouse=True)
+def short_pool_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let requests wait for a connection as long as those of a real service."""
+    monkeypatch.setattr(database, "POOL_TIMEOUT_S", POOL_TIMEOUT_S)
 
 
 @pytest.fixture(autouse=True)

@@ -164,7 +164,9 @@ async def test_two_feeders_create_each_delivery_once(hooks: Hooks) -> None:
 
 
 @pytest.mark.parametrize("failure", [DatabaseUnavailable("too slow"), ZeroDivisionError()], ids=str)
-async def test_an_endpoint_that_cannot_be_fed_does_not_stop_the_others(hooks: Hooks, failure: Exception) -> None:
+async def test_an_endpoint_that_cannot_be_fed_does_not_stop_the_others(
+    hooks: Hooks, failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     broken, other = await hooks.endpoint(URL), await hooks.endpoint(URL)
     await hooks.ticket()
     await hooks.publish()
@@ -181,6 +183,8 @@ async def test_an_endpoint_that_cannot_be_fed_does_not_stop_the_others(hooks: Ho
     feeder = _FailingFeeder(hooks.database)
     assert [(await feeder.feed()).moved for _ in range(3)] == [1, 0, 0]
     assert (await hooks.states(other), feeder.attempts) == (["pending"], 1)
+    expected = "WARNING" if isinstance(failure, DatabaseUnavailable) else "ERROR"
+    assert [record.levelname for record in caplog.records if "cannot feed" in record.message] == [expected]
 
 
 @pytest.mark.parametrize("has_endpoint", [False, True])

@@ -87,11 +87,13 @@ class Feeder:
             return 0
         try:
             return await feed(row_id)
+        except Unavailable as error:
+            _log.warning("cannot feed %s %d; retrying in %d s: %s", what, row_id, _RETRY_AFTER_S, error)
         except Exception:  # noqa: BLE001 - as the docstring says
             _log.exception("cannot feed %s %d; retrying in %d s", what, row_id, _RETRY_AFTER_S)
-            self._retry_at = {key: at for key, at in self._retry_at.items() if at > now}
-            self._retry_at[what, row_id] = now + _RETRY_AFTER_S
-            return 0
+        self._retry_at = {key: at for key, at in self._retry_at.items() if at > now}
+        self._retry_at[what, row_id] = now + _RETRY_AFTER_S
+        return 0
 
     async def _feed_endpoint(self, endpoint_id: int) -> int:
         async with self._database.working() as connection:
