@@ -141,7 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.cors_origins = settings.cors_origins or ()
     docs.omit_redoc(app)
-    desk.install(app, max_body_bytes=MAX_BODY_BYTES, public_url=settings.public_url)
+    desk.install(app, max_body_bytes=MAX_BODY_BYTES, public_url=settings.public_url, undo_send_s=settings.undo_send)
     for router in ROUTERS:
         app.include_router(router, max_body_size=MAX_BODY_BYTES)
     handlers.install(app)

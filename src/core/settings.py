@@ -134,6 +134,7 @@ class Settings(BaseSettings):
     max_concurrent_requests: int = Field(default=100, ge=1)
     slow_client_timeout: float = Field(default=10, gt=0, le=600)
     request_timeout: float = Field(default=10, ge=1, le=600)
+    undo_send: int = Field(default=10, ge=0, le=60)
     max_streams: int = Field(default=1000, ge=1)
     event_retention_days: int = Field(default=90, ge=1, le=36_500)
     webhook_allow: Annotated[tuple[IPv4Network | IPv6Network, ...] | None, NoDecode, BeforeValidator(_networks)] = None

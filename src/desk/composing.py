@@ -12,12 +12,14 @@ from pydantic import ValidationError
 
 from core.errors import VersionMismatch
 from desk import merge
+from desk.composer import composer_of
 from desk.desk_request import DeskRequest
-from desk.drafts import drafts_of, ending_draft
+from desk.drafts import ending_draft
 from desk.forms import Form
 from desk.list_query import invalid
 from desk.refusals import Refusal, Refused, refusal_of
-from desk.ticket_view import Composer, composer_of, ticket_page_context, ticket_view
+from desk.sending import Writing, send_later, writing_on
+from desk.ticket_view import ticket_page_context, ticket_view
 from models import Audience
 from schemas.events import Event
 from schemas.tickets import CommentCreate, TicketPatch
@@ -41,16 +43,14 @@ class UnseenComments(Exception):
 async def show_ticket(asked: DeskRequest, ticket_id: int) -> Response:
     """Return the page of a ticket, or the part of it that the query names."""
     view = await ticket_view(asked, ticket_id)
-    drafts = await drafts_of(asked, ticket_id)
-    text = drafts[Audience.PUBLIC].text if Audience.PUBLIC in drafts else ""
-    composer = Composer(view.ticket.version, text, asked.viewer.email, drafts=drafts)
+    writing = await writing_on(asked, ticket_id, view.ticket.version)
     part = asked.request.query_params.get("part", "")
     template = "ticket_part.html" if part == "ticket" else "ticket.html"
-    return asked.page(template, ticket_page_context(view, composer, part=part))
+    return asked.page(template, ticket_page_context(view, writing, part=part))
 
 
 async def send(asked: DeskRequest, ticket_id: int) -> Response:
-    """Add the reply or the note of a form, with its transition, and return to the ticket."""
+    """Add the reply or the note of a form, with its transition, now or soon, and return to the ticket."""
     form = await asked.form()
     try:
         await _comment(asked, ticket_id, form)
@@ -100,6 +100,13 @@ async def _comment(asked: DeskRequest, ticket_id: int, form: Form) -> None:
         new = CommentCreate.model_validate(sent)
     except ValidationError as error:
         raise invalid(error, "body") from None
+    if form.text("undo") and asked.undo_send_s:
+        draft = await send_later(asked, ticket_id, form, new)
+        if draft.refusal is not None:
+            raise UnseenComments(
+                await asked.services.lists.events_after(ticket_id, draft.base_version, asked.principal)
+            )
+        return
     key = RetryKey(form.text("key"), json.dumps(sent).encode()) if form.text("key") else None
 
     async def write(expected: set[int] | None) -> WriteResult:
@@ -140,7 +147,7 @@ async def _conflict(asked: DeskRequest, ticket_id: int, form: Form, since: Seque
     """Return the page that shows the comments that came since, what was typed, and a form to send it all the same."""
     view = await ticket_view(asked, ticket_id, is_fresh=True)
     unseen = set(merge.public_comments(since))
-    context = ticket_page_context(view, composer_of(asked, form, view.ticket.version))
+    context = ticket_page_context(view, Writing(composer_of(asked, form, view.ticket.version)))
     theirs = [message for message in view.messages if message.id in unseen]
     return asked.page("conflict_reply.html", context | {"theirs": theirs}, 409)
 
@@ -149,5 +156,5 @@ async def _refused(asked: DeskRequest, ticket_id: int, form: Form, refusal: Refu
     """Return the page of the ticket with the reason, and with what was typed."""
     view = await ticket_view(asked, ticket_id, is_fresh=True)
     version = version_of(form, view.ticket.version)
-    context = ticket_page_context(view, composer_of(asked, form, version), refusal)
+    context = ticket_page_context(view, Writing(composer_of(asked, form, version)), refusal)
     return asked.page("ticket.html", context, refusal.status)

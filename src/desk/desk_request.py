@@ -90,6 +90,12 @@ class DeskRequest:
         """Shows times as the viewer reads them."""
         return Clock(self.viewer.language, self.viewer.zone, datetime.now(UTC))
 
+    @property
+    def undo_send_s(self) -> int:
+        """For how many seconds a comment can be called back after it was sent; 0 if not at all."""
+        undo_send_s: int = self.request.app.state.desk.undo_send_s
+        return undo_send_s
+
     def text(self, text: str) -> str:
         """Return a text in the language of the viewer."""
         return self.viewer.language.gettext(text)

@@ -20,7 +20,7 @@ from services.drafts.sending import forgetting
 from services.presence.presences import MAX_TICKETS
 from services.tickets.changes import Within
 
-_KINDS: Final[Mapping[str, DraftKind]] = {Audience.PUBLIC: DraftKind.REPLY, Audience.INTERNAL: DraftKind.NOTE}
+KINDS: Final[Mapping[str, DraftKind]] = {Audience.PUBLIC: DraftKind.REPLY, Audience.INTERNAL: DraftKind.NOTE}
 
 
 async def save_draft(asked: DeskRequest, ticket_id: int) -> Response:
@@ -29,7 +29,7 @@ async def save_draft(asked: DeskRequest, ticket_id: int) -> Response:
     Raises RequestValidationError, and what the service raises.
     """
     form = await asked.form()
-    kind = _KINDS.get(form.text("visibility"), DraftKind.REPLY)
+    kind = KINDS.get(form.text("visibility"), DraftKind.REPLY)
     if not form.text("text"):
         await asked.services.drafts.discard(ticket_id, kind, asked.principal)
         return JSONResponse({"draft_id": None})
@@ -47,12 +47,12 @@ async def drafts_page(asked: DeskRequest) -> Response:
 async def drafts_of(asked: DeskRequest, ticket_id: int) -> Mapping[str, Draft]:
     """Return the drafts of the viewer on a ticket, by the visibility of the comment that they become."""
     drafts = await asked.services.drafts.of_ticket(ticket_id, asked.principal)
-    return {visibility: drafts[kind] for visibility, kind in _KINDS.items() if kind in drafts}
+    return {visibility: drafts[kind] for visibility, kind in KINDS.items() if kind in drafts}
 
 
 def ending_draft(asked: DeskRequest, visibility: Audience) -> Within:
     """Return the step of a comment that deletes the draft of its author."""
-    return forgetting(asked.principal.id, _KINDS[visibility])
+    return forgetting(asked.principal.id, KINDS[visibility])
 
 
 async def mark_presence(asked: DeskRequest, ticket_id: int) -> Response:

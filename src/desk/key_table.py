@@ -17,6 +17,7 @@ KEYS: Final[tuple[tuple[str, str], ...]] = (
     ("r", N_("Write a reply")),
     ("n", N_("Write an internal note")),
     ("a", N_("Take or release the ticket")),
+    ("z", N_("Undo: call a reply or a note back")),
     ("e", N_("Edit the fields")),
     ("t", N_("Timeline")),
     ("s a", N_("Mark as answered")),

@@ -59,6 +59,18 @@ PROBLEMS: Final[Mapping[str, Words]] = {
     "canned-reply-not-found": (N_("Canned reply not found"), N_("It was deleted, or it is for another group.")),
     "too-many-canned-replies": (N_("Too many canned replies"), N_("There can be 1,000: delete one first.")),
     "bulk-run-not-found": (N_("Bulk change not found"), N_("It ended more than a week ago.")),
+    "draft-being-sent": (
+        N_("Another text of yours is being sent"),
+        N_("Wait some seconds, or call it back. Then send this one."),
+    ),
+    "draft-changed": (
+        N_("You have typed a newer text in another window"),
+        N_("Look at the ticket again: it shows the newer text."),
+    ),
+    "commented-meanwhile": (
+        N_("Not sent: there is something new"),
+        N_("Somebody wrote before your reply was sent. Read it, change your text if need be, and send it again."),
+    ),
     "draft-not-found": (N_("Draft not found"), N_("It was sent or discarded.")),
     "not-found": (N_("Page not found"), N_("There is no page at this address.")),
     "content-too-large": (N_("Too large"), N_("A text has at most 65,536 characters.")),

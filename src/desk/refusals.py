@@ -68,6 +68,11 @@ def refusal_of_problem(problem: Mapping[str, Any], language: Language) -> Refusa
     return Refusal(language.gettext(title), language.gettext(explanation), parts, problem["status"])
 
 
+def refusal_of_slug(slug: str, language: Language) -> Refusal:
+    """Return what to show for a conflict that was stored, by the last segment of the type of its problem."""
+    return refusal_of_problem({"type": slug, "status": 409}, language)
+
+
 def _field(place: str, language: Language) -> str:
     name = place.removeprefix("#/").removeprefix("custom/").partition("/")[0]
     return language.gettext(words.FIELDS[name]) if name in words.FIELDS else name

@@ -1,17 +1,16 @@
 """What the page of a ticket shows."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from desk import words
 from desk.desk_request import DeskRequest
-from desk.forms import Form, new_key
 from desk.refusals import Refusal
+from desk.sending import Writing
 from desk.times import Clock, ShownTime
 from models import Audience, LinkType, TicketStatus
 from schemas.clocks import SlaClock
-from schemas.drafts import Draft
 from schemas.tickets import Comment, TicketDetails
 
 
@@ -35,22 +34,6 @@ class ShownClock:
     state: str
     due: ShownTime | None
     css: str
-
-
-@dataclass(frozen=True, slots=True)
-class Composer:
-    """The form of a reply: what is in it, and the version of the ticket that its writer has seen.
-
-    `key` makes a form that is sent twice one reply. `drafts` are those of the viewer, by the visibility of the comment
-    that they become.
-    """
-
-    version: int
-    text: str = ""
-    email: str = ""
-    is_note: bool = False
-    drafts: Mapping[str, Draft] = field(default_factory=dict)
-    key: str = field(default_factory=new_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +91,17 @@ async def ticket_view(asked: DeskRequest, ticket_id: int, *, is_fresh: bool = Fa
 
 
 def ticket_page_context(
-    view: TicketView, composer: Composer, refusal: Refusal | None = None, part: str = ""
+    view: TicketView, writing: Writing, refusal: Refusal | None = None, part: str = ""
 ) -> dict[str, Any]:
     """Return the context of the template of a ticket."""
-    links = [(link, words.LINKS[link]) for link in LinkType]
-    return {"view": view, "composer": composer, "refusal": refusal, "part": part, "link_types": links}
-
-
-def composer_of(asked: DeskRequest, form: Form, version: int) -> Composer:
-    """Return the composer with what was typed."""
-    is_note = form.text("visibility") == Audience.INTERNAL
-    return Composer(version, form.text("text"), form.text("email") or asked.viewer.email, is_note)
+    return {
+        "view": view,
+        "writing": writing,
+        "composer": writing.composer,
+        "refusal": refusal,
+        "part": part,
+        "link_types": [(link, words.LINKS[link]) for link in LinkType],
+    }
 
 
 def _messages(asked: DeskRequest, ticket: TicketDetails) -> list[Message]:

@@ -35,7 +35,7 @@ class Draft(Base):
 
     `counter` orders the saves of the author: an older one never replaces a newer one. `base_version` is the version of
     the ticket that the author has seen. With `send_at`, the draft is sent then. `refusal` is the code of the error for
-    which it was not sent.
+    which it was not sent. `send_key` is the key of the form that sends the draft: once, however often it is sent.
     """
 
     __tablename__ = "drafts"
@@ -62,3 +62,4 @@ class Draft(Base):
     saved_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=sql("now()"))
     send_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     refusal: Mapped[str | None] = mapped_column(Text)
+    send_key: Mapped[str | None] = mapped_column(Text)

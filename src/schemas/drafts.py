@@ -41,10 +41,14 @@ class DraftSave(RequestBody):
 
 
 class DraftSend(DraftSave):
-    """The final text, which is sent after `delay_s` seconds unless the author calls it back."""
+    """The final text, which is sent after `delay_s` seconds unless the author calls it back.
+
+    Texts with the same `send_key` become one comment.
+    """
 
     text: Text
     delay_s: Annotated[int, Field(ge=0, le=MAX_SEND_DELAY_S)] = SEND_DELAY_S
+    send_key: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")] | None = None
 
 
 class Draft(BaseModel):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from core.desk_errors import CommentedMeanwhile, DraftBeingSent, DraftChanged, DraftNotFound
+from core.errors import IllegalTransition, TicketClosed
 from drafts.conftest import EMAIL, Desk
 from models import Audience, DraftKind, TicketStatus
 from schemas.tickets import CommentCreate
@@ -144,3 +145,30 @@ async def test_a_draft_that_fails_delays_no_others(desk: Desk) -> None:
     await desk.sql.execute("DROP TRIGGER fail ON comments; DROP FUNCTION fail")
     assert await desk.due.work_off() == 1
     assert len(await desk.comments(bad)) == 1
+
+
+async def test_two_drafts_of_one_form_become_one_comment(desk: Desk) -> None:
+    agent, ticket_id = await desk.agent(), await desk.ticket()
+    for counter in (2, 3):
+        await desk.send(ticket_id, agent, counter=counter, delay_s=0, send_key="form", base_version=counter)
+        await desk.due.work_off()
+        assert await desk.drafts.of_ticket(ticket_id, agent) == {}
+    assert [each["text"] for each in await desk.comments(ticket_id)] == ["Hello"]
+
+
+async def test_a_draft_that_is_being_sent_is_not_discarded(desk: Desk) -> None:
+    agent, ticket_id = await desk.agent(), await desk.ticket()
+    sent = await desk.send(ticket_id, agent)
+    with pytest.raises(DraftBeingSent):
+        await desk.drafts.discard(ticket_id, REPLY, agent)
+    assert await desk.drafts.of_ticket(ticket_id, agent) == {REPLY: sent}
+
+
+async def test_what_the_ticket_does_not_take_is_refused_at_once(desk: Desk) -> None:
+    agent, ticket_id = await desk.agent(), await desk.ticket()
+    with pytest.raises(IllegalTransition):
+        await desk.send(ticket_id, agent, status=TicketStatus.AWAITING_REPLY)
+    assert (await desk.client.patch(f"/tickets/{ticket_id}", json={"status": "closed"})).status_code == 200
+    with pytest.raises(TicketClosed):
+        await desk.send(ticket_id, agent)
+    assert await desk.drafts.of_ticket(ticket_id, agent) == {}

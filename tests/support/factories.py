@@ -85,6 +85,7 @@ def settings_for(dsn: str, redis_host: str, redis_port: int, **others: Any) -> S
         "redis_prefix": prefix,
         "allow_anonymous": True,
         "auth_failure_limit": "1000000/60s",
+        "undo_send": 0,
     }
     return Settings(_env_file=None, **(defaults | others))
 

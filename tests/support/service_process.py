@@ -250,4 +250,5 @@ def _variables_of(settings: Settings) -> dict[str, str]:
         "REDIS_PREFIX": settings.redis_prefix,
         "ALLOW_ANONYMOUS": str(settings.allow_anonymous),
         "AUTH_FAILURE_LIMIT": "1000000/60s",
+        "UNDO_SEND": str(settings.undo_send),
     }

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from desk import drafts
+from desk import drafts, sending
 from desk.desk_request import Asked
 from desk.live import live_response
 
@@ -19,6 +19,12 @@ async def stream(asked: Asked) -> Response:
 async def show_drafts(asked: Asked) -> Response:
     """Show the drafts of the viewer."""
     return await drafts.drafts_page(asked)
+
+
+@router.get("/drafts/sending")
+async def show_sending(asked: Asked) -> Response:
+    """Return which tickets have a comment of the viewer that is about to be sent, or was refused."""
+    return await sending.sending_state(asked)
 
 
 @router.get("/presences")

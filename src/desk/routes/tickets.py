@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from desk import composing, drafts, editing
+from desk import composing, drafts, editing, sending
 from desk.acts import act
 from desk.comment_pages import comments_page
 from desk.desk_request import Asked
@@ -76,6 +76,12 @@ async def follow_up(ticket: str, asked: Asked) -> Response:
 async def save_draft(ticket: str, asked: Asked) -> Response:
     """Store what was typed so far."""
     return await drafts.save_draft(asked, ticket_number(ticket))
+
+
+@router.post("/{ticket}/call-back")
+async def call_back(ticket: str, asked: Asked) -> Response:
+    """Call a reply or a note back before it is sent."""
+    return await sending.call_back(asked, ticket_number(ticket))
 
 
 @router.post("/{ticket}/presence")

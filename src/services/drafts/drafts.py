@@ -7,14 +7,15 @@ A draft is no change of its ticket. It is sent by `services.drafts.due_drafts`, 
 from typing import Any, Final
 
 from core.desk_errors import CommentedMeanwhile, DraftBeingSent, DraftChanged, DraftNotFound
-from core.errors import TicketNotFound
+from core.errors import TicketClosed, TicketNotFound
 from db.postgres.database import Database, Decision
 from db.postgres.statements import Row
-from models import DraftKind, Scope
+from models import DraftKind, Scope, TicketStatus
 from schemas.drafts import Draft, DraftSave, DraftSend, ListedDraft
 from services.access.principal import Principal
 from services.drafts import statements as sql
 from services.tickets.statements import IS_VISIBLE
+from services.tickets.ticket_status import ensure_allowed
 
 MAX_LISTED: Final = 100
 
@@ -45,11 +46,12 @@ class Drafts:
         """Store the final text, to be sent after its delay; the draft has `send_at` then.
 
         If the ticket has a public comment that is newer than the base version, a reply is stored with a refusal
-        instead. Raises TicketNotFound, DraftNotFound, DraftBeingSent, DraftChanged.
+        instead. Raises TicketNotFound, TicketClosed, IllegalTransition, DraftNotFound, DraftBeingSent, DraftChanged.
         """
         _require_author(principal)
         refusal = None
         async with self._database.deciding() as decision:
+            await _ensure_takes_comments(decision, ticket_id, final)
             if final.kind is DraftKind.REPLY:
                 found = await decision.read(sql.COMMENTED_SINCE, ticket_id=ticket_id, base_version=final.base_version)
                 refusal = CommentedMeanwhile.code() if found is not None and found[0] else None
@@ -72,10 +74,12 @@ class Drafts:
         return _draft_of(row)
 
     async def discard(self, ticket_id: int, kind: DraftKind, principal: Principal) -> Draft | None:
-        """Delete a draft, and return it; None if there was none."""
+        """Delete a draft, and return it; None if there was none. Raises DraftBeingSent."""
         _require_author(principal)
         async with self._database.deciding() as decision:
             row = await decision.commit(sql.DISCARD, **_key(ticket_id, kind, principal))
+            if row is None and await decision.read(sql.FIND, **_key(ticket_id, kind, principal)) is not None:
+                raise DraftBeingSent
         return None if row is None else _draft_of(row)
 
     async def of_ticket(self, ticket_id: int, principal: Principal) -> dict[DraftKind, Draft]:
@@ -105,6 +109,15 @@ class Drafts:
         return _draft_of(row)
 
 
+async def _ensure_takes_comments(decision: Decision, ticket_id: int, final: DraftSend) -> None:
+    """Refuse at once what would be refused after the delay. Raises TicketClosed, IllegalTransition."""
+    ticket = await decision.read(sql.STATUS_OF, ticket_id=ticket_id)
+    if ticket is not None and ticket.status == TicketStatus.CLOSED:
+        raise TicketClosed(ticket_id)
+    if ticket is not None and final.status is not None:
+        ensure_allowed(TicketStatus(ticket.status), final.status)
+
+
 async def _write(
     decision: Decision,
     ticket_id: int,
@@ -115,7 +128,7 @@ async def _write(
     refusal: str | None = None,
 ) -> Row | None:
     """Store a draft; return None if a newer one is stored, or it is sent already."""
-    values: dict[str, Any] = typed.model_dump(exclude={"delay_s"})
+    values: dict[str, Any] = {"send_key": None} | typed.model_dump(exclude={"delay_s"})
     statement = sql.SAVE if typed.draft_id is None else sql.CONTINUE
     return await decision.commit(
         statement,

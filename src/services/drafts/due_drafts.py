@@ -1,7 +1,7 @@
 """Sends the drafts that are due: each becomes a comment by the one write path.
 
 The transaction that commits the comment deletes the draft, so a process that ends at any moment neither loses a draft
-nor sends it twice. The id of the draft is also the idempotency key.
+nor sends it twice. The idempotency key is that of the form that has sent the draft, or the id of the draft.
 """
 
 from core.desk_errors import DraftChanged
@@ -35,8 +35,11 @@ class DueDrafts(DueLoop):
             author = await acting_staff(connection, row.principal_id)
         visibility = Audience.PUBLIC if row.kind == DraftKind.REPLY else Audience.INTERNAL
         new = CommentCreate(email=row.email, text=row.text, status=row.status, visibility=visibility)
-        key = RetryKey(f"{KEY_PREFIX}{row.id}", new.model_dump_json().encode())
-        await self._tickets.comment(row.ticket_id, new, author, key=key, within=taking(row))
+        key = RetryKey(row.send_key or f"{KEY_PREFIX}{row.id}", new.model_dump_json().encode())
+        _, was_sent_before = await self._tickets.comment(row.ticket_id, new, author, key=key, within=taking(row))
+        if was_sent_before:
+            async with self._database.working_singly() as connection:
+                await connection.one_or_none(sql.TAKE, id=row.id, counter=row.counter)
 
     async def _refused(self, row: Row, error: ServiceError) -> None:
         """Store why a draft was not sent, unless its author has called it back or another process sends it."""

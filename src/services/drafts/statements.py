@@ -8,6 +8,7 @@ DUE               the drafts that are to be sent now
 TAKE, REFUSE      delete a draft in the transaction that commits its comment; store why it was not sent
 FORGET            deletes the draft of a comment that was sent at once
 COMMENTED_SINCE   whether a ticket has a public comment after a version
+STATUS_OF         the status of a ticket
 """
 
 from typing import Final
@@ -50,7 +51,7 @@ _THIS: Final = and_(_OF_TICKET, drafts.c.kind == given(drafts.c.kind))
 _IS_SENT: Final = drafts.c.send_at.is_not(None)
 _AS_SENT: Final = and_(drafts.c.id == given(drafts.c.id), drafts.c.counter == given(drafts.c.counter), _IS_SENT)
 
-_TYPED: Final = ("email", "text", "status", "counter", "base_version", "refusal")
+_TYPED: Final = ("email", "text", "status", "counter", "base_version", "refusal", "send_key")
 # NULL without a delay: the draft is not sent.
 _SEND_AT: Final = _CLOCK + func.make_interval(
     *(literal_column("0", Integer) for _ in range(6)), bindparam("delay_s", type_=Double)
@@ -93,11 +94,11 @@ OF_PRINCIPAL: Final = Statement(
     .limit(bindparam("limit", type_=Integer))
 )
 RECALL: Final = Statement(update(drafts).values(send_at=null()).where(_THIS, _IS_SENT).returning(*_SHOWN))
-DISCARD: Final = Statement(delete(drafts).where(_THIS).returning(*_SHOWN))
+DISCARD: Final = Statement(delete(drafts).where(_THIS, drafts.c.send_at.is_(None)).returning(*_SHOWN))
 FORGET: Final = Statement(delete(drafts).where(_THIS))
 
 DUE: Final = Statement(
-    select(drafts.c.id.label("key"), drafts.c.principal_id, *_SHOWN)
+    select(drafts.c.id.label("key"), drafts.c.principal_id, drafts.c.send_key, *_SHOWN)
     .where(drafts.c.send_at <= _NOW, drafts.c.id != func.all(bindparam("failed", type_=ARRAY(BigInteger))))
     .order_by(drafts.c.send_at)
     .limit(bindparam("limit", type_=Integer))
@@ -117,3 +118,4 @@ COMMENTED_SINCE: Final = Statement(
         )
     )
 )
+STATUS_OF: Final = Statement(select(tickets.c.status).where(tickets.c.id == given(drafts.c.ticket_id)))

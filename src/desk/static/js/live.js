@@ -106,7 +106,7 @@ async function refreshRow(row, ticket) {
   now?.classList.add("changed");
 }
 
-async function refreshTicket(page) {
+export async function refreshTicket(page) {
   const text = document.getElementById("composer-text");
   const isWriting = Boolean(text?.value.trim());
   const comments = page.querySelectorAll(".discussion > .message:not(.note)").length;

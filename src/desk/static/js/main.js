@@ -6,6 +6,7 @@ import { startLive } from "./live.js";
 import { startPresence } from "./presence.js";
 import { startCanned } from "./canned.js";
 import { startTimes } from "./time.js";
+import { startSending } from "./sending.js";
 import { startViews } from "./views.js";
 
 startDrafts();
@@ -16,5 +17,6 @@ startTimes();
 startViews();
 startLive();
 startPresence();
+startSending();
 document.getElementById("refusal")?.focus();
 document.documentElement.dataset.ready = "";
