@@ -10,7 +10,9 @@ import asyncpg
 import httpx2
 import pytest
 from fastapi import FastAPI
+from playwright.async_api import Browser
 
+from contract.browser import running_chromium
 from core.settings import Settings
 from db.embedded import EmbeddedValkey
 from db.postgres import database
@@ -100,6 +102,13 @@ async def own_database_dsn(migrated_database: NewDatabase) -> AsyncIterator[str]
     """A database that no other test uses."""
     async with migrated_database() as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser, in which each test opens a context of its own."""
+    async with running_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from playwright.async_api import Page, Request, Route, async_playwright
+from playwright.async_api import Browser, Page, Request, Route, async_playwright
+
+from support.programs import require_program
 
 TIMEOUT_MS = 30_000
 
@@ -37,28 +39,41 @@ class Visit:
 
 
 @asynccontextmanager
-async def visiting(origin: str, chromium: str, **options: Any) -> AsyncIterator[Visit]:
-    """Yield a new page of a headless Chromium that may only send requests to `origin`; `options` are of its context."""
+async def running_chromium() -> AsyncIterator[Browser]:
+    """Yield a headless Chromium."""
+    path = require_program("chromium", "chromium-browser", "google-chrome")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=_QUIET, timeout=TIMEOUT_MS)
+        browser = await playwright.chromium.launch(executable_path=path, args=_QUIET, timeout=TIMEOUT_MS)
         try:
-            context = await browser.new_context(**(_CONTEXT | options))
-            context.set_default_timeout(TIMEOUT_MS)
-            visit = Visit(await context.new_page())
-
-            async def only_origin(route: Route) -> None:
-                # data: and blob: URLs cause no network requests.
-                if route.request.url.startswith((f"{origin}/", "data:", "blob:")):
-                    await route.continue_()
-                else:
-                    visit.foreign_requests.append(route.request.url)
-                    await route.abort()
-
-            await context.route("**/*", only_origin)
-            watch(visit, visit.page)
-            yield visit
+            yield browser
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def visiting(origin: str, chromium: Browser, **options: Any) -> AsyncIterator[Visit]:
+    """Yield a new page that may only send requests to `origin`.
+
+    Its context, with the `options`, shares no cookies and no storage with others.
+    """
+    context = await chromium.new_context(**(_CONTEXT | options))
+    try:
+        context.set_default_timeout(TIMEOUT_MS)
+        visit = Visit(await context.new_page())
+
+        async def only_origin(route: Route) -> None:
+            # data: and blob: URLs cause no network requests.
+            if route.request.url.startswith((f"{origin}/", "data:", "blob:")):
+                await route.continue_()
+            else:
+                visit.foreign_requests.append(route.request.url)
+                await route.abort()
+
+        await context.route("**/*", only_origin)
+        watch(visit, visit.page)
+        yield visit
+    finally:
+        await context.close()
 
 
 def watch(visit: Visit, page: Page) -> None:

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
 from api.problems.types import ALL_PROBLEM_TYPES
 from contract.browser import HOST, Visit, visiting
 from core.settings import ROOT
 from models import EventKind
 from services.webhooks.payload import TEST_TYPE
-from support.programs import require_program
 
 OPERATIONS = [
     (method.upper(), path, operation["summary"])
@@ -28,8 +28,7 @@ def origin(service_url: str) -> str:
 
 
 @pytest.fixture
-async def visit(origin: str) -> AsyncIterator[Visit]:
-    chromium = require_program("chromium", "chromium-browser", "google-chrome")
+async def visit(origin: str, chromium: Browser) -> AsyncIterator[Visit]:
     async with visiting(origin, chromium) as visit:
         yield visit
         assert visit.foreign_requests == []

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 import pytest
+from playwright.async_api import Browser
 
 from contract.browser import Visit, visiting
 from core.settings import Settings
 from support.factories import NewDatabase, running, settings_for
-from support.programs import require_program
 from support.service_process import ServiceProcess
 
 
@@ -18,13 +18,8 @@ def desk_service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
         yield service
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    return require_program("chromium", "chromium-browser", "google-chrome")
-
-
 @pytest.fixture
-async def visit(desk_service: ServiceProcess, chromium: str) -> AsyncIterator[Visit]:
+async def visit(desk_service: ServiceProcess, chromium: Browser) -> AsyncIterator[Visit]:
     """A page of a browser with scripts. It must reach no other host, and print nothing on its console."""
     async with visiting(desk_service.url, chromium) as visit:
         yield visit
@@ -33,7 +28,7 @@ async def visit(desk_service: ServiceProcess, chromium: str) -> AsyncIterator[Vi
 
 
 @pytest.fixture
-async def plain_visit(desk_service: ServiceProcess, chromium: str) -> AsyncIterator[Visit]:
+async def plain_visit(desk_service: ServiceProcess, chromium: Browser) -> AsyncIterator[Visit]:
     """A page of a browser without scripts."""
     async with visiting(desk_service.url, chromium, java_script_enabled=False) as visit:
         yield visit

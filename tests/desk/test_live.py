@@ -118,10 +118,7 @@ async def test_seven_tabs_share_one_stream_and_survive_its_holder(visit: Visit, 
     assert len(streams) == 2
 
 
-async def test_a_broken_stream_continues_where_it_was(
-    settings: Settings, chromium: str, tmp_path: Path, visit: Visit
-) -> None:
-    del chromium  # `visit` needs it
+async def test_a_broken_stream_continues_where_it_was(settings: Settings, tmp_path: Path, visit: Visit) -> None:
     with ServiceProcess(tmp_path / "log", settings) as service:
         ticket = made(service)
         page = visit.page

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from contract.browser import Visit, visiting
 from core.settings import Settings
@@ -41,14 +41,14 @@ def undo_service(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-async def undo_visit(undo_service: ServiceProcess, chromium: str) -> AsyncIterator[Visit]:
+async def undo_visit(undo_service: ServiceProcess, chromium: Browser) -> AsyncIterator[Visit]:
     async with visiting(undo_service.url, chromium) as visit:
         yield visit
         assert visit.errors == []
 
 
 @pytest.fixture
-async def plain_undo_visit(undo_service: ServiceProcess, chromium: str) -> AsyncIterator[Visit]:
+async def plain_undo_visit(undo_service: ServiceProcess, chromium: Browser) -> AsyncIterator[Visit]:
     async with visiting(undo_service.url, chromium, java_script_enabled=False) as visit:
         yield visit
         assert visit.errors == []

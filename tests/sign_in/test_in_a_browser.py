@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 from pyotp import TOTP
 
 from contract.browser import Visit, visiting
 from core.settings import Settings
-from support.programs import require_program
 from support.service_process import ServiceProcess
 from support.sign_in import PASSWORD
 
@@ -28,9 +27,10 @@ async def fresh_service(fresh_settings: Settings, tmp_path: Path) -> AsyncIterat
 
 
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
-async def visit(request: pytest.FixtureRequest, fresh_service: ServiceProcess) -> AsyncIterator[Visit]:
+async def visit(
+    request: pytest.FixtureRequest, fresh_service: ServiceProcess, chromium: Browser
+) -> AsyncIterator[Visit]:
     """A page of a browser with scripts, and one without. It must reach no other host, and print no errors."""
-    chromium = require_program("chromium", "chromium-browser", "google-chrome")
     async with visiting(fresh_service.url, chromium, java_script_enabled=request.param) as visit:
         yield visit
         assert (visit.foreign_requests, visit.errors) == ([], [])
@@ -114,9 +114,8 @@ async def test_the_text_of_a_form_survives_the_end_of_the_session(
 
 @pytest.mark.parametrize(("language", "scheme"), [("en-GB", "light"), ("ru-RU", "dark")])
 async def test_axe_finds_nothing_and_no_page_is_wider_than_a_phone(
-    fresh_service: ServiceProcess, language: str, scheme: str
+    fresh_service: ServiceProcess, chromium: Browser, language: str, scheme: str
 ) -> None:
-    chromium = require_program("chromium", "chromium-browser", "google-chrome")
     found: list[tuple[str, str, str]] = []
     async with visiting(fresh_service.url, chromium, locale=language, color_scheme=scheme) as visit:
         page = visit.page
