@@ -59,7 +59,8 @@ async def progress_page(asked: DeskRequest, run_id: int) -> Response:
         for each in run.results
         if each.problem is not None
     ]
-    return asked.page("bulk_run.html", {"run": run, "refused": refused})
+    is_part = asked.request.query_params.get("part") == "run"
+    return asked.page("parts/bulk_run.html" if is_part else "bulk_run.html", {"run": run, "refused": refused})
 
 
 def _target(form: Form) -> BulkTarget:

@@ -32,6 +32,7 @@ KEYS: Final[tuple[tuple[str, str], ...]] = (
     ("g v", N_("Saved views")),
     ("g c", N_("Canned replies")),
     ("g n", N_("Numbers")),
+    ("g s", N_("Administration")),
     ("?", N_("This page")),
     ("Ctrl+Enter", N_("Send what is being written")),
     ("Ctrl+K", N_("All commands")),

@@ -67,6 +67,14 @@ def invalid(error: ValidationError, location: str) -> RequestValidationError:
     return RequestValidationError([{**part, "loc": (location, *part["loc"])} for part in error.errors()])
 
 
+def begin_of_day(day: str, zone: ZoneInfo) -> str:
+    """Return the beginning of a day with its offset; the day itself if it does not exist."""
+    try:
+        return datetime.fromisoformat(day).replace(tzinfo=zone).isoformat()
+    except ValueError:
+        return day
+
+
 def _members(pairs: Iterable[tuple[str, str]], zone: ZoneInfo) -> Mapping[str, str | list[str]]:
     members: dict[str, str | list[str]] = {}
     for name, value in pairs:
@@ -75,13 +83,5 @@ def _members(pairs: Iterable[tuple[str, str]], zone: ZoneInfo) -> Mapping[str, s
             assert isinstance(known, list)  # noqa: S101 - a repeatable name has lists alone
             known.append(value)
         else:
-            members[name] = _moment(value, zone) if name in DAYS and _DAY.fullmatch(value) else value
+            members[name] = begin_of_day(value, zone) if name in DAYS and _DAY.fullmatch(value) else value
     return members
-
-
-def _moment(day: str, zone: ZoneInfo) -> str:
-    """Return the beginning of a day with its offset; the day itself if it does not exist."""
-    try:
-        return datetime.fromisoformat(day).replace(tzinfo=zone).isoformat()
-    except ValueError:
-        return day

@@ -55,7 +55,7 @@ def sent_values(form: Form, fields: Sequence[CustomField]) -> dict[str, Any]:
         values["tags"] = sorted({tag.strip().lower() for tag in form["tags"].split(",")} - {""})
     for field in fields:
         if (name := CUSTOM + field.key) in form:
-            values[name] = _custom(field, form.all(name))
+            values[name] = custom_value(field, form.all(name))
     return values
 
 
@@ -71,7 +71,7 @@ def as_shown(values: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, 
     return same
 
 
-def _custom(field: CustomField, sent: Sequence[str]) -> Any:  # noqa: ANN401 - what the field holds
+def custom_value(field: CustomField, sent: Sequence[str]) -> Any:  # noqa: ANN401 - what the field holds
     """Return the value of a custom field; None for an empty one."""
     given = [value for value in sent if value.strip()]
     if not given:

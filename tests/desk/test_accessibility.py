@@ -8,7 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from contract.browser import Visit, visiting
-from support.factories import JSON, a_comment, a_ticket
+from support.factories import JSON, NewDatabase, a_comment, a_ticket, settings_for
 from support.service_process import ServiceProcess
 
 RULES = {
@@ -20,33 +20,54 @@ RULES = {
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
 
+@pytest.fixture(scope="module")
+async def open_service(
+    migrated_database: NewDatabase, redis_address: tuple[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ServiceProcess]:
+    """A service that is not set up: everybody on its machine is an admin, and sees every page."""
+    async with migrated_database() as dsn:
+        settings = settings_for(dsn, *redis_address, allow_anonymous=False)
+        async with ServiceProcess(tmp_path_factory.mktemp("open") / "log", settings) as service:
+            yield service
+
+
+@pytest.fixture
+async def open_visit(open_service: ServiceProcess, chromium: Browser) -> AsyncIterator[Visit]:
+    async with visiting(open_service.url, chromium) as visit:
+        yield visit
+        assert (visit.foreign_requests, visit.errors) == ([], [])
+
+
 @pytest.fixture(params=["en-GB", "ru-RU"])
 async def reader(
-    request: pytest.FixtureRequest, desk_service: ServiceProcess, chromium: Browser
+    request: pytest.FixtureRequest, open_service: ServiceProcess, chromium: Browser
 ) -> AsyncIterator[Visit]:
     """A page in one of the languages."""
-    async with visiting(desk_service.url, chromium, locale=request.param, color_scheme="light") as visit:
+    async with visiting(open_service.url, chromium, locale=request.param, color_scheme="light") as visit:
         yield visit
         assert visit.foreign_requests == []
 
 
-@pytest.fixture(scope="session")
-def paths(desk_service: ServiceProcess) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def paths(open_service: ServiceProcess) -> dict[str, str]:
     """The path of each page, by its name; with a ticket that has something in every place."""
     tag = f"x{secrets.token_hex(4)}"
-    made = desk_service.request(
+    made = open_service.request(
         "POST", "/tickets", a_ticket(subject="ж" * 255, text="w" * 65_536, tags=[tag, "b" * 50], priority="urgent")
     ).json()
-    closed = desk_service.request("POST", "/tickets", a_ticket()).json()
+    closed = open_service.request("POST", "/tickets", a_ticket()).json()
     ticket = f"/tickets/{made['id']}"
-    desk_service.request("POST", f"{ticket}/comments", a_comment(text="\u202eright to left \u05d0\u05d1"))
-    desk_service.request("POST", f"{ticket}/comments", a_comment(visibility="internal"))
-    desk_service.request("PUT", f"{ticket}/participants/carol@example.com")
-    desk_service.request("PUT", f"{ticket}/links/blocks/{closed['id']}")
-    desk_service.request("PATCH", f"/tickets/{closed['id']}", {"status": "closed"})
+    open_service.request("POST", f"{ticket}/comments", a_comment(text="\u202eright to left \u05d0\u05d1"))
+    open_service.request("POST", f"{ticket}/comments", a_comment(visibility="internal"))
+    open_service.request("PUT", f"{ticket}/participants/carol@example.com")
+    open_service.request("PUT", f"{ticket}/links/blocks/{closed['id']}")
+    open_service.request("PATCH", f"/tickets/{closed['id']}", {"status": "closed"})
     new_reply = {"title": "w" * 100, "shortcut": tag, "text": "w" * 1_000}
-    reply = desk_service.request("POST", "/canned-replies", new_reply).json()
-    desk_service.request("POST", "/views", {"name": "w" * 100, "query": f"tag={tag}", "shared": True})
+    reply = open_service.request("POST", "/canned-replies", new_reply).json()
+    open_service.request("POST", "/views", {"name": "w" * 100, "query": f"tag={tag}", "shared": True})
+    week = {"name": tag, "zone": "UTC", "weekly": {"mon": [["09:00", "17:00"]]}}
+    calendar = open_service.request("POST", "/calendars", week).json()
+    webhook = open_service.request("POST", "/webhooks", {"url": f"https://hooks.example.com/{tag}"}).json()
     return {
         "list": f"tickets?tag={tag}&status=open&q=-nothing",
         "filters": f"filters?tag={tag}&status=open",
@@ -65,8 +86,43 @@ def paths(desk_service: ServiceProcess) -> dict[str, str]:
         "canned replies": f"canned?q={tag}",
         "canned reply": f"canned/{reply['id']}",
         "new canned reply": "canned/new",
+        "areas": "admin",
+        "people": "admin/people",
+        "new person": "admin/people/new",
+        "new group": "admin/groups/new",
+        "new key": "admin/keys/new",
+        "new field": "admin/fields/new",
+        "tags": "admin/tags",
+        "tag": f"admin/tags/{tag}",
+        "new calendar": "admin/calendars/new",
+        "calendar": f"admin/calendars/{calendar['id']}",
+        "new policy": "admin/policies/new",
+        "new rule": "admin/rules/new",
+        "new webhook": "admin/webhooks/new",
+        "webhook": f"admin/webhooks/{webhook['id']}",
+        "deliveries": f"admin/webhooks/{webhook['id']}/deliveries",
+        "bulk": f"tickets?tag={tag}",
+        "bulk, tried": f"tickets?tag={tag}",
+        "bulk, done": f"tickets?tag={tag}",
         "problem": "nowhere",
     }
+
+
+# What is clicked to reach the pages that have no address.
+BULK = ["#bulk button", "button.main"]
+CLICKS = {"bulk": BULK[:1], "bulk, tried": BULK, "bulk, done": [*BULK, "button.main"]}
+
+
+async def show(page: Page, service: ServiceProcess, name: str, path: str) -> None:
+    """Open a page, with everything that can be unfolded."""
+    await page.goto(f"{service.url}/desk/{path}")
+    for button in CLICKS.get(name, ()):
+        for field in await page.locator("input[name=add_tags]:not([type=hidden])").all():
+            await field.fill(secrets.token_hex(4))
+        async with page.expect_navigation():
+            await page.locator(button).first.click()
+    for summary in await page.locator("summary").all():
+        await summary.click()
 
 
 async def violations(page: Page, options: JSON) -> dict[tuple[str, str], str]:
@@ -80,14 +136,12 @@ async def violations(page: Page, options: JSON) -> dict[tuple[str, str], str]:
 
 
 async def test_axe_finds_nothing_in_light_and_dark(
-    reader: Visit, desk_service: ServiceProcess, paths: dict[str, str]
+    reader: Visit, open_service: ServiceProcess, paths: dict[str, str]
 ) -> None:
     page = reader.page
     found: dict[tuple[str, ...], str] = {}
     for name, path in paths.items():
-        await page.goto(f"{desk_service.url}/desk/{path}")
-        for summary in await page.locator("summary").all():
-            await summary.click()
+        await show(page, open_service, name, path)
         found |= {(name, *key): why for key, why in (await violations(page, RULES)).items()}
         await page.emulate_media(color_scheme="dark")
         found |= {(name, "dark", *key): why for key, why in (await violations(page, COLOURS)).items()}
@@ -96,16 +150,14 @@ async def test_axe_finds_nothing_in_light_and_dark(
 
 
 async def test_no_page_is_wider_than_the_window(
-    visit: Visit, desk_service: ServiceProcess, paths: dict[str, str]
+    open_visit: Visit, open_service: ServiceProcess, paths: dict[str, str]
 ) -> None:
     for name, path in paths.items():
-        await visit.page.goto(f"{desk_service.url}/desk/{path}")
-        for summary in await visit.page.locator("summary").all():
-            await summary.click()
+        await show(open_visit.page, open_service, name, path)
         for width in (320, 768, 2560):
-            await visit.page.set_viewport_size({"width": width, "height": 900})
-            assert await visit.page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
-    visit.errors[:] = [error for error in visit.errors if "404" not in error]
+            await open_visit.page.set_viewport_size({"width": width, "height": 900})
+            assert await open_visit.page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+    open_visit.errors[:] = [error for error in open_visit.errors if "404" not in error]
 
 
 async def test_the_list_is_what_a_screen_reader_reads(visit: Visit, desk_service: ServiceProcess) -> None:

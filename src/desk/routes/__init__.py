@@ -3,6 +3,7 @@
 from desk.desk_router import DeskRouter
 from desk.routes import (
     account,
+    admin,
     assets,
     bulk,
     canned,
@@ -20,5 +21,20 @@ from desk.routes import (
 
 def desk_router() -> DeskRouter:
     """Return a router with all routes, the most frequent ones first."""
-    parts = (lists, tickets, live, views, canned, bulk, numbers, keys, assets, account, sign_in, set_up, sign_in_links)
+    parts = (
+        lists,
+        tickets,
+        live,
+        views,
+        canned,
+        bulk,
+        numbers,
+        keys,
+        assets,
+        admin,
+        account,
+        sign_in,
+        set_up,
+        sign_in_links,
+    )
     return DeskRouter([route for part in parts for route in part.router.routes])
