@@ -63,7 +63,7 @@ class ShownSession:
 
 def first_page_of(principal: Principal) -> str:
     """Return the page that a person sees first, without the leading slash."""
-    return "desk" if principal.requester_email is None else ACCOUNT[1:]
+    return "desk" if principal.requester_email is None else "my/tickets"
 
 
 async def account_page(owner: AccountOwner, error: SignInRefused | None = None) -> Response:

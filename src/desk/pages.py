@@ -45,6 +45,11 @@ class Frame:
     began_at: float
 
     @property
+    def is_of_staff(self) -> bool:
+        """Whether the viewer is an agent or an admin."""
+        return self.viewer is not None and self.viewer.principal.requester_email is None
+
+    @property
     def elapsed_ms(self) -> float:
         """The milliseconds since the work on the page began."""
         return (perf_counter() - self.began_at) * 1000

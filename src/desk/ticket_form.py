@@ -83,6 +83,13 @@ def custom_value(field: CustomField, sent: Sequence[str]) -> Any:  # noqa: ANN40
     return _number(given[0]) if field.type is FieldType.NUMBER else given[0]
 
 
+def shown_value(value: object) -> str:
+    """Return the value of a custom field as pages show it."""
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
 def _number(text: str) -> int | float | str:
     """Return a number, or the text itself if it is none: the service refuses that."""
     for kind in (int, float):

@@ -8,6 +8,7 @@ from desk import words
 from desk.desk_request import DeskRequest
 from desk.refusals import Refusal
 from desk.sending import Writing
+from desk.ticket_form import shown_value
 from desk.times import Clock, ShownTime
 from models import Audience, LinkType, TicketStatus
 from schemas.clocks import SlaClock
@@ -82,7 +83,7 @@ async def ticket_view(asked: DeskRequest, ticket_id: int, *, is_fresh: bool = Fa
         assignee="" if ticket.assignee_id is None else staff.name_of(ticket.assignee_id),
         is_mine=ticket.assignee_id == asked.principal.id,
         group="" if ticket.group_id is None else staff.group_name(ticket.group_id),
-        custom=[(labels.get(key, key), _shown(value)) for key, value in ticket.custom.items()],
+        custom=[(labels.get(key, key), shown_value(value)) for key, value in ticket.custom.items()],
         clocks=[_clock(asked, each) for each in ticket.sla],
         links=[(link.type, text(words.LINKS[link.type]), link.ticket_id) for link in ticket.links],
         transitions=[(status, text(words.TRANSITIONS[status])) for status in ticket.allowed_transitions],
@@ -135,9 +136,3 @@ def _clock(asked: DeskRequest, clock: SlaClock) -> ShownClock:
         asked.clock.show_or_none(clock.due_at),
         css,
     )
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "✓" if value else "✗"
-    return ", ".join(value) if isinstance(value, list) else str(value)
