@@ -36,7 +36,7 @@ def size_of(png: bytes) -> tuple[int, int]:
 
 async def test_the_script_takes_the_pictures_of_the_readme(empty_service: ServiceProcess, tmp_path: Path) -> None:
     require_program("chromium", "chromium-browser", "google-chrome")
-    command = [sys.executable, ROOT / "scripts" / "screenshots.py", empty_service.url, tmp_path / "taken"]
+    command = [sys.executable, str(ROOT / "scripts" / "screenshots.py"), empty_service.url, str(tmp_path / "taken")]
     script = await asyncio.create_subprocess_exec(*command)
     assert await asyncio.wait_for(script.wait(), TIMEOUT_S) == 0
     taken = {path.name: path.read_bytes() for path in (tmp_path / "taken").iterdir()}
