@@ -13,7 +13,10 @@ from pydantic import ValidationError
 from api.http.query import REPEATABLE, check_query
 from schemas.lists import TicketQuery
 
-DAYS: Final = ("created_after", "created_before", "updated_after", "updated_before", "due_before")
+DAYS: Final = (
+    *("created_after", "created_before", "updated_after", "updated_before"),
+    *("closed_after", "closed_before", "due_before"),
+)
 _DAY: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Fields that do not say which tickets are listed.
 _NO_FILTERS: Final = frozenset({"cursor", "sort", "limit"})

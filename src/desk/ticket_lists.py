@@ -30,6 +30,8 @@ _NAMES: Final = {
     "created_before": N_("Created before"),
     "updated_after": N_("Changed since"),
     "updated_before": N_("Changed before"),
+    "closed_after": N_("Closed since"),
+    "closed_before": N_("Closed before"),
     "due_before": N_("Due before"),
     "external_id": N_("External id"),
     "source": N_("Source"),

@@ -137,6 +137,12 @@ class TicketFilters(BaseModel):
     updated_before: Timestamp | None = Field(
         default=None, description="Tickets last changed before this time.", examples=[_EVENING]
     )
+    closed_after: Timestamp | None = Field(
+        default=None, description="Tickets closed at this time or later.", examples=[_MORNING]
+    )
+    closed_before: Timestamp | None = Field(
+        default=None, description="Tickets closed before this time.", examples=[_EVENING]
+    )
     q: Annotated[SearchText | None, BeforeValidator(_unless_empty)] = Field(
         default=None,
         description=(

@@ -22,10 +22,6 @@ _DAY: Final = "2026-03-02"
 _TIME: Final = "2026-03-02T12:31:07.120345Z"
 _QUERY: Final = "status=open&created_before=2026-03-01T12:31:07Z"
 _OF_LIST: Final = "The query of `GET /tickets` that lists these tickets."
-_LATER: Final = (
-    " It finds closed tickets by their last change: those that were linked, reminded of or given another tag since are "
-    "missing."
-)
 
 
 def _day(value: object) -> object:
@@ -98,7 +94,7 @@ class EventCount(BaseModel):
     """The number of tickets to which something happened."""
 
     count: int = Field(description="The number.", examples=[12])
-    query: str = Field(description=_OF_LIST + _LATER, examples=[_QUERY])
+    query: str = Field(description=_OF_LIST, examples=[_QUERY])
 
 
 class Durations(BaseModel):
@@ -109,7 +105,7 @@ class Durations(BaseModel):
     p90_s: float | None = Field(
         description="The duration that nine of ten tickets do not exceed; null without tickets.", examples=[10332.8]
     )
-    query: str | None = Field(description=f"{_OF_LIST}{_LATER} Null: no query lists them.", examples=[None])
+    query: str | None = Field(description=f"{_OF_LIST} Null: no query lists them.", examples=[None])
 
 
 class WithinServiceLevel(BaseModel):
@@ -118,7 +114,7 @@ class WithinServiceLevel(BaseModel):
     met: int = Field(description="Closed without a breach.", examples=[11])
     missed: int = Field(description="Closed after a clock was breached.", examples=[1])
     percent: float | None = Field(description="The percentage of `met`; null without tickets.", examples=[91.7])
-    query: str = Field(description=_OF_LIST + _LATER, examples=[_QUERY])
+    query: str = Field(description=_OF_LIST, examples=[_QUERY])
 
 
 class NumbersOf(BaseModel):

@@ -71,6 +71,19 @@ async def test_a_time_range_includes_its_start_and_excludes_its_end(
     assert await all_pages(client, 2, email=email, sort=f"{column}_at", **span) == ordered[3:8]
 
 
+async def test_closed_tickets_are_found_by_the_time_of_their_end(client: httpx2.AsyncClient, email: str) -> None:
+    closed = sorted(await all_pages(client, email=email, status="closed"), key=lambda ticket: ticket["closed_at"])
+    assert len(closed) == 3
+    span = {"closed_after": closed[1]["closed_at"], "closed_before": closed[2]["closed_at"]}
+    assert await all_pages(client, email=email, **span) == closed[1:2]
+    # A change after the end does not move it.
+    linked = await client.put(f"/tickets/{closed[1]['id']}/links/relates_to/{closed[0]['id']}")
+    assert linked.status_code == 200
+    found = await all_pages(client, email=email, sort="updated_at", **span)
+    assert [ticket["id"] for ticket in found] == [closed[1]["id"]]
+    assert await all_pages(client, email=email, closed_before=closed[0]["closed_at"]) == []
+
+
 async def test_all_filters_apply(client: httpx2.AsyncClient, email: str) -> None:
     tickets = await all_pages(client, email=email, sort="id")
     query = {"email": email, "status": ["open", "answered"], "created_after": tickets[5]["created_at"]}

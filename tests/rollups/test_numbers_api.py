@@ -123,6 +123,8 @@ async def test_numbers_by_value_are_those_of_their_lists(counting: Counting) -> 
             assignee_id="key:admin" if number == 5 else None,
         )
     await counting.change(counting.tickets[0], status="closed")
+    link = await counting.client.put(f"/tickets/{counting.tickets[0]}/links/blocks/{counting.tickets[1]}")
+    assert link.status_code == 200  # a change after the end
     await counting.publish()
     await counting.count()
     today = datetime.now(UTC).date()

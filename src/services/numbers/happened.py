@@ -94,8 +94,8 @@ def _grouped(rows: Iterable[Row], column: str) -> defaultdict[Any, Buckets]:
 def _numbers(found: Buckets, since: datetime, until: datetime, facet: Parameters = ()) -> dict[str, Any]:
     """Return the members of NumbersOf."""
     created = _query(*facet, ("created_after", _text(since)), ("created_before", _text(until)), ("sort", "id"))
-    last_changed = (("updated_after", _text(since)), ("updated_before", _text(until)))
-    closed = _query(*facet, ("status", "closed"), *last_changed)
+    ended = (("closed_after", _text(since)), ("closed_before", _text(until)))
+    closed = _query(*facet, ("status", "closed"), *ended, ("sort", "updated_at"))
     met, missed = (found[metric].total() for metric in (NumberMetric.MET, NumberMetric.MISSED))
     return {
         "opened": EventCount(count=found[NumberMetric.OPENED].total(), query=created),

@@ -66,6 +66,9 @@ FILTERS: Final[dict[str, ColumnElement[bool]]] = {
     "created_before": tickets.c.created_at < _time("created_before"),
     "updated_after": tickets.c.updated_at >= _time("updated_after"),
     "updated_before": tickets.c.updated_at < _time("updated_before"),
+    # Closing is a change, so the second condition follows from the first, and an index has it.
+    "closed_after": and_(tickets.c.closed_at >= _time("closed_after"), tickets.c.updated_at >= _time("closed_after")),
+    "closed_before": tickets.c.closed_at < _time("closed_before"),
     "assignee": tickets.c.assignee_id == any_(_texts("assignee")),
     "no_assignee": tickets.c.assignee_id.is_(None),
     "group": tickets.c.group_id == any_(cast(bindparam("group", type_=ARRAY(BigInteger)), ARRAY(BigInteger))),
