@@ -4,20 +4,12 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from contract.browser import Visit, visiting
-from support.factories import JSON, NewDatabase, a_comment, a_ticket, settings_for
+from support.axe import violations
+from support.factories import NewDatabase, a_comment, a_ticket, settings_for
 from support.service_process import ServiceProcess
-
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-}
-
-
-# The rules whose result depends on the colour scheme.
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +21,6 @@ async def open_service(
         settings = settings_for(dsn, *redis_address, allow_anonymous=False)
         async with ServiceProcess(tmp_path_factory.mktemp("open") / "log", settings) as service:
             yield service
-
-
-@pytest.fixture
-async def open_visit(open_service: ServiceProcess, chromium: Browser) -> AsyncIterator[Visit]:
-    async with visiting(open_service.url, chromium) as visit:
-        yield visit
-        assert (visit.foreign_requests, visit.errors) == ([], [])
 
 
 @pytest.fixture(params=["en-GB", "ru-RU"])
@@ -108,6 +93,7 @@ def paths(open_service: ServiceProcess) -> dict[str, str]:
     }
 
 
+WIDTHS = (320, 768, 2560)
 # What is clicked to reach the pages that have no address.
 BULK = ["#bulk button", "button.main"]
 CLICKS = {"bulk": BULK[:1], "bulk, tried": BULK, "bulk, done": [*BULK, "button.main"]}
@@ -125,39 +111,20 @@ async def show(page: Page, service: ServiceProcess, name: str, path: str) -> Non
         await summary.click()
 
 
-async def violations(page: Page, options: JSON) -> dict[tuple[str, str], str]:
-    """Return what axe finds, by rule and element."""
-    results = await Axe().run(page, options=options)
-    return {
-        (violation["id"], node["html"][:200]): node["failureSummary"]
-        for violation in results.response["violations"]
-        for node in violation["nodes"]
-    }
-
-
-async def test_axe_finds_nothing_in_light_and_dark(
+async def test_axe_finds_nothing_and_no_page_is_wider_than_the_window(
     reader: Visit, open_service: ServiceProcess, paths: dict[str, str]
 ) -> None:
     page = reader.page
-    found: dict[tuple[str, ...], str] = {}
+    found: dict[tuple[str, str, str], str] = {}
     for name, path in paths.items():
         await show(page, open_service, name, path)
-        found |= {(name, *key): why for key, why in (await violations(page, RULES)).items()}
-        await page.emulate_media(color_scheme="dark")
-        found |= {(name, "dark", *key): why for key, why in (await violations(page, COLOURS)).items()}
-        await page.emulate_media(color_scheme="light")
+        found |= await violations(page, name)
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 900})
+            shown = await page.evaluate("document.documentElement.scrollWidth")
+            if shown > width:
+                found[name, "width", str(width)] = str(shown)
     assert found == {}
-
-
-async def test_no_page_is_wider_than_the_window(
-    open_visit: Visit, open_service: ServiceProcess, paths: dict[str, str]
-) -> None:
-    for name, path in paths.items():
-        await show(open_visit.page, open_service, name, path)
-        for width in (320, 768, 2560):
-            await open_visit.page.set_viewport_size({"width": width, "height": 900})
-            assert await open_visit.page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
-    open_visit.errors[:] = [error for error in open_visit.errors if "404" not in error]
 
 
 async def test_the_list_is_what_a_screen_reader_reads(visit: Visit, desk_service: ServiceProcess) -> None:

@@ -7,23 +7,19 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
 from contract.browser import visiting
 from core.settings import Settings
 from models import Role
 from sign_in.conftest import Site, site
+from support.axe import violations
 from support.desk_pages import JSON, field, typed, words_of
 from support.factories import NewDatabase, a_comment, a_ticket, running, settings_for
 from support.service_process import ServiceProcess
 from support.sign_in import FORM, Account, new_account, signed_in
 
 __all__ = ["site"]
-
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-}
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +247,7 @@ async def test_in_a_browser_nothing_typed_is_lost_and_axe_finds_nothing(
     own_service: tuple[ServiceProcess, Account, Settings], chromium: Browser
 ) -> None:
     service, requester, _ = own_service
-    found: list[tuple[str, str, str]] = []
+    found: dict[tuple[str, str, str], str] = {}
     async with visiting(service.url, chromium, viewport={"width": 320, "height": 800}) as visit:
         tab = visit.page
         await tab.goto(f"{service.url}/my/tickets/new")
@@ -270,13 +266,9 @@ async def test_in_a_browser_nothing_typed_is_lost_and_axe_finds_nothing(
         ticket = tab.url
         for url in (ticket, f"{service.url}/my/tickets", f"{service.url}/my/tickets/new", f"{service.url}/my/account"):
             await tab.goto(url)
-            for scheme in ("light", "dark"):
-                await tab.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-                results = await Axe().run(tab, options=RULES)
-                for violation in results.response["violations"]:
-                    found.extend((url, violation["id"], node["html"][:200]) for node in violation["nodes"])
+            found |= await violations(tab, url)
             assert await tab.evaluate("document.documentElement.scrollWidth") <= 320, url
         await tab.goto(f"{service.url}/my/tickets/new")
         await expect(tab.get_by_label("Text")).to_have_value("")
         assert (visit.foreign_requests, visit.errors) == ([], [])
-    assert found == []
+    assert found == {}
