@@ -98,7 +98,7 @@ def form_of(html: str) -> dict[str, str | list[str]]:
             known = sent.setdefault(name[1], [])
             assert isinstance(known, list)
             known.append(value[1])
-    for name, options in re.findall(r'<select name="([^"]*)">(.*?)</select>', html, re.DOTALL):
+    for name, options in re.findall(r'<select name="([^"]*)"[^>]*>(.*?)</select>', html, re.DOTALL):
         chosen = re.search(r'value="([^"]*)" selected', options) or re.search(r'value="([^"]*)"', options)
         sent[name] = chosen[1] if chosen else ""
     for name in re.findall(r'<textarea name="([^"]*)"', html):

@@ -147,7 +147,7 @@ async def test_a_role_that_changes_applies_to_sessions(
     await site.app.state.people.change(account.id, PersonPatch(role=Role.REQUESTER), LOCAL_ADMIN)
     assert (await client.get("/desk/tickets")).status_code == 403
     home = await client.get("/my")
-    assert (home.status_code, home.headers["Location"]) == (303, "./my/account")
+    assert (home.status_code, home.headers["Location"]) == (303, "./my/tickets")
     assert (await client.get("/my/account")).status_code == 200
 
 
