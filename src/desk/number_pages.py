@@ -49,8 +49,8 @@ class ShownRow:
     opened: ShownCount
     closed: ShownCount
     first_response: str
-    time_to_close: str
-    within: str
+    time_to_close: ShownCount
+    within: ShownCount
     opened_height: float
     closed_height: float
 
@@ -129,8 +129,8 @@ def _row(asked: DeskRequest, label: str, numbers: NumbersOf, most: int) -> Shown
         ShownCount("", str(numbers.opened.count), numbers.opened.query),
         ShownCount("", str(numbers.closed.count), numbers.closed.query),
         _durations(asked, numbers.first_response),
-        _durations(asked, numbers.time_to_close),
-        "" if level.percent is None else f"{level.percent:.0f}\N{NO-BREAK SPACE}%",
+        ShownCount("", _durations(asked, numbers.time_to_close), numbers.closed.query),
+        ShownCount("", "" if level.percent is None else f"{level.percent:.0f}\N{NO-BREAK SPACE}%", level.query),
         round(numbers.opened.count / most * CHART_HEIGHT, 1),
         round(numbers.closed.count / most * CHART_HEIGHT, 1),
     )

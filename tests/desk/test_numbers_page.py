@@ -35,3 +35,17 @@ async def test_the_days_have_what_was_opened(local: httpx2.AsyncClient) -> None:
 async def test_every_facet_has_a_page(local: httpx2.AsyncClient, facet: str) -> None:
     html = await page(local, f"numbers?facet={facet}")
     assert html.count('aria-current="true"') == 1
+
+
+async def test_the_numbers_of_closed_tickets_are_those_of_their_lists(local: httpx2.AsyncClient) -> None:
+    made = await open_ticket(local)
+    assert (await local.patch(f"/tickets/{made['id']}", json={"status": "closed"})).status_code == 200
+    closed_link = r'<td><a href="\.\./desk/tickets\?([^"]*closed_after[^"]*)">([^<]*)</a></td>'
+    async with asyncio.timeout(30):
+        while not [found for found in re.findall(closed_link, await page(local, "numbers")) if found[1] != "0"]:
+            await asyncio.sleep(0.2)
+    found = re.findall(closed_link, await page(local, "numbers"))
+    assert any("/" in number for _, number in found)  # the time to close, too
+    for query, number in found:
+        rows = re.findall(r'<tr id="t-', await page(local, f"tickets?{unescape(query)}&limit=100"))
+        assert not number.isdigit() or len(rows) == int(number)
