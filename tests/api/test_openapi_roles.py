@@ -1,7 +1,7 @@
 """The documented roles and scopes of each operation are those that the service admits."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 import httpx2
@@ -10,7 +10,7 @@ import pytest
 from db.postgres.database import Database
 from models import Role, Scope
 from services.access.api_keys import ApiKeys
-from support.api_calls import calls
+from support.api_calls import Call, calls
 from support.factories import JSON, NewDatabase, open_ticket, running, settings_for
 from support.openapi_document import operations
 
@@ -19,7 +19,10 @@ ALICE = "alice@example.com"
 
 @dataclass(frozen=True)
 class ProtectedService:
-    """A service with an API key for each role and one of an admin for each scope, and a ticket of the requester."""
+    """A service with an API key for each role and one of an admin for each scope, and a ticket of the requester.
+
+    `prepared` has a call of each operation. It is made anew after a call that has changed something.
+    """
 
     document: JSON
     client: httpx2.AsyncClient
@@ -27,14 +30,19 @@ class ProtectedService:
     restricted: dict[Scope, dict[str, str]]
     ticket_id: int
     dsn: str
+    prepared: dict[str, Call] = field(default_factory=dict)
 
     async def call(self, name: str, headers: dict[str, str]) -> httpx2.Response:
         """Call an operation with valid parameters."""
-        admin = self.credentials["admin"]
-        method, path, body = (await calls(self.client, self.ticket_id, ALICE, admin))[name]
+        if not self.prepared:
+            self.prepared.update(await calls(self.client, self.ticket_id, ALICE, self.credentials["admin"]))
+        method, path, body = self.prepared[name]
         if name.endswith("_reminder"):
             await remind_every_principal(self.dsn, self.ticket_id)
-        return await self.client.request(method, path, json=body, headers=headers)
+        response = await self.client.request(method, path, json=body, headers=headers)
+        if response.is_success and method != "GET":
+            self.prepared.clear()
+        return response
 
 
 @pytest.fixture(scope="module")

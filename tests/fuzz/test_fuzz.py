@@ -19,6 +19,7 @@ from support.openapi_document import operations
 from support.service_process import ServiceProcess
 
 SEED = 7
+CONTRADICTED = {"/tickets", "/tickets/{ticket_id}", "/tickets/{ticket_id}/comments", "/workflow"}
 # Operations whose examples succeed on another ticket than the first.
 EXAMPLES = {"undo_merge": 2, "open_follow_up": 4, "add_tag": 901}
 ANY_VERSION = {"If-Match": "*", "If-None-Match": '"99"'}  # bulk changes may have changed any ticket
@@ -86,6 +87,7 @@ async def test_a_response_that_contradicts_the_document_is_found(
     service: ServiceProcess, key: str, document: JSON
 ) -> None:
     other = copy.deepcopy(document)
+    other["paths"] = {path: operations for path, operations in other["paths"].items() if path in CONTRADICTED}
     comments = other["paths"]["/tickets/{ticket_id}/comments"]["post"]
     comments["requestBody"]["content"]["application/json"]["schema"] = {"type": "object"}
     other["components"]["schemas"]["TicketDetails"]["properties"]["version"] = {"type": "string"}

@@ -16,11 +16,13 @@ _RULES: Final[JSON] = _RESULTS | {"runOnly": {"type": "tag", "values": _TAGS}}
 _COLOURS: Final[JSON] = _RESULTS | {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
 
-async def violations(page: Page, name: str = "") -> dict[tuple[str, str, str], str]:
+async def violations(page: Page, name: str = "", *, is_dark: bool = True) -> dict[tuple[str, str, str], str]:
     """Return what axe finds in a page, by `name`, rule and element: everything in light, and the colours in dark."""
     await page.evaluate(AXE_SCRIPT)
     await page.emulate_media(color_scheme="light")
     found = await _found(page, name, _RULES)
+    if not is_dark:
+        return found
     await page.emulate_media(color_scheme="dark")
     found |= await _found(page, f"{name}, dark", _COLOURS)
     await page.emulate_media(color_scheme="light")
