@@ -14,6 +14,7 @@ from desk.desk_request import DeskRequest
 from desk.drafts import KINDS, drafts_of
 from desk.forms import Form
 from desk.refusals import Refusal, refusal_of_slug
+from desk.validation import validated
 from models import Audience
 from schemas.drafts import Draft, DraftSend
 from schemas.tickets import CommentCreate
@@ -67,7 +68,8 @@ async def send_later(asked: DeskRequest, ticket_id: int, form: Form, new: Commen
     earlier = (await drafts_of(asked, ticket_id)).get(new.visibility)
     # Above the counter of the browser, whose clock may be ahead.
     counter = max(time.time_ns() // 1_000_000, 0 if earlier is None else earlier.counter + 1)
-    final = DraftSend(
+    final = validated(
+        DraftSend,
         kind=KINDS[new.visibility],
         counter=counter,
         base_version=form.number("version"),

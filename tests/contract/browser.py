@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from playwright.async_api import Browser, Page, Request, Route, async_playwright
+from playwright.async_api import Browser, Page, Request, Route, async_playwright, expect
 
 from support.programs import require_program
 
@@ -40,7 +40,8 @@ class Visit:
 
 @asynccontextmanager
 async def running_chromium() -> AsyncIterator[Browser]:
-    """Yield a headless Chromium."""
+    """Yield a headless Chromium, of which pages may be slow on a busy machine."""
+    expect.set_options(timeout=TIMEOUT_MS)
     path = require_program("chromium", "chromium-browser", "google-chrome")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=_QUIET, timeout=TIMEOUT_MS)

@@ -116,6 +116,15 @@ async def test_a_reply_to_a_discussion_that_went_on_is_refused_at_once(slow: htt
     assert "Your reply is being sent" in words_of(await page(slow, path))
 
 
+@pytest.mark.parametrize("forged", [{"version": "9" * 18}, {"key": "k" * 300}, {"version": "x"}])
+async def test_a_forged_form_is_refused(slow: httpx2.AsyncClient, forged: dict[str, str]) -> None:
+    made = await open_ticket(slow)
+    path = f"tickets/{made['id']}"
+    refused = await post(slow, f"{path}/comments", **a_form(await page(slow, path)) | forged)
+    assert refused.status_code == 422
+    assert typed(refused.text) == "Try it now"
+
+
 @pytest.mark.parametrize(
     ("change", "title"), [("closed", "The ticket is closed"), ("answered", "The status has changed")]
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from desk.admin.inputs import Input, InputKind, Values
+from desk.admin.inputs import Input, InputKind, Values, id_or_text
 from desk.admin.options import PRIORITIES, group_options, staff_options
 from desk.desk_request import DeskRequest
 from desk.languages import N_
@@ -88,4 +88,4 @@ def _texts(value: object) -> list[str]:
 
 
 def _id(text: str) -> int | str | None:
-    return int(text) if text.isdecimal() else text or None
+    return id_or_text(text) if text else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from desk.admin.inputs import Input, InputKind, Values
+from desk.admin.inputs import Input, InputKind, Values, id_or_text
 from desk.admin.options import PRIORITIES, STATUSES, group_options
 from desk.desk_request import DeskRequest
 from desk.languages import N_
@@ -63,7 +63,7 @@ def sent_conditions(values: Values) -> dict[str, Any]:
     sent: dict[str, Any] = {name: values.lines(f"{PREFIX}{name}") for name in ("domain", "words")}
     sent |= {name: values.get(f"{PREFIX}{name}", []) for name in ("priority", "status")}
     sent["tag"] = [tag.lower() for tag in values.lines(f"{PREFIX}tag")]
-    sent["group_id"] = [int(value) if value.isdecimal() else value for value in values.get(f"{PREFIX}group_id", [])]
+    sent["group_id"] = [id_or_text(value) for value in values.get(f"{PREFIX}group_id", [])]
     return {name: value for name, value in (sent | {"custom": custom}).items() if value}
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from desk.forms import Form
 
 YES: Final = "true"
+ID_DIGITS: Final = 19
 
 
 class InputKind(StrEnum):
@@ -82,6 +83,11 @@ def values_of(inputs: Iterable[Input], form: Form) -> Values:
 def as_values(stored: Mapping[str, Any]) -> Values:
     """Return stored values as inputs show them: None is empty, and a list is a number of ticked checkboxes."""
     return Values({name: _texts(value) for name, value in stored.items()})
+
+
+def id_or_text(text: str) -> int | str:
+    """Return an id as a number; the text itself if it is none, which the service refuses."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < ID_DIGITS else text
 
 
 def in_units(seconds: int | None, unit: int) -> str | None:

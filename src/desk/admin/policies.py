@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from desk.admin.area import Act, Area, Change, Listing, Row, Stored, members_of, new_of
 from desk.admin.conditions import condition_inputs, in_members, sent_conditions, shown_conditions
-from desk.admin.inputs import Input, InputKind, Values, as_values, in_units
+from desk.admin.inputs import Input, InputKind, Values, as_values, id_or_text, in_units
 from desk.admin.services import admin_services
 from desk.desk_request import DeskRequest
 from desk.forms import Form, ticket_number
@@ -103,11 +103,10 @@ class PolicyArea(Area):
 
 
 def _body(values: Values) -> dict[str, Any]:
-    calendar, position = values.text("calendar_id"), values.number("position")
     return {
         "name": values.text("name"),
-        "calendar_id": int(calendar) if calendar.isdecimal() else calendar,
+        "calendar_id": id_or_text(values.text("calendar_id")),
         "match": sent_conditions(values),
-        "position": position,
+        "position": values.number("position"),
         **{name: values.number(name, _MINUTE_S) for name in _BUDGETS},
     }

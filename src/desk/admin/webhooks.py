@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from desk.admin import deliveries
 from desk.admin.area import Act, Area, Change, Listing, Row, Stored, members_of, new_of
-from desk.admin.inputs import Input, InputKind, Values, as_values
+from desk.admin.inputs import Input, InputKind, Values, as_values, id_or_text
 from desk.admin.options import group_options, staff_options
 from desk.admin.services import admin_services
 from desk.desk_request import DeskRequest
@@ -157,13 +157,12 @@ def _secret_page(asked: DeskRequest, webhook_id: int, secret: str) -> Response:
 
 
 def _body(values: Values) -> dict[str, Any]:
-    groups = [int(value) if value.isdecimal() else value for value in values.get("group_ids", [])]
     return {
         "url": values.text("url").strip(),
         "detail": values.text("detail"),
         "types": values.get("types", []),
         "tags": [tag.lower() for tag in values.lines("tags")],
-        "group_ids": groups,
+        "group_ids": [id_or_text(value) for value in values.get("group_ids", [])],
         "max_in_flight": values.number("max_in_flight"),
     }
 
