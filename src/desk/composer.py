@@ -22,6 +22,7 @@ class Composer:
     email: str = ""
     is_note: bool = False
     undo_s: int = 0
+    is_focused: bool = False
     drafts: Mapping[str, Draft] = field(default_factory=dict)
     key: str = field(default_factory=new_key)
 

@@ -55,6 +55,7 @@ async def writing_on(asked: DeskRequest, ticket_id: int, version: int) -> Writin
         asked.viewer.email,
         is_note=chosen == Audience.INTERNAL,
         undo_s=asked.undo_send_s,
+        is_focused="write" in asked.request.query_params,
         drafts=drafts,
     )
     return Writing(composer, pending, _why_not_sent(asked, drafts, refused))

@@ -155,6 +155,7 @@ async def test_the_reply_is_sent_in_the_end_and_appears_by_itself(
             await page.locator(READY).wait_for(state="attached")
             await page.keyboard.press("z")
             await expect(page.get_by_role("textbox", name="Text")).to_have_value(text)
+            await expect(page.get_by_role("textbox", name="Text")).to_be_focused()
             await page.locator(READY).wait_for(state="attached")
     await expect(page.get_by_role("article").last).to_contain_text("Just right")
     await expect(page.get_by_role("textbox", name="Text")).to_have_value("")
